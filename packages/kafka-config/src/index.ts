@@ -1,1 +1,33 @@
-export {}
+export { classifyKafkaError } from './errors.ts'
+export {
+  DeliveryTimeoutError,
+  KafkaConfigError,
+  ProducerClosedError,
+  QueueFullError,
+  RecordTooLargeError,
+} from './errors.ts'
+export type { KafkaErrorClass } from './errors.ts'
+export { createGatheringProducer } from './gathering-producer.ts'
+export type {
+  GatheringProducer,
+  GatheringProducerOptions,
+  OutgoingRecord,
+  RecordMetadata,
+} from './gathering-producer.ts'
+export { createGroupConsumer } from './group-consumer.ts'
+export type {
+  CommitOutcome,
+  FetchedRecords,
+  GroupConsumer,
+  GroupConsumerHandlers,
+  GroupConsumerOptions,
+  KafkaRecord,
+  TopicPartition,
+} from './group-consumer.ts'
+export { createKafka } from './kafka.ts'
+export type { Kafka } from './kafka.ts'
+export { kafkaSettings, refineKafkaSettings } from './settings.ts'
+export type { KafkaSettings } from './settings.ts'
+export { ensureTopics } from './topics.ts'
+export type { TopicDifference, TopicReport, TopicSpec } from './topics.ts'
+export { waitForKafka } from './wait-for-kafka.ts'

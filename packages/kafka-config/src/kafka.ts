@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs'
+import { Kafka } from 'kafkajs'
+import type { KafkaConfig, SASLOptions } from 'kafkajs'
+import type { Logger } from 'pino'
+import { kafkaLogger } from './kafka-logger.ts'
+import type { KafkaSettings } from './settings.ts'
+
+export type { Kafka } from 'kafkajs'
+
+/** The configuration each client was made with, so that a second one with the same settings can be made. */
+const configOf = new WeakMap<Kafka, KafkaConfig>()
+
+/**
+ * The one place that constructs a kafkajs client. Nothing connects yet.
+ *
+ * A request that gets no answer fails after 10 s, a connection that is not accepted after 3 s; kafkajs tries
+ * each of its operations up to 5 times more within about 10 s and then throws. Who must outlast a longer
+ * outage does so above this (`waitForKafka`, `createGroupConsumer`).
+ */
+export function createKafka(settings: KafkaSettings, logger: Logger): Kafka {
+  return construct({
+    clientId: settings.KAFKA_CLUSTER_NAME,
+    brokers: settings.KAFKA_BROKERS,
+    ...(settings.KAFKA_TLS && { ssl: tlsOptions(settings) }),
+    ...saslOptions(settings),
+    connectionTimeout: 3_000,
+    authenticationTimeout: 10_000,
+    requestTimeout: 10_000,
+    retry: { initialRetryTime: 100, factor: 0.2, multiplier: 2, maxRetryTime: 3_000, retries: 5 },
+    ...kafkaLogger(logger),
+  })
+}
+
+/**
+ * Another client with the settings of this one. kafkajs keeps the committed offsets of a group per client, so
+ * that two consumers of one group made by the same client clear each other's positions.
+ */
+export function siblingKafka(kafka: Kafka): Kafka {
+  const config = configOf.get(kafka)
+  if (config === undefined) throw new TypeError('this Kafka client was not made by createKafka')
+  return construct(config)
+}
+
+function construct(config: KafkaConfig): Kafka {
+  const kafka = new Kafka(config)
+  configOf.set(kafka, config)
+  return kafka
+}
+
+function tlsOptions({ KAFKA_TLS_CA_FILE }: KafkaSettings): NonNullable<KafkaConfig['ssl']> {
+  return KAFKA_TLS_CA_FILE === undefined ? true : { ca: [readFileSync(KAFKA_TLS_CA_FILE, 'utf8')] }
+}
+
+function saslOptions(settings: KafkaSettings): { sasl?: SASLOptions } {
+  const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username } = settings
+  if (mechanism === undefined) return {}
+  return { sasl: { mechanism, username: username ?? '', password: settings.KAFKA_SASL_PASSWORD ?? '' } }
+}

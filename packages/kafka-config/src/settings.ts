@@ -1,0 +1,89 @@
+import { existsSync } from 'node:fs'
+import { z } from 'zod'
+
+/** One broker address, `host:port`; an IPv6 host stands in brackets. */
+const brokerAddress = /^(\[[0-9a-fA-F:]+\]|[^\s:,]+):(\d{1,5})$/
+
+const brokers = z
+  .string()
+  .default('127.0.0.1:9092')
+  .transform(list =>
+    list
+      .split(',')
+      .map(address => address.trim())
+      .filter(address => address !== ''),
+  )
+  .refine(addresses => addresses.length > 0, 'name at least one broker as host:port')
+  .refine(
+    addresses => addresses.every(isBrokerAddress),
+    'write each broker as host:port, separated by commas, for example kafka-1:9092,kafka-2:9092',
+  )
+
+function isBrokerAddress(address: string): boolean {
+  const port = brokerAddress.exec(address)?.[2]
+  return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535
+}
+
+/**
+ * The settings that every service which talks to Kafka reads, as a zod raw shape to spread into the service's
+ * own schema. Apply `refineKafkaSettings` to that schema as well: it checks what one key alone cannot know.
+ */
+export const kafkaSettings = {
+  /** Bootstrap addresses, `host:port,host:port`. */
+  KAFKA_BROKERS: brokers,
+  /** The client id by which brokers know this program in their logs, quotas and metrics. */
+  KAFKA_CLUSTER_NAME: z.string().min(1).default('kafka-pattern'),
+  /** Encrypt the connection. */
+  KAFKA_TLS: z.stringbool().default(false),
+  /** PEM file of the authority that signed the brokers' certificates, when it is not a public one. */
+  KAFKA_TLS_CA_FILE: z
+    .string()
+    .refine(file => existsSync(file), 'this file does not exist')
+    .optional(),
+  KAFKA_SASL_MECHANISM: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).optional(),
+  KAFKA_SASL_USERNAME: z.string().min(1).optional(),
+  KAFKA_SASL_PASSWORD: z.string().min(1).optional(),
+}
+
+/** What `kafkaSettings` yields. */
+export type KafkaSettings = z.output<z.ZodObject<typeof kafkaSettings>>
+
+/**
+ * Names every setting that contradicts or misses another one. For `z.object({ ...kafkaSettings, ... })
+ * .superRefine(refineKafkaSettings)`. Messages never contain values, so no secret reaches a log.
+ */
+export function refineKafkaSettings(
+  settings: KafkaSettings,
+  context: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
+): void {
+  for (const { key, message } of contradictions(settings)) {
+    context.addIssue({ code: 'custom', path: [key], message })
+  }
+}
+
+function contradictions(settings: KafkaSettings): { key: keyof KafkaSettings; message: string }[] {
+  const found: { key: keyof KafkaSettings; message: string }[] = []
+  if (settings.KAFKA_SASL_MECHANISM === undefined) {
+    for (const key of ['KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'] as const) {
+      if (settings[key] !== undefined) {
+        found.push({
+          key,
+          message: 'has no effect without KAFKA_SASL_MECHANISM; set that too, or unset this',
+        })
+      }
+    }
+  } else {
+    for (const key of ['KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'] as const) {
+      if (settings[key] === undefined) {
+        found.push({ key, message: `is required by KAFKA_SASL_MECHANISM=${settings.KAFKA_SASL_MECHANISM}` })
+      }
+    }
+  }
+  if (settings.KAFKA_TLS_CA_FILE !== undefined && !settings.KAFKA_TLS) {
+    found.push({
+      key: 'KAFKA_TLS_CA_FILE',
+      message: 'has no effect without KAFKA_TLS=true; set that too, or unset this',
+    })
+  }
+  return found
+}
