@@ -1,0 +1,312 @@
+/**
+ * Apache Kafka as plain processes: one or three brokers that are also the KRaft controllers, on 127.0.0.1.
+ *
+ * They outlive the caller (each runs in a session of its own) and are found again by the state file in their data folder.
+ * What is in the data folder survives stop, kill and start; it is made for one machine, not for production.
+ */
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { LocalStackError } from './errors.ts'
+import { prepareKafkaJvm, type JvmTuning, type KafkaJvm } from './kafka-jvm.ts'
+import { describeCluster } from './kafka-readiness.ts'
+import type { Progress } from './maven-jars.ts'
+import { findFreePorts, isPortFree, requireFreePort } from './ports.ts'
+import { isAlive, signalProcess, type ProcessIdentity } from './process-identity.ts'
+import {
+  killProcess,
+  startDetached,
+  stopProcess,
+  waitUntilReady,
+  type ServerCommand,
+} from './server-process.ts'
+import { readState, writeState } from './state-file.ts'
+import { exists } from './user-cache.ts'
+
+const readyTimeoutMs = 60_000
+const stopTimeoutMs = 15_000
+const mebibyte = 1024 * 1024
+
+export type KafkaOptions = {
+  /** 1 by default; three form a cluster with replication factor 3 and min.insync.replicas 2 */
+  brokers?: 1 | 3
+  /** kept over stop and start; by default a temporary folder that `stop()` removes */
+  dataDir?: string
+  /** one port for each broker; by default those used last time in this folder if free, else free ones */
+  ports?: number[]
+  /** broker properties, added to or in the place of the defaults */
+  config?: Record<string, string | number | boolean>
+  /** the most memory for a broker's heap, 512 MiB by default */
+  heapBytes?: number
+  /** 'start' by default; 'throughput' for measurements */
+  tuning?: JvmTuning
+  /** told what takes long (fetching the jars); silent by default */
+  progress?: Progress
+}
+
+export type KafkaNode = {
+  readonly id: number
+  readonly port: number
+  /** host:port */
+  readonly address: string
+  /** where its output goes */
+  readonly logFile: string
+  /** null while it is stopped */
+  readonly pid: number | null
+  isRunning(): Promise<boolean>
+  /** Starts a stopped or killed broker again on its data and port; resolves when it is part of the cluster. */
+  start(): Promise<void>
+  /** SIGTERM: hands its leaderships over, then ends; SIGKILL when that takes longer than 15 s. */
+  stop(): Promise<void>
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<void>
+  /** SIGSTOP: its connections stay open, nothing answers. */
+  freeze(): Promise<void>
+  /** SIGCONT */
+  thaw(): Promise<void>
+}
+
+export type StartedKafka = {
+  readonly dataDir: string
+  /** host:port of every broker */
+  readonly brokers: string[]
+  readonly nodes: KafkaNode[]
+  /** Ends every broker and frees the ports. The data stays, unless the folder was a temporary one of `startKafka`. */
+  stop(): Promise<void>
+}
+
+type KafkaState = {
+  kind: 'kafka'
+  clusterId: string
+  temporary: boolean
+  jvm: KafkaJvm
+  nodes: { id: number; port: number; controllerPort: number; process: ProcessIdentity | null }[]
+}
+
+/**
+ * Starts one or three brokers; resolves when each of them knows all of them and there is a controller.
+ * @throws {PortInUseError} when a port of `ports` is taken
+ * @throws {LocalStackError} when Java or Maven is missing, when a broker dies while starting (with the end of its log),
+ *   when brokers already run on `dataDir`, or when it holds a cluster of another size
+ */
+export async function startKafka(options: KafkaOptions = {}): Promise<StartedKafka> {
+  const count = options.brokers ?? 1
+  if (options.ports !== undefined && options.ports.length !== count) {
+    throw new LocalStackError(
+      `${count} broker(s) need ${count} port(s), but ${options.ports.length} were given.`,
+    )
+  }
+  for (const port of options.ports ?? []) await requireFreePort(port)
+  const jvm = await prepareKafkaJvm(
+    options.tuning ?? 'start',
+    options.heapBytes ?? 512 * mebibyte,
+    options.progress ?? (() => {}),
+  )
+  const temporary = options.dataDir === undefined
+  const dataDir = temporary ? await mkdtemp(join(tmpdir(), 'kafka-pattern-')) : resolve(options.dataDir)
+  await mkdir(dataDir, { recursive: true })
+
+  const previous = await readState<KafkaState>(dataDir, 'kafka')
+  if (previous !== null) await requireStartable(dataDir, previous, count)
+  const ports = options.ports ?? (await previousOrFreePorts(previous, count))
+  const controllerPorts = await findFreePorts(count)
+  const state: KafkaState = {
+    kind: 'kafka',
+    clusterId: previous?.clusterId ?? kafkaUuid(),
+    temporary,
+    jvm,
+    nodes: ports.map((port, i) => ({ id: i + 1, port, controllerPort: controllerPorts[i]!, process: null })),
+  }
+  writeState(dataDir, state)
+  const kafka = attach(dataDir, state)
+  try {
+    await Promise.all(state.nodes.map(node => prepareStorage(dataDir, state, node, options.config ?? {})))
+    await Promise.all(state.nodes.map(node => startNode(dataDir, state, node, count)))
+  } catch (error) {
+    await Promise.all(state.nodes.map(node => node.process && killProcess(node.process)))
+    throw error
+  }
+  return kafka
+}
+
+/** The brokers that run on this data folder, started by whichever process; null when none of them runs. */
+export async function findKafka(dataDir: string): Promise<StartedKafka | null> {
+  const state = await readState<KafkaState>(resolve(dataDir), 'kafka')
+  if (state === null) return null
+  const alive = await Promise.all(state.nodes.map(node => node.process && isAlive(node.process)))
+  return alive.some(Boolean) ? attach(resolve(dataDir), state) : null
+}
+
+function attach(dataDir: string, state: KafkaState): StartedKafka {
+  const nodes = state.nodes.map(node => controlNode(dataDir, state, node))
+  return {
+    dataDir,
+    brokers: nodes.map(node => node.address),
+    nodes,
+    async stop() {
+      await Promise.all(nodes.map(node => node.stop()))
+      if (state.temporary) await rm(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+function controlNode(dataDir: string, state: KafkaState, node: KafkaState['nodes'][number]): KafkaNode {
+  const ended = () => {
+    node.process = null
+    writeState(dataDir, state)
+  }
+  const signal = async (name: 'SIGSTOP' | 'SIGCONT') => {
+    if (node.process === null || !(await signalProcess(node.process, name))) {
+      throw new LocalStackError(`Kafka broker ${node.id} does not run.`)
+    }
+  }
+  return {
+    id: node.id,
+    port: node.port,
+    address: `127.0.0.1:${node.port}`,
+    logFile: logFile(dataDir, node.id),
+    get pid() {
+      return node.process?.pid ?? null
+    },
+    isRunning: async () => node.process !== null && (await isAlive(node.process)),
+    async start() {
+      if (node.process !== null && (await isAlive(node.process))) {
+        throw new LocalStackError(`Kafka broker ${node.id} runs already.`)
+      }
+      await requireFreePort(node.port)
+      await startNode(dataDir, state, node, 1)
+    },
+    async stop() {
+      if (node.process === null) return
+      await stopProcess(node.process, stopTimeoutMs)
+      ended()
+    },
+    async kill() {
+      if (node.process === null) return
+      await killProcess(node.process)
+      ended()
+    },
+    freeze: () => signal('SIGSTOP'),
+    thaw: () => signal('SIGCONT'),
+  }
+}
+
+async function startNode(
+  dataDir: string,
+  state: KafkaState,
+  node: KafkaState['nodes'][number],
+  awaitedBrokers: number,
+): Promise<void> {
+  const server: ServerCommand = {
+    title: `Kafka broker ${node.id}`,
+    command: state.jvm.command,
+    parameters: [...state.jvm.options, 'kafka.Kafka', propertiesFile(dataDir, node.id)],
+    cwd: nodeDir(dataDir, node.id),
+    logFile: logFile(dataDir, node.id),
+  }
+  node.process = await startDetached(server)
+  writeState(dataDir, state)
+  const isReady = async () => {
+    const view = await describeCluster(node.port)
+    return (
+      view !== null &&
+      view.controllerId >= 0 &&
+      view.brokerIds.includes(node.id) &&
+      view.brokerIds.length >= awaitedBrokers
+    )
+  }
+  await waitUntilReady(server, node.process, isReady, readyTimeoutMs)
+}
+
+/** Writes the node's properties and, the first time, formats its storage. */
+async function prepareStorage(
+  dataDir: string,
+  state: KafkaState,
+  node: KafkaState['nodes'][number],
+  config: NonNullable<KafkaOptions['config']>,
+): Promise<void> {
+  await mkdir(nodeDir(dataDir, node.id), { recursive: true })
+  const properties = { ...defaultProperties(dataDir, state, node), ...config }
+  const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`)
+  await writeFile(propertiesFile(dataDir, node.id), lines.join(''))
+  if (await exists(join(logDir(dataDir, node.id), 'meta.properties'))) return
+  await promisify(execFile)(state.jvm.command, [
+    ...state.jvm.options,
+    'kafka.tools.StorageTool',
+    'format',
+    '-t',
+    state.clusterId,
+    '-c',
+    propertiesFile(dataDir, node.id),
+  ])
+}
+
+function defaultProperties(
+  dataDir: string,
+  state: KafkaState,
+  node: KafkaState['nodes'][number],
+): Record<string, string | number | boolean> {
+  const replicationFactor = state.nodes.length
+  const minInsyncReplicas = replicationFactor === 1 ? 1 : 2
+  return {
+    'process.roles': 'broker,controller',
+    'node.id': node.id,
+    'controller.quorum.voters': state.nodes.map(n => `${n.id}@127.0.0.1:${n.controllerPort}`).join(','),
+    'controller.listener.names': 'CONTROLLER',
+    listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.port}`,
+    'log.dirs': logDir(dataDir, node.id),
+    // A mistyped topic name shall be an error, not a new topic.
+    'auto.create.topics.enable': false,
+    'default.replication.factor': replicationFactor,
+    'min.insync.replicas': minInsyncReplicas,
+    // Kafka's internal topics ask for three replicas unless told otherwise, and would wait for ever on one broker.
+    'offsets.topic.replication.factor': replicationFactor,
+    'transaction.state.log.replication.factor': replicationFactor,
+    'transaction.state.log.min.isr': minInsyncReplicas,
+    'share.coordinator.state.topic.replication.factor': replicationFactor,
+    'share.coordinator.state.topic.min.isr': minInsyncReplicas,
+    // 50 partitions each by default: a second or more of the first group's and the first transaction's time.
+    'offsets.topic.num.partitions': 8,
+    'transaction.state.log.num.partitions': 8,
+    // A group's first member need not wait 3 s for others that may come.
+    'group.initial.rebalance.delay.ms': 0,
+  }
+}
+
+async function requireStartable(dataDir: string, state: KafkaState, count: number): Promise<void> {
+  for (const node of state.nodes) {
+    if (node.process !== null && (await isAlive(node.process))) {
+      throw new LocalStackError(
+        `Kafka broker ${node.id} (pid ${node.process.pid}) already runs on ${dataDir}: stop it first.`,
+      )
+    }
+  }
+  if (state.nodes.length !== count) {
+    throw new LocalStackError(
+      `${dataDir} holds a cluster of ${state.nodes.length} broker(s), not ${count}: choose another folder or remove it.`,
+    )
+  }
+}
+
+async function previousOrFreePorts(previous: KafkaState | null, count: number): Promise<number[]> {
+  const ports = previous?.nodes.map(node => node.port) ?? []
+  const free = await Promise.all(ports.map(isPortFree))
+  return ports.length === count && free.every(Boolean) ? ports : findFreePorts(count)
+}
+
+/** 16 random bytes as Kafka writes them: URL-safe base64, and never with a dash in front, which tools take for an option. */
+function kafkaUuid(): string {
+  for (;;) {
+    const uuid = randomBytes(16).toString('base64url')
+    if (!uuid.startsWith('-')) return uuid
+  }
+}
+
+const nodeDir = (dataDir: string, id: number) => join(dataDir, `node-${id}`)
+const logDir = (dataDir: string, id: number) => join(nodeDir(dataDir, id), 'data')
+const logFile = (dataDir: string, id: number) => join(nodeDir(dataDir, id), 'server.log')
+const propertiesFile = (dataDir: string, id: number) => join(nodeDir(dataDir, id), 'server.properties')

@@ -1,0 +1,90 @@
+/** Fetches what a pom.xml names, with all it depends on, once per user. */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LocalStackError } from './errors.ts'
+import { requireMaven } from './tools.ts'
+import { buildOnce, userCacheDir } from './user-cache.ts'
+
+const copyDependencies = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
+const progressIntervalMs = 3_000
+
+/** Receives one line of text at a time about what takes long. */
+export type Progress = (line: string) => void
+
+export type JarsRequest = {
+  /** names the cache folder, e.g. kafka */
+  name: string
+  version: string
+  /** path of the pom.xml; its content is part of the cache folder's name, so a changed pom is fetched anew */
+  pom: string
+  /** what a person reads while waiting, e.g. "Apache Kafka 4.3.1 (54 MB)" */
+  title: string
+  progress: Progress
+}
+
+/**
+ * The folder in the user's cache that holds the jars and nothing else.
+ * @throws {LocalStackError} when Maven is missing or fails (with the end of its output)
+ */
+export async function fetchJars(request: JarsRequest): Promise<string> {
+  const pomHash = createHash('sha256')
+    .update(await readFile(request.pom))
+    .digest('hex')
+    .slice(0, 12)
+  const path = join(userCacheDir(), `${request.name}-${request.version}-${pomHash}`)
+  return buildOnce(path, async dir => {
+    const maven = await requireMaven()
+    request.progress(`Fetching ${request.title} by Maven into ${path} (once per user)`)
+    const startedAt = performance.now()
+    await runMaven(maven, request, dir)
+    const count = (await readdir(dir)).length
+    request.progress(`Fetched ${count} jars in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+  })
+}
+
+async function runMaven(maven: string, request: JarsRequest, outputDir: string): Promise<void> {
+  const parameters = [
+    '-B',
+    '-f',
+    request.pom,
+    copyDependencies,
+    '-DincludeScope=runtime',
+    `-DoutputDirectory=${outputDir}`,
+  ]
+  const child = spawn(maven, parameters, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const lastLines: string[] = []
+  let downloaded = 0
+  const onLine = (line: string) => {
+    if (line.includes('Downloaded from')) downloaded++
+    else if (!line.includes('Downloading from')) lastLines.push(line)
+    if (lastLines.length > 15) lastLines.shift()
+  }
+  for (const stream of [child.stdout, child.stderr]) {
+    let rest = ''
+    stream.setEncoding('utf8')
+    stream.on('data', (text: string) => {
+      const lines = (rest + text).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) onLine(line)
+    })
+  }
+  const ticker = setInterval(
+    () => request.progress(`  … ${request.title}: ${downloaded} files fetched`),
+    progressIntervalMs,
+  )
+  try {
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject)
+      child.once('close', resolve)
+    })
+    if (code !== 0) {
+      throw new LocalStackError(
+        `Maven could not fetch ${request.title} (exit code ${code}); is the network there? The end of its output:\n${lastLines.join('\n')}`,
+      )
+    }
+  } finally {
+    clearInterval(ticker)
+  }
+}

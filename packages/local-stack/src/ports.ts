@@ -1,0 +1,63 @@
+/** Ports for servers: free ones that stay usable over a restart, or a clear answer about who holds a given one. */
+import { execFile } from 'node:child_process'
+import { createServer } from 'node:net'
+import { promisify } from 'node:util'
+import { PortInUseError } from './errors.ts'
+
+const runFile = promisify(execFile)
+
+// Below every system's range of ephemeral ports (Linux from 32768, macOS from 49152). A port of that range could, while its
+// server is down between kill and restart, be given to any outgoing connection; worse, a client that keeps dialling
+// it on the loopback can be given the very port as its source and connect to itself.
+const firstPort = 20_000
+const lastPort = 32_000
+
+/** `count` different ports on 127.0.0.1 that nothing listens on now. */
+export async function findFreePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>()
+  while (ports.size < count) {
+    const port = firstPort + Math.floor(Math.random() * (lastPort - firstPort))
+    if (!ports.has(port) && (await isPortFree(port))) ports.add(port)
+  }
+  return [...ports]
+}
+
+/** @throws {PortInUseError} naming the port and, where the system tells, its holder */
+export async function requireFreePort(port: number): Promise<void> {
+  if (!(await isPortFree(port))) throw new PortInUseError(port, await findPortHolder(port))
+}
+
+/** Whether a server could listen on this port of 127.0.0.1 now. */
+export function isPortFree(port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(false)
+      else reject(error)
+    })
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)))
+  })
+}
+
+/** Best effort: what listens on the port, for an error message; null where no tool can tell. */
+export async function findPortHolder(port: number): Promise<string | null> {
+  const lsof = await outputOf('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fpc'])
+  const byLsof = /^p(\d+)\nc(.+)$/m.exec(lsof)
+  const container = (
+    await outputOf('docker', ['ps', '--filter', `publish=${port}`, '--format', '{{.Names}}'])
+  ).trim()
+  if (container !== '') return `container ${container.split('\n')[0]}`
+  if (byLsof) return `${byLsof[2]} (pid ${byLsof[1]})`
+  const ss = await outputOf('ss', ['-Hltnp', `sport = :${port}`])
+  const bySs = /users:\(\("([^"]+)",pid=(\d+)/.exec(ss)
+  return bySs ? `${bySs[1]} (pid ${bySs[2]})` : null
+}
+
+/** A tool's output, or '' when it is missing or fails: the caller only wants what can be had. */
+async function outputOf(tool: string, parameters: string[]): Promise<string> {
+  try {
+    return (await runFile(tool, parameters, { timeout: 3_000 })).stdout
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Who a process is: a pid alone is reused by the system, so a pid read back from a file may belong to a stranger.
+ * Together with the time at which the process started it is unique, and only such a pair is ever signalled here.
+ */
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
+
+export type ProcessIdentity = {
+  pid: number
+  /** opaque; equal for the same process, different for every other process that has or had this pid */
+  startTime: string
+}
+
+const runFile = promisify(execFile)
+
+/** The identity of the process that has this pid now, or null when none has (a zombie counts as none). */
+export async function identifyProcess(pid: number): Promise<ProcessIdentity | null> {
+  const startTime = process.platform === 'linux' ? await linuxStartTime(pid) : await posixStartTime(pid)
+  return startTime === null ? null : { pid, startTime }
+}
+
+export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
+  const current = await identifyProcess(identity.pid)
+  return current !== null && current.startTime === identity.startTime
+}
+
+/** Signals exactly this process. False when it is gone, whoever may have its pid now. */
+export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<boolean> {
+  if (!(await isAlive(identity))) return false
+  try {
+    process.kill(identity.pid, signal)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw error
+  }
+}
+
+/** Waits until the process is gone. False when it is still there after `timeoutMs`. */
+export async function waitForExit(identity: ProcessIdentity, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs
+  while (await isAlive(identity)) {
+    if (performance.now() > deadline) return false
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+  return true
+}
+
+async function linuxStartTime(pid: number): Promise<string | null> {
+  try {
+    const [stat, bootId] = await Promise.all([
+      readFile(`/proc/${pid}/stat`, 'utf8'),
+      readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
+    ])
+    // proc(5): field 2 is the command in parentheses and may itself hold spaces; state is field 3, starttime field 22.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const state = fields[0]
+    if (state === 'Z' || state === 'X') return null
+    // Ticks count from the boot, so without the boot's id a process could be mistaken for one of an earlier boot.
+    return `${bootId.trim()}/${fields[19]}`
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'ENOENT' || code === 'ESRCH') return null
+    throw error
+  }
+}
+
+async function posixStartTime(pid: number): Promise<string | null> {
+  try {
+    const { stdout } = await runFile('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
+      env: { ...process.env, LC_ALL: 'C' },
+    })
+    const [state = '', ...started] = stdout.trim().split(/\s+/)
+    return state === '' || state.startsWith('Z') ? null : started.join(' ')
+  } catch (error) {
+    // ps exits with 1 when there is no such process.
+    if ((error as { code?: unknown }).code === 1) return null
+    throw error
+  }
+}
