@@ -1,1 +1,9 @@
-export {}
+export { eventually } from './eventually.ts'
+export type { EventuallyOptions } from './eventually.ts'
+export { connectTo, testKafka } from './test-kafka.ts'
+export type { TestKafka } from './test-kafka.ts'
+export { createTopic, withAdmin } from './topics.ts'
+export type { TestTopicOptions } from './topics.ts'
+export { uniqueName } from './unique-name.ts'
+export { produce, readTopic } from './records.ts'
+export type { ReadRecord, ReadTopicOptions, TestRecord } from './records.ts'

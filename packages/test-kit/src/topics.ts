@@ -1,0 +1,60 @@
+/** Topics and records for tests, by plain clients that know nothing of the code under test. */
+import { atEndOfTest } from './end-of-test.ts'
+import { testKafka, type TestKafka } from './test-kafka.ts'
+import { uniqueName } from './unique-name.ts'
+
+type Admin = ReturnType<TestKafka['kafka']['admin']>
+
+export type TestTopicOptions = {
+  /** 1 by default */
+  partitions?: number
+  /** 1 by default */
+  replicationFactor?: number
+  configs?: Record<string, string>
+  /** the first part of the name, "topic" by default */
+  prefix?: string
+  /** the exact name, where the code under test dictates it (a dead-letter topic) */
+  topic?: string
+  /** other brokers than the run's stack */
+  on?: TestKafka
+}
+
+/** Creates a topic with a unique name, its leaders elected. On the run's stack a test's own topic is deleted after it. */
+export async function createTopic(options: TestTopicOptions = {}): Promise<string> {
+  const on = options.on ?? testKafka()
+  const topic = options.topic ?? uniqueName(options.prefix ?? 'topic')
+  await withAdmin(on, async admin => {
+    await admin.createTopics({
+      waitForLeaders: true,
+      topics: [
+        {
+          topic,
+          numPartitions: options.partitions ?? 1,
+          replicationFactor: options.replicationFactor ?? 1,
+          configEntries: Object.entries(options.configs ?? {}).map(([name, value]) => ({ name, value })),
+        },
+      ],
+    })
+  })
+  // Brokers of a test's own go away with all they hold, and may be down by then.
+  if (options.on === undefined) atEndOfTest(() => deleteTopic(on, topic))
+  return topic
+}
+
+async function deleteTopic(on: TestKafka, topic: string): Promise<void> {
+  await withAdmin(on, async admin => {
+    // The test itself may have deleted it.
+    if ((await admin.listTopics()).includes(topic)) await admin.deleteTopics({ topics: [topic] })
+  })
+}
+
+/** Runs `work` with a connected admin client. */
+export async function withAdmin<T>(on: TestKafka, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = on.kafka.admin()
+  await admin.connect()
+  try {
+    return await work(admin)
+  } finally {
+    await admin.disconnect()
+  }
+}
