@@ -1,1 +1,7 @@
-export {}
+export { CreateRequest, EntityCreated } from './entity-created.ts'
+export { HEADERS, headerText } from './headers.ts'
+export type { RecordHeaders } from './headers.ts'
+export { parseRecordValue } from './parse-record-value.ts'
+export type { ParsedValue } from './parse-record-value.ts'
+export { TOPICS, entityTopicSpec } from './topics.ts'
+export type { EntityTopic } from './topics.ts'
