@@ -1,5 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { nextDelayMs } from '@kafka-pattern/retry'
 import type { Kafka, KafkaMessage } from 'kafkajs'
 import type { Logger } from 'pino'
+import { TopicMissingError, hasErrorType, judgeConsumerFailure, reasonOf } from './consumer-failure.ts'
+import { ConsumerSession } from './consumer-session.ts'
+import type { ConsumerMemory, SessionContext } from './consumer-session.ts'
+import { siblingKafka } from './kafka.ts'
 
 /** A record as it was fetched. `key` and `value` are Buffers or null, `offset` and `timestamp` decimal strings. */
 export type KafkaRecord = KafkaMessage
@@ -64,7 +70,11 @@ export interface GroupConsumerOptions {
 export type CommitOutcome = 'committed' | 'no longer owned'
 
 export interface GroupConsumer {
-  /** Resolves when first joined with all start positions fixed: a record produced after that is delivered. */
+  /**
+   * Resolves when first joined with all start positions fixed: a record produced after that is delivered. Waits for
+   * brokers that do not answer; also resolves when `stop` is called meanwhile.
+   * @throws TopicMissingError, or what else makes joining hopeless (not authorized, wrong credentials)
+   */
   start(handlers: GroupConsumerHandlers): Promise<void>
   /** Member of the group, with partitions assigned (perhaps none). */
   readonly joined: boolean
@@ -77,13 +87,128 @@ export interface GroupConsumer {
    * assignment that is over: that is 'no longer owned', and whoever owns it now processes the records again.
    */
   commit(topic: string, partition: number, nextOffset: string, assignment: number): Promise<CommitOutcome>
-  /** Told once, when the consumer cannot go on: fenced by another instance, not authorized, a handler threw. */
+  /**
+   * Told once, when a consumer that had joined cannot go on: fenced by another instance, not authorized, a handler
+   * threw. Without a listener the error is an unhandled rejection, which ends the process.
+   */
   onFatal(listener: (error: Error) => void): void
   /** Awaits `onRevoked`, leaves the group, disconnects. Bounded, also when no broker answers. */
   stop(): Promise<void>
 }
 
-/** Not implemented yet. */
-export function createGroupConsumer(_kafka: Kafka, _options: GroupConsumerOptions): GroupConsumer {
-  throw new Error('not implemented')
+const START_WITHOUT_TOPIC_LIMIT_MS = 10_000
+
+const REJOIN_PAUSES = {
+  kind: 'exponential',
+  baseMs: 200,
+  factor: 2,
+  capMs: 5_000,
+  jitter: 'none',
+  maxAttempts: Infinity,
+} as const
+
+/**
+ * A consumer of a group that is safe to build on: kafkajs' own does not end cleanly, loses its position, commits for
+ * partitions it no longer owns, or dies in a living process, depending on the moment. See consumer-session.ts for
+ * what is added to kafkajs; this keeps a session open for as long as the consumer is not stopped.
+ *
+ * @throws TypeError without topics or group id
+ */
+export function createGroupConsumer(kafka: Kafka, options: GroupConsumerOptions): GroupConsumer {
+  if (options.topics.length === 0) throw new TypeError('a group consumer needs at least one topic')
+  if (options.groupId === '') throw new TypeError('a group consumer needs a group id')
+  const settings: SessionContext['options'] = {
+    positions: 'committed',
+    sessionTimeoutMs: 30_000,
+    rebalanceTimeoutMs: 60_000,
+    maxWaitMs: 1_000,
+    maxBytes: 8 * 1024 * 1024,
+    maxBytesPerPartition: 1024 * 1024,
+    ...options,
+  }
+  const log = options.logger
+  const memory: ConsumerMemory = { assignments: 0, positions: undefined, abandonedMemberId: undefined }
+  const firstJoin = Promise.withResolvers<void>()
+  const fatalListeners: ((error: Error) => void)[] = []
+  let fatalError: Error | undefined
+  const stopping = new AbortController()
+  let session: ConsumerSession | undefined
+  let hasJoined = false
+  let life: Promise<void> | undefined
+
+  async function live(handlers: GroupConsumerHandlers): Promise<void> {
+    const begunAt = performance.now()
+    let failures = 0
+    const onReady = (): void => {
+      hasJoined = true
+      failures = 0
+      firstJoin.resolve()
+    }
+    while (!stopping.signal.aborted) {
+      session = new ConsumerSession(siblingKafka(kafka), { options: settings, handlers, memory, onReady })
+      try {
+        await session.run()
+      } catch (error) {
+        session = undefined
+        if (stopping.signal.aborted) break
+        const failure =
+          !hasJoined && performance.now() - begunAt > START_WITHOUT_TOPIC_LIMIT_MS
+            ? missingTopic(error)
+            : error
+        if (judgeConsumerFailure(failure) === 'fatal') return end(asError(failure))
+        failures++
+        const delayMs = nextDelayMs(REJOIN_PAUSES, failures, 0) ?? REJOIN_PAUSES.capMs
+        log.warn(
+          { groupId: options.groupId, reason: reasonOf(error), delayMs },
+          'not in the consumer group; joining again',
+        )
+        await sleep(delayMs, undefined, { signal: stopping.signal }).catch(() => undefined)
+      }
+    }
+    firstJoin.resolve()
+  }
+
+  function missingTopic(error: unknown): unknown {
+    return hasErrorType(error, 'UNKNOWN_TOPIC_OR_PARTITION')
+      ? new TopicMissingError(options.topics, error)
+      : error
+  }
+
+  function end(error: Error): void {
+    if (!hasJoined) return firstJoin.reject(error)
+    fatalError = error
+    // Never a dead consumer in a living process: what nobody listens to becomes an unhandled rejection.
+    if (fatalListeners.length === 0) throw error
+    for (const listener of fatalListeners) listener(error)
+  }
+
+  return {
+    async start(handlers) {
+      if (life !== undefined) throw new TypeError('a group consumer is started once')
+      life = live(handlers)
+      await firstJoin.promise
+    },
+    get joined() {
+      return session?.isJoined ?? false
+    },
+    pause: partition => session?.pause(partition),
+    resume: partition => session?.resume(partition),
+    seek: (partition, offset) => session?.seek(partition, offset),
+    async commit(topic, partition, nextOffset, assignment) {
+      return (await session?.commit(topic, partition, nextOffset, assignment)) ?? 'no longer owned'
+    },
+    onFatal(listener) {
+      fatalListeners.push(listener)
+      if (fatalError !== undefined) listener(fatalError)
+    },
+    async stop() {
+      stopping.abort()
+      await session?.stop()
+      await life
+    },
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }

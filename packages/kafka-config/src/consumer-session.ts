@@ -1,0 +1,513 @@
+/**
+ * One life of a kafkajs consumer: connect, join, deliver, until it is stopped or kafkajs gives up. What kafkajs
+ * leaves open is closed here: commits carry the generation of their own assignment, so that a late one is refused
+ * and never moves the offset of a partition that went to somebody else (kafkajs#1046, #1097); records reach the
+ * handler only under the assignment they were fetched for; start positions are fixed before the first record.
+ * It does not outlive a crash of kafkajs: group-consumer.ts opens the next session.
+ */
+import { retry } from '@kafka-pattern/retry'
+import { PartitionAssigners } from 'kafkajs'
+import type { Cluster, Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from 'kafkajs'
+import type { Logger } from 'pino'
+import {
+  HandlerFailedError,
+  hasErrorType,
+  isOwnershipLost,
+  judgeConsumerFailure,
+  reasonOf,
+} from './consumer-failure.ts'
+import type {
+  CommitOutcome,
+  GroupConsumerHandlers,
+  GroupConsumerOptions,
+  TopicPartition,
+} from './group-consumer.ts'
+
+type Broker = Awaited<ReturnType<Cluster['findBroker']>>
+
+export interface SessionContext {
+  readonly options: Required<Omit<GroupConsumerOptions, 'groupInstanceId'>> & { groupInstanceId?: string }
+  readonly handlers: GroupConsumerHandlers
+  /** Outlives the session, because a reconnect must not move a position. */
+  readonly memory: ConsumerMemory
+  /** Called after each join, when start positions are fixed and `onAssigned` has returned. */
+  onReady(): void
+}
+
+/** What a consumer remembers from one session to the next. */
+export interface ConsumerMemory {
+  assignments: number
+  /** Next offset by partition, where it is not the group that keeps it; undefined until first looked up. */
+  positions: Map<string, string> | undefined
+  /** A dynamic member that may still be in the group: the group would wait for it until its session times out. */
+  abandonedMemberId: string | undefined
+}
+
+interface Assignment {
+  readonly number: number
+  readonly memberId: string
+  readonly generationId: number
+  readonly partitions: TopicPartition[]
+  readonly owned: ReadonlySet<string>
+  readonly commits: Set<Promise<CommitOutcome>>
+  /** Pending until start positions are fixed and `onAssigned` has returned. */
+  settling: Promise<void> | undefined
+  revoked: Promise<void> | undefined
+}
+
+type End = { how: 'stopped' } | { how: 'failed'; error: unknown }
+
+/** A commit waits for a coordinator that moves to another broker, not for an outage. */
+const COMMIT_RETRIES = {
+  kind: 'exponential',
+  baseMs: 100,
+  factor: 2,
+  capMs: 1_000,
+  jitter: 'none',
+  maxAttempts: Infinity,
+  maxElapsedMs: 15_000,
+} as const
+
+const DISCONNECT_LIMIT_MS = 5_000
+
+export class ConsumerSession {
+  readonly #context: SessionContext
+  readonly #log: Logger
+  readonly #consumer: Consumer
+  readonly #heartbeatIntervalMs: number
+  readonly #end = Promise.withResolvers<End>()
+  readonly #paused = new Set<string>()
+  #cluster!: Cluster
+  #coordinator: Broker | undefined
+  #assignment: Assignment | undefined
+  #deliversRecords = true
+  #lastHeartbeatAt = 0
+
+  /** @param kafka a client of this session's own (`siblingKafka`) */
+  constructor(kafka: Kafka, context: SessionContext) {
+    const { options } = context
+    this.#context = context
+    this.#log = options.logger
+    this.#heartbeatIntervalMs = Math.min(3_000, Math.floor(options.sessionTimeoutMs / 3))
+    this.#consumer = kafka.consumer({
+      groupId: options.groupId,
+      ...(options.groupInstanceId !== undefined && { groupInstanceId: options.groupInstanceId }),
+      sessionTimeout: options.sessionTimeoutMs,
+      rebalanceTimeout: options.rebalanceTimeoutMs,
+      heartbeatInterval: this.#heartbeatIntervalMs,
+      maxWaitTimeInMs: options.maxWaitMs,
+      maxBytes: options.maxBytes,
+      maxBytesPerPartition: options.maxBytesPerPartition,
+      allowAutoTopicCreation: false,
+      // Short troubles are kafkajs' own to ride out, so that they cost no rebalance. Its restart after a crash is
+      // not used: it forgets the member id, and it does not happen at all after an error it holds for permanent.
+      retry: { initialRetryTime: 200, retries: 5, maxRetryTime: 3_000, restartOnFailure: async () => false },
+      // The assigner is the public way to the consumer's own connections.
+      partitionAssigners: [
+        config => {
+          this.#cluster = config.cluster
+          return PartitionAssigners.roundRobin(config)
+        },
+      ],
+    })
+    const { CRASH, GROUP_JOIN, HEARTBEAT } = this.#consumer.events
+    this.#consumer.on(CRASH, ({ payload }) => this.#end.resolve({ how: 'failed', error: payload.error }))
+    this.#consumer.on(GROUP_JOIN, ({ payload }) => this.#takeOver(payload))
+    this.#consumer.on(HEARTBEAT, () => (this.#lastHeartbeatAt = performance.now()))
+  }
+
+  /** A member with settled positions, heard of by the coordinator a moment ago. */
+  get isJoined(): boolean {
+    const assignment = this.#assignment
+    if (assignment === undefined || assignment.settling || assignment.revoked) return false
+    return (
+      performance.now() - this.#lastHeartbeatAt <
+      3 * this.#heartbeatIntervalMs + this.#context.options.maxWaitMs
+    )
+  }
+
+  /** Resolves after `stop`. @throws what ended the session otherwise */
+  async run(): Promise<void> {
+    const opened = this.#open().catch((error: unknown) => this.#end.resolve({ how: 'failed', error }))
+    const end = await this.#end.promise
+    this.#silence()
+    await this.#revoke()
+    await this.#close(opened)
+    if (end.how === 'failed') throw end.error
+  }
+
+  /** Gives up the partitions as in a rebalance, then ends `run`. */
+  async stop(): Promise<void> {
+    this.#silence()
+    await this.#revoke()
+    this.#end.resolve({ how: 'stopped' })
+  }
+
+  pause({ topic, partition }: TopicPartition): void {
+    if (!this.#owns(topic, partition)) return
+    this.#paused.add(keyOf(topic, partition))
+    this.#tell(consumer => consumer.pause([{ topic, partitions: [partition] }]))
+  }
+
+  resume({ topic, partition }: TopicPartition): void {
+    if (!this.#paused.delete(keyOf(topic, partition)) || !this.#deliversRecords) return
+    this.#tell(consumer => consumer.resume([{ topic, partitions: [partition] }]))
+  }
+
+  seek({ topic, partition }: TopicPartition, offset: string): void {
+    if (!this.#owns(topic, partition)) return
+    if (this.#context.options.positions === 'in memory') {
+      this.#context.memory.positions?.set(keyOf(topic, partition), offset)
+    }
+    this.#tell(consumer => consumer.seek({ topic, partition, offset }))
+  }
+
+  async commit(topic: string, partition: number, nextOffset: string, number: number): Promise<CommitOutcome> {
+    const assignment = this.#assignment
+    if (assignment?.number !== number || !this.#owns(topic, partition)) return 'no longer owned'
+    const commit = this.#commitUnder(assignment, [{ topic, partitions: [{ partition, offset: nextOffset }] }])
+    assignment.commits.add(commit)
+    try {
+      return await commit
+    } finally {
+      assignment.commits.delete(commit)
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { options, memory } = this.#context
+    await this.#consumer.connect()
+    // From the beginning, so that a position that retention has overtaken moves to the oldest record there is and
+    // not, as 'latest' would have it, past all of them. Beginning at the end is done by seeking.
+    await this.#consumer.subscribe({ topics: options.topics, fromBeginning: true })
+    memory.positions ??= options.from === 'latest' ? await this.#findEnds() : new Map()
+    await this.#removeAbandonedMember()
+    if (!this.#deliversRecords) return
+    await this.#consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: payload => this.#deliver(payload),
+      onPartitionsRevoked: () => this.#revoke(),
+    })
+  }
+
+  /** The hot path: once per partition of a fetch, nothing per record. */
+  async #deliver({ batch, heartbeat, isStale, resolveOffset }: EachBatchPayload): Promise<void> {
+    const assignment = this.#assignment
+    if (assignment === undefined || !this.#deliversRecords) return
+    if (assignment.settling) await this.#beatingHeart(assignment.settling, heartbeat)
+    const { topic, partition, messages, highWatermark } = batch
+    const key = keyOf(topic, partition)
+    // Not resolved, so it is fetched again: from where `seek` said, or when `resume` is called.
+    if (this.#assignment !== assignment || isStale() || this.#paused.has(key) || !this.#deliversRecords)
+      return
+
+    const handOver = { topic, partition, records: messages, highWatermark, assignment: assignment.number }
+    const fail = (error: unknown) => this.#fail(new HandlerFailedError('onRecords', error))
+    let taken
+    try {
+      taken = this.#context.handlers.onRecords(handOver)
+    } catch (error) {
+      fail(error)
+    }
+    if (taken instanceof Promise) await this.#beatingHeart(taken.catch(fail), heartbeat)
+
+    const last = messages.at(-1)
+    if (last === undefined || !this.#deliversRecords) return
+    if (this.#assignment !== assignment || assignment.revoked) return
+    resolveOffset(last.offset)
+    if (this.#context.options.positions === 'in memory' && !isStale()) {
+      this.#context.memory.positions?.set(key, String(BigInt(last.offset) + 1n))
+    }
+  }
+
+  /**
+   * kafkajs sends heartbeats between batches only; this sends them while `work`, which never fails, is awaited.
+   * @throws when the group moves on: kafkajs must hear of it, and the work ends by what onRevoked does
+   */
+  async #beatingHeart(work: Promise<unknown>, heartbeat: () => Promise<void>): Promise<void> {
+    const done = work.then(() => true)
+    for (;;) {
+      let timer: NodeJS.Timeout | undefined
+      const pulse = new Promise<false>(resolve => {
+        timer = setTimeout(() => resolve(false), this.#heartbeatIntervalMs)
+      })
+      try {
+        if (await Promise.race([done, pulse])) return
+      } finally {
+        clearTimeout(timer)
+      }
+      try {
+        await heartbeat()
+      } catch (error) {
+        if (isOwnershipLost(error) || hasErrorType(error, 'NOT_COORDINATOR_FOR_GROUP')) throw error
+        this.#log.debug({ reason: reasonOf(error) }, 'heartbeat failed while records were handed over')
+      }
+    }
+  }
+
+  /** Runs inside kafkajs' join, before it fetches anything. */
+  #takeOver({ memberId, generationId, memberAssignment }: ConsumerGroupJoinEvent['payload']): void {
+    const { options, memory } = this.#context
+    const partitions = Object.entries(memberAssignment).flatMap(([topic, ids]) =>
+      ids.map(partition => ({ topic, partition })),
+    )
+    const assignment: Assignment = {
+      number: ++memory.assignments,
+      memberId,
+      generationId,
+      partitions,
+      owned: new Set(partitions.map(({ topic, partition }) => keyOf(topic, partition))),
+      commits: new Set(),
+      settling: undefined,
+      revoked: undefined,
+    }
+    this.#lastHeartbeatAt = performance.now()
+    if (options.groupInstanceId === undefined) memory.abandonedMemberId = memberId
+    if (!this.#deliversRecords) return
+    this.#assignment = assignment
+    this.#resumeAll()
+    if (options.positions === 'in memory') this.#seekRemembered(partitions)
+    assignment.settling = this.#settle(assignment).then(
+      () => {
+        assignment.settling = undefined
+        if (this.#assignment === assignment) this.#context.onReady()
+      },
+      (error: unknown) => this.#fail(error),
+    )
+    this.#log.info(
+      { groupId: options.groupId, memberId, generationId, partitions: memberAssignment },
+      'joined the group',
+    )
+  }
+
+  async #settle(assignment: Assignment): Promise<void> {
+    const { options, handlers } = this.#context
+    if (options.positions === 'committed' && options.from === 'latest') await this.#commitStarts(assignment)
+    try {
+      await handlers.onAssigned?.(assignment.partitions, assignment.number)
+    } catch (error) {
+      throw new HandlerFailedError('onAssigned', error)
+    }
+  }
+
+  /**
+   * Fixes where the group begins by committing it. Otherwise every member that finds nothing committed would begin
+   * at the end as it is then, and what was produced before the first commit is lost when the partition moves.
+   */
+  async #commitStarts(assignment: Assignment): Promise<void> {
+    const missing = (await this.#findUncommitted(assignment.partitions)).flatMap(({ topic, partition }) => {
+      const offset = this.#context.memory.positions?.get(keyOf(topic, partition))
+      // A partition that is younger than this consumer is read from its beginning.
+      return offset === undefined ? [] : [{ topic, partition, offset }]
+    })
+    if (missing.length === 0) return
+    for (const start of missing) this.#tell(consumer => consumer.seek(start))
+    const topics = [...Map.groupBy(missing, start => start.topic)].map(([topic, starts]) => ({
+      topic,
+      partitions: starts.map(({ partition, offset }) => ({ partition, offset })),
+    }))
+    await this.#commitUnder(assignment, topics)
+  }
+
+  #seekRemembered(partitions: TopicPartition[]): void {
+    for (const { topic, partition } of partitions) {
+      const offset = this.#context.memory.positions?.get(keyOf(topic, partition))
+      if (offset !== undefined) this.#consumer.seek({ topic, partition, offset })
+    }
+  }
+
+  async #findEnds(): Promise<Map<string, string>> {
+    const ends = await this.#cluster.fetchTopicsOffset(
+      this.#context.options.topics.map(topic => ({
+        topic,
+        partitions: this.#cluster
+          .findTopicPartitionMetadata(topic)
+          .map(({ partitionId }) => ({ partition: partitionId })),
+        fromBeginning: false,
+      })),
+    )
+    return new Map(
+      ends.flatMap(({ topic, partitions }) =>
+        partitions.map(({ partition, offset }) => [keyOf(topic, partition), offset] as const),
+      ),
+    )
+  }
+
+  async #findUncommitted(partitions: TopicPartition[]): Promise<TopicPartition[]> {
+    if (partitions.length === 0) return []
+    const coordinator = await this.#findCoordinator()
+    const { responses } = await coordinator.offsetFetch({
+      groupId: this.#context.options.groupId,
+      topics: [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
+        topic,
+        partitions: ofTopic.map(({ partition }) => ({ partition })),
+      })),
+    })
+    return responses.flatMap(({ topic, partitions: found }) =>
+      found.filter(({ offset }) => Number(offset) < 0).map(({ partition }) => ({ topic, partition })),
+    )
+  }
+
+  async #commitUnder(
+    assignment: Assignment,
+    topics: Parameters<Broker['offsetCommit']>[0]['topics'],
+  ): Promise<CommitOutcome> {
+    const { groupId, groupInstanceId } = this.#context.options
+    const attempt = async (): Promise<CommitOutcome> => {
+      if (this.#assignment !== assignment) return 'no longer owned'
+      try {
+        const coordinator = await this.#findCoordinator()
+        await coordinator.offsetCommit({
+          groupId,
+          memberId: assignment.memberId,
+          groupGenerationId: assignment.generationId,
+          ...(groupInstanceId !== undefined && { groupInstanceId }),
+          topics,
+        })
+        return 'committed'
+      } catch (error) {
+        // The next attempt asks again who the coordinator is.
+        this.#coordinator = undefined
+        if (hasErrorType(error, 'FENCED_INSTANCE_ID')) this.#fail(error)
+        if (isOwnershipLost(error)) return 'no longer owned'
+        throw error
+      }
+    }
+    return retry(attempt, {
+      policy: COMMIT_RETRIES,
+      isRetryable: error => judgeConsumerFailure(error) === 'try again',
+      onRetry: ({ attempt: number, delayMs, error }) =>
+        this.#log.debug(
+          { groupId, attempt: number, delayMs, reason: reasonOf(error) },
+          'commit failed, trying again',
+        ),
+    })
+  }
+
+  async #findCoordinator(): Promise<Broker> {
+    if (!this.#coordinator?.isConnected()) {
+      this.#coordinator = await this.#cluster.findGroupCoordinator({ groupId: this.#context.options.groupId })
+    }
+    return this.#coordinator
+  }
+
+  /** Once per assignment; kafkajs awaits it before it rejoins or leaves. */
+  async #revoke(): Promise<void> {
+    const assignment = this.#assignment
+    if (assignment === undefined) return
+    assignment.revoked ??= this.#release(assignment)
+    await assignment.revoked
+  }
+
+  async #release(assignment: Assignment): Promise<void> {
+    const { options, handlers } = this.#context
+    const released = (async () => {
+      await assignment.settling
+      await handlers.onRevoked?.()
+    })()
+    // Later the group has thrown this member out anyway, and what onRevoked still commits is refused.
+    const outcome = await within(options.rebalanceTimeoutMs, released)
+    if (outcome.how !== 'done') {
+      const error = outcome.how === 'failed' ? outcome.error : undefined
+      this.#log.error(
+        { groupId: options.groupId, err: error },
+        `onRevoked ${outcome.how}; its partitions are given up`,
+      )
+    }
+    await Promise.allSettled(assignment.commits)
+    if (this.#assignment === assignment) this.#assignment = undefined
+  }
+
+  async #removeAbandonedMember(): Promise<void> {
+    const { memory, options } = this.#context
+    const memberId = memory.abandonedMemberId
+    if (memberId === undefined) return
+    memory.abandonedMemberId = undefined
+    try {
+      const coordinator = await this.#findCoordinator()
+      await coordinator.leaveGroup({ groupId: options.groupId, memberId })
+    } catch (error) {
+      // It has left, or the group forgot it. If neither, the join below waits for its session to time out.
+      this.#log.debug(
+        { memberId, reason: reasonOf(error) },
+        'could not remove the former member of this process',
+      )
+    }
+  }
+
+  async #close(opened: Promise<void>): Promise<void> {
+    const disconnected = this.#consumer.disconnect()
+    // A fetcher that sleeps because all is paused wakes up, finds that kafkajs stops, and ends.
+    this.#tell(consumer => consumer.resume([]))
+    // When this happened in the middle of #open, that may have connected and joined again.
+    const closed = Promise.all([disconnected, opened.then(() => this.#consumer.disconnect())])
+    const outcome = await within(DISCONNECT_LIMIT_MS, closed)
+    if (outcome.how !== 'done') {
+      const reason = outcome.how === 'failed' ? reasonOf(outcome.error) : 'no answer'
+      this.#log.debug({ reason }, 'left the brokers without a clean disconnect')
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#silence()
+    this.#end.resolve({ how: 'failed', error })
+  }
+
+  /** No record is delivered any more. Paused, or kafkajs would fetch the same ones over and over. */
+  #silence(): void {
+    if (!this.#deliversRecords) return
+    this.#deliversRecords = false
+    this.#tell(consumer => consumer.pause(this.#context.options.topics.map(topic => ({ topic }))))
+  }
+
+  /** kafkajs keeps partitions paused from one assignment to the next. */
+  #resumeAll(): void {
+    for (const key of this.#paused) {
+      const { topic, partition } = partitionOf(key)
+      this.#consumer.resume([{ topic, partitions: [partition] }])
+    }
+    this.#paused.clear()
+  }
+
+  /** kafkajs throws when it is not running, before its start or after its crash: then there is nothing to tell. */
+  #tell(what: (consumer: Consumer) => void): void {
+    try {
+      what(this.#consumer)
+    } catch (error) {
+      this.#log.trace({ reason: reasonOf(error) }, 'kafkajs is not running')
+    }
+  }
+
+  #owns(topic: string, partition: number): boolean {
+    return this.#assignment?.owned.has(keyOf(topic, partition)) ?? false
+  }
+}
+
+/** Topic names cannot contain a slash. */
+function keyOf(topic: string, partition: number): string {
+  return `${topic}/${partition}`
+}
+
+function partitionOf(key: string): TopicPartition {
+  const [topic = '', partition] = key.split('/')
+  return { topic, partition: Number(partition) }
+}
+
+type Outcome = { how: 'done' } | { how: 'failed'; error: unknown } | { how: 'took too long' }
+
+async function within(limitMs: number, work: Promise<unknown>): Promise<Outcome> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<Outcome>(resolve => {
+    timer = setTimeout(() => resolve({ how: 'took too long' }), limitMs)
+  })
+  const settled = work.then(
+    (): Outcome => ({ how: 'done' }),
+    (error: unknown): Outcome => ({ how: 'failed', error }),
+  )
+  try {
+    return await Promise.race([settled, limit])
+  } finally {
+    clearTimeout(timer)
+  }
+}
