@@ -1,0 +1,46 @@
+# Every command a person types. Targets call scripts/; the first one on a fresh clone sets the workspace up (scripts/setup.sh).
+# Variables: RUNTIME=local|containers, SERVICE=<name>, REPLAY=<dead-letter topic>, TEST_STACK=local|containers, and all of .env.example.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help up watch ps logs down clean dlt doctor test test-unit check bench
+
+RUN := @scripts/setup.sh
+
+help: ## this list
+	@scripts/help.sh
+
+up: ## start Kafka, three producers and two consumers, and watch records travel
+	$(RUN) scripts/up.ts pubsub
+
+watch: ## follow the records through all services until Ctrl-C
+	$(RUN) scripts/watch.ts
+
+ps: ## what runs, where, and whether it is ready
+	$(RUN) scripts/ps.ts
+
+logs: ## the log of one service: make logs SERVICE=user-api
+	$(RUN) scripts/logs.ts
+
+down: ## stop everything; the data stays
+	$(RUN) scripts/down.ts
+
+clean: ## stop everything and remove all data
+	$(RUN) scripts/clean.ts
+
+dlt: ## what is in the dead-letter topics; make dlt REPLAY=<topic> sends it back
+	$(RUN) scripts/dlt.ts
+
+doctor: ## check tools, ports, disk and whether Kafka can be reached; says what to change
+	$(RUN) scripts/doctor.ts
+
+test: ## all tests: unit, integration (real Kafka), end-to-end (these targets)
+	$(RUN) scripts/test.ts
+
+test-unit: ## the tests that need no broker, in seconds
+	$(RUN) scripts/test.ts --project unit
+
+check: ## types, lint, format
+	$(RUN) scripts/check.ts
+
+bench: ## measure this project and its peers in one run
+	$(RUN) scripts/bench.ts

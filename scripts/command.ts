@@ -1,0 +1,28 @@
+/** What every command of the Makefile is run by: errors become one readable answer and an exit code. */
+import { LocalStackError } from '@kafka-pattern/local-stack'
+import { colors, failed } from './terminal.ts'
+import { UserError } from './user-error.ts'
+
+/** Runs the command and ends the process with its exit code, or with 1 when it fails. */
+export async function runCommand(command: () => Promise<number | void>): Promise<void> {
+  try {
+    process.exitCode = (await command()) ?? 0
+  } catch (error) {
+    process.exitCode = 1
+    if (error instanceof UserError || error instanceof LocalStackError) {
+      const [first = '', ...more] = error.message.split('\n')
+      process.stderr.write(`${failed} ${first}\n`)
+      for (const line of more) process.stderr.write(`  ${line}\n`)
+    } else {
+      process.stderr.write(`${failed} ${colors.bold('This is a defect of the command itself:')}\n`)
+      console.error(error)
+    }
+  }
+}
+
+/** Aborted by Ctrl-C (or SIGTERM), so that a command that follows something can end in order. */
+export function untilInterrupted(): AbortSignal {
+  const controller = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort())
+  return controller.signal
+}

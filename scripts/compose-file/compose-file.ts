@@ -1,0 +1,201 @@
+/**
+ * docker-compose.yml as the local runtime reads it: the part of Compose's format that the file uses, interpolated, checked, typed.
+ * A key that is not listed here stops with an error: what one runtime does and the other ignores would be two descriptions.
+ */
+import { readFile } from 'node:fs/promises'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { UserError } from '../user-error.ts'
+import { interpolate, variablesIn, type Variables } from './interpolate.ts'
+
+export type ComposeFile = {
+  /** the project's name; COMPOSE_PROJECT_NAME wins over the file */
+  projectName: string
+  /** in the order of the file */
+  services: ComposeService[]
+  /** every profile that a service names */
+  profiles: string[]
+}
+
+export type ComposeService = {
+  name: string
+  profiles: string[]
+  image: string | null
+  /** the argument SERVICE of its build: the folder under services/ */
+  program: string | null
+  environment: Record<string, string>
+  ports: PublishedPort[]
+  dependsOn: { service: string; condition: 'service_started' | 'service_healthy' }[]
+  stopGracePeriodMs: number
+}
+
+export type PublishedPort = {
+  hostPort: number
+  containerPort: number
+  /** the variable of .env that changes the host port; null when the file has a fixed number */
+  variable: string | null
+}
+
+const duration = z.string().regex(/^(\d+(ms|s|m))+$/)
+const textOrNumber = z.union([z.string(), z.number().transform(String)])
+
+/** Says something about a container only; a plain process neither needs nor has it. */
+const containerOnly = z.unknown().optional()
+
+const serviceSchema = z.strictObject({
+  profiles: z.array(z.string()).default([]),
+  image: z.string().optional(),
+  build: z
+    .strictObject({ context: z.literal('.'), args: z.strictObject({ SERVICE: z.string() }) })
+    .optional(),
+  environment: z.record(z.string(), textOrNumber.nullable()).default({}),
+  ports: z.array(z.string()).default([]),
+  depends_on: z
+    .record(z.string(), z.strictObject({ condition: z.enum(['service_started', 'service_healthy']) }))
+    .default({}),
+  stop_grace_period: duration.default('10s'),
+  // The local runtime has its own check for each kind of service: Kafka's metadata, a Node service's /readyz.
+  healthcheck: containerOnly,
+  // A process that ended is shown by `make ps`; nothing restarts it.
+  restart: containerOnly,
+  cap_drop: containerOnly,
+  init: containerOnly,
+  read_only: containerOnly,
+  security_opt: containerOnly,
+  tmpfs: containerOnly,
+  volumes: containerOnly,
+})
+
+const fileSchema = z.strictObject({
+  name: z.string(),
+  services: z.record(z.string(), serviceSchema),
+  volumes: z.record(z.string(), z.null()).default({}),
+})
+
+export async function readComposeFile(path: string, variables: Variables): Promise<ComposeFile> {
+  return parseComposeFile(await readFile(path, 'utf8'), variables)
+}
+
+/**
+ * @throws {UserError} naming every key that the local runtime does not know, and every value that is not what the format asks for
+ */
+export function parseComposeFile(source: string, variables: Variables): ComposeFile {
+  const raw: unknown = parse(source, { merge: true })
+  const parsed = fileSchema.safeParse(withoutExtensions(interpolateValues(raw, variables)))
+  if (!parsed.success) {
+    throw new UserError(
+      `docker-compose.yml says something that the local runtime does not understand:\n${z.prettifyError(parsed.error)}`,
+    )
+  }
+  const { name, services } = parsed.data
+  const list = Object.entries(services).map(([serviceName, service]) => ({
+    name: serviceName,
+    profiles: service.profiles,
+    image: service.image ?? null,
+    program: service.build?.args.SERVICE ?? null,
+    environment: resolveEnvironment(service.environment, variables),
+    ports: service.ports.map((port, index) => parsePort(serviceName, port, rawPort(raw, serviceName, index))),
+    dependsOn: Object.entries(service.depends_on).map(([dependency, { condition }]) => {
+      if (services[dependency] === undefined) {
+        throw new UserError(
+          `docker-compose.yml: ${serviceName} depends on ${dependency}, which is no service.`,
+        )
+      }
+      return { service: dependency, condition }
+    }),
+    stopGracePeriodMs: toMs(service.stop_grace_period),
+  }))
+  return {
+    projectName: variables.COMPOSE_PROJECT_NAME || name,
+    services: list,
+    profiles: [...new Set(list.flatMap(service => service.profiles))],
+  }
+}
+
+/**
+ * What runs with this profile, in an order in which every service comes after those it depends on.
+ * @throws {UserError} when the profile is not in the file, or when dependencies form a circle
+ */
+export function servicesOf(file: ComposeFile, profile: string): ComposeService[] {
+  if (!file.profiles.includes(profile)) {
+    throw new UserError(
+      `There is no profile "${profile}" in docker-compose.yml; there is ${file.profiles.join(', ')}.`,
+    )
+  }
+  const wanted = file.services.filter(s => s.profiles.length === 0 || s.profiles.includes(profile))
+  const ordered: ComposeService[] = []
+  const visit = (service: ComposeService, path: string[]) => {
+    if (ordered.includes(service)) return
+    if (path.includes(service.name)) {
+      throw new UserError(`docker-compose.yml: ${[...path, service.name].join(' depends on ')}.`)
+    }
+    for (const dependency of service.dependsOn) {
+      const needed = wanted.find(candidate => candidate.name === dependency.service)
+      if (needed === undefined) {
+        throw new UserError(
+          `docker-compose.yml: ${service.name} depends on ${dependency.service}, which is not in profile ${profile}.`,
+        )
+      }
+      visit(needed, [...path, service.name])
+    }
+    ordered.push(service)
+  }
+  for (const service of wanted) visit(service, [])
+  return ordered
+}
+
+/** Compose interpolates values, never keys. */
+function interpolateValues(value: unknown, variables: Variables): unknown {
+  if (typeof value === 'string') return interpolate(value, variables)
+  if (Array.isArray(value)) return value.map(item => interpolateValues(item, variables))
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, interpolateValues(item, variables)]),
+  )
+}
+
+/** `x-…` at the top holds what the services share by YAML anchors. */
+function withoutExtensions(value: unknown): unknown {
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(Object.entries(value).filter(([key]) => !key.startsWith('x-')))
+}
+
+/** A key without a value hands the variable of the same name on, if it is set. */
+function resolveEnvironment(
+  environment: Record<string, string | null>,
+  variables: Variables,
+): Record<string, string> {
+  const resolved: Record<string, string> = {}
+  for (const [name, value] of Object.entries(environment)) {
+    const effective = value ?? variables[name]
+    if (effective !== undefined) resolved[name] = effective
+  }
+  return resolved
+}
+
+function parsePort(service: string, published: string, raw: string): PublishedPort {
+  const match = /^127\.0\.0\.1:(\d+):(\d+)$/.exec(published)
+  const hostPort = Number(match?.[1])
+  if (match === null || hostPort > 65_535 || hostPort === 0) {
+    const variable = variablesIn(raw)[0]
+    throw new UserError(
+      variable === undefined
+        ? `docker-compose.yml: port "${published}" of ${service} must be written as 127.0.0.1:<host port>:<container port>.`
+        : `${variable} must be a port number from 1 to 65535, but makes the port of ${service} "${published}".`,
+    )
+  }
+  return { hostPort, containerPort: Number(match[2]), variable: variablesIn(raw)[0] ?? null }
+}
+
+/** As the file has it, with its variables; `raw` has passed the schema. */
+function rawPort(raw: unknown, service: string, index: number): string {
+  return z
+    .object({ services: z.record(z.string(), z.object({ ports: z.array(z.string()).default([]) })) })
+    .parse(raw).services[service]!.ports[index]!
+}
+
+function toMs(written: string): number {
+  const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000 }
+  const parts = [...written.matchAll(/(\d+)(ms|s|m)/g)]
+  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * unitMs[unit!]!, 0)
+}

@@ -1,0 +1,199 @@
+/**
+ * docker-compose.yml without containers: the real Apache Kafka as a plain process, each service as `node services/<name>/src/main.ts`.
+ * It keeps what Compose keeps: order by depends_on, ready means healthy, data stays over `down`, a changed service is replaced.
+ * Not kept: isolation of file systems and networks, and restart policies; a service that ended is shown and stays ended.
+ */
+import { rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { findKafka, isAlive } from '@kafka-pattern/local-stack'
+import type { ComposeService } from '../compose-file/compose-file.ts'
+import type { Runtime, ServiceStatus, Stack } from '../runtime/runtime.ts'
+import { done, nameWidth, padVisible, print, seconds, step } from '../terminal.ts'
+import { UserError } from '../user-error.ts'
+import { isKafka, isKafkaRunning, kafkaDataDir, startKafkaServer, stopKafkaServer } from './kafka-server.ts'
+import { followFile, lastLinesOf, sizeOf } from './log-file.ts'
+import { requireFreePorts } from './published-ports.ts'
+import {
+  isReady,
+  isUpToDate,
+  logFile,
+  readServiceState,
+  startService,
+  stopService,
+  type ServicePaths,
+} from './service-process.ts'
+
+/** What docker-compose.yml's variables must be where the services are neighbours on this machine and not in containers. */
+export function localVariables(
+  variables: Record<string, string | undefined>,
+): Record<string, string | undefined> {
+  return {
+    ...variables,
+    KAFKA_BROKERS: variables.KAFKA_BROKERS || `127.0.0.1:${variables.KAFKA_PORT || '9092'}`,
+    LISTEN_HOST: variables.LISTEN_HOST || '127.0.0.1',
+  }
+}
+
+export function createLocalRuntime(stack: Stack): Runtime {
+  const paths: ServicePaths = { repositoryDir: stack.repositoryDir, stateDir: stack.stateDir }
+  const { services } = stack.file
+  for (const service of services) {
+    if (!isKafka(service) && service.program === null) {
+      throw new UserError(
+        `docker-compose.yml: the local runtime can run images of apache/kafka and builds with the argument SERVICE, but not ${service.name}.`,
+      )
+    }
+  }
+
+  const isRunning = async (service: ComposeService) => {
+    if (isKafka(service)) return isKafkaRunning(stack.stateDir, service.name)
+    const state = await readServiceState(paths, service.name)
+    return state !== null && (await isAlive(state.process))
+  }
+
+  async function start(service: ComposeService): Promise<void> {
+    const startedAt = performance.now()
+    if (isKafka(service)) {
+      await startKafkaServer(stack.stateDir, service, line => print(`  ${step} ${line}`))
+    } else {
+      await keepPreviousLog(service.name)
+      await startService(paths, service)
+    }
+    report(service, 'ready', performance.now() - startedAt)
+  }
+
+  async function keepPreviousLog(service: string): Promise<void> {
+    const path = logFile(paths, service)
+    if ((await sizeOf(path)) > 0) await rename(path, path.replace(/\.log$/, '.previous.log'))
+  }
+
+  const stop = (service: ComposeService) =>
+    isKafka(service)
+      ? stopKafkaServer(stack.stateDir, service.name)
+      : stopService(paths, service.name, service.stopGracePeriodMs)
+
+  return {
+    kind: 'local',
+    title: 'local processes',
+
+    async up(wanted) {
+      const toStart: ComposeService[] = []
+      for (const service of wanted) {
+        const running = await isRunning(service)
+        if (running && (isKafka(service) || (await isUpToDate(paths, service)))) {
+          report(service, 'runs already')
+          continue
+        }
+        if (running) {
+          print(
+            `  ${step} ${padVisible(service.name, nameWidth)} its code or settings changed: starting it anew`,
+          )
+          await stop(service)
+        }
+        toStart.push(service)
+      }
+      await requireFreePorts(toStart)
+      await startInOrder(toStart, start)
+    },
+
+    async status() {
+      const all = await Promise.all(services.map(service => statusOf(service)))
+      return all.filter(status => status !== null)
+    },
+
+    async down() {
+      const stopped: string[] = []
+      // Consumers and producers before what they are connected to: the reverse of starting.
+      for (const level of levelsOf(services).toReversed()) {
+        await Promise.all(
+          level.map(async service => {
+            if (await stop(service)) stopped.push(service.name)
+          }),
+        )
+      }
+      return stopped
+    },
+
+    async clean() {
+      await this.down()
+      await rm(stack.stateDir, { recursive: true, force: true })
+    },
+
+    async logs({ services: names, lastLines, follow }, onLine) {
+      await Promise.all(
+        names.map(async name => {
+          const path = await logPathOf(name)
+          // Taken before the newest lines are read, so that nothing is missed in between.
+          const size = await sizeOf(path)
+          for (const line of await lastLinesOf(path, lastLines)) onLine(name, line)
+          if (follow !== undefined) await followFile(path, size, line => onLine(name, line), follow)
+        }),
+      )
+    },
+  }
+
+  async function statusOf(service: ComposeService): Promise<ServiceStatus | null> {
+    if (isKafka(service)) {
+      const node = (await findKafka(kafkaDataDir(stack.stateDir, service.name)))?.nodes[0]
+      return node === undefined ? null : { service: service.name, state: 'ready', detail: `pid ${node.pid}` }
+    }
+    const state = await readServiceState(paths, service.name)
+    if (state === null) return null
+    if (!(await isAlive(state.process))) {
+      return { service: service.name, state: 'ended', detail: `make logs SERVICE=${service.name}` }
+    }
+    const ready = await isReady(state.probePort)
+    return { service: service.name, state: ready ? 'ready' : 'not ready', detail: `pid ${state.process.pid}` }
+  }
+
+  async function logPathOf(name: string): Promise<string> {
+    const service = services.find(candidate => candidate.name === name)
+    if (service === undefined || !isKafka(service)) return logFile(paths, name)
+    const node = (await findKafka(kafkaDataDir(stack.stateDir, name)))?.nodes[0]
+    return node?.logFile ?? join(kafkaDataDir(stack.stateDir, name), 'node-1', 'server.log')
+  }
+}
+
+/** Each service as soon as all that it depends on is there; the first failure is the caller's, once what was begun has ended. */
+async function startInOrder(
+  services: ComposeService[],
+  start: (service: ComposeService) => Promise<void>,
+): Promise<void> {
+  const started = new Map<string, Promise<void>>()
+  for (const service of services) {
+    const dependencies = service.dependsOn.map(({ service: name }) => started.get(name) ?? Promise.resolve())
+    started.set(
+      service.name,
+      Promise.all(dependencies).then(() => start(service)),
+    )
+  }
+  const outcomes = await Promise.allSettled(started.values())
+  const failures = outcomes
+    .filter(outcome => outcome.status === 'rejected')
+    .map(({ reason }) => reason as unknown)
+  // What waited for a failed service rejects with the very same error.
+  const distinct = [...new Set(failures)]
+  if (distinct.length > 1 && distinct.every(failure => failure instanceof UserError)) {
+    throw new UserError(distinct.map(failure => failure.message).join('\n\n'))
+  }
+  if (distinct.length > 0) throw distinct[0]
+}
+
+/** Services that depend on nothing, then those that depend on these, and so on. */
+function levelsOf(services: ComposeService[]): ComposeService[][] {
+  const levels: ComposeService[][] = []
+  const placed = new Set<string>()
+  while (placed.size < services.length) {
+    const level = services.filter(s => !placed.has(s.name) && s.dependsOn.every(d => placed.has(d.service)))
+    if (level.length === 0)
+      throw new UserError('docker-compose.yml: services depend on each other in a circle.')
+    levels.push(level)
+    for (const service of level) placed.add(service.name)
+  }
+  return levels
+}
+
+function report(service: ComposeService, state: string, durationMs?: number): void {
+  const took = durationMs === undefined ? '' : ` after ${seconds(durationMs)}`
+  print(`  ${done} ${padVisible(service.name, nameWidth)} ${state}${took}`)
+}

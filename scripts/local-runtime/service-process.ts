@@ -1,0 +1,183 @@
+/**
+ * One service of docker-compose.yml as a plain process: started so that it outlives this command, known afterwards by a state
+ * file with its pid and start time, ready when its /readyz says so.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  errorCode,
+  identifyProcess,
+  isAlive,
+  signalProcess,
+  waitForExit,
+  type ProcessIdentity,
+} from '@kafka-pattern/local-stack'
+import type { ComposeService } from '../compose-file/compose-file.ts'
+import { UserError } from '../user-error.ts'
+import { fingerprintSources } from './source-fingerprint.ts'
+
+const readyTimeoutMs = 30_000
+const logTailLines = 12
+// What a process needs from its surroundings; all else is said by docker-compose.yml, as for a container.
+const inheritedVariables = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ']
+
+export type ServicePaths = {
+  repositoryDir: string
+  stateDir: string
+}
+
+export type ServiceState = {
+  process: ProcessIdentity
+  /** of the environment and the source code that it runs with */
+  fingerprint: string
+  probePort: number
+}
+
+export function logFile(paths: ServicePaths, service: string): string {
+  return join(paths.stateDir, 'logs', `${service}.log`)
+}
+
+export async function readServiceState(paths: ServicePaths, service: string): Promise<ServiceState | null> {
+  try {
+    const state: ServiceState = JSON.parse(await readFile(stateFile(paths, service), 'utf8'))
+    return state
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return null
+    throw error
+  }
+}
+
+/** Whether the process that runs, if any, runs today's code with these settings. */
+export async function isUpToDate(paths: ServicePaths, service: ComposeService): Promise<boolean> {
+  const state = await readServiceState(paths, service.name)
+  return (
+    state !== null &&
+    (await isAlive(state.process)) &&
+    state.fingerprint === (await fingerprint(paths, service))
+  )
+}
+
+/**
+ * Starts the service and waits until it is ready.
+ * @throws {UserError} with the end of its log when it ends or is not ready in time
+ */
+export async function startService(paths: ServicePaths, service: ComposeService): Promise<void> {
+  const probePort = Number(service.environment.PROBE_PORT)
+  const path = logFile(paths, service.name)
+  await mkdir(join(paths.stateDir, 'logs'), { recursive: true })
+  await mkdir(join(paths.stateDir, 'services'), { recursive: true })
+  const log = await open(path, 'a')
+  const logStart = (await log.stat()).size
+  const folder = join(paths.repositoryDir, 'services', service.program!)
+  // Its own folder as working directory: a `.env` of the repository is for docker-compose.yml, and reaches it only through that.
+  const child = spawn(process.execPath, [join(folder, 'src', 'main.ts')], {
+    cwd: folder,
+    env: environmentOf(service),
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd],
+  })
+  await log.close()
+  const ended = exitOf(child)
+  child.unref()
+  const identity = child.pid === undefined ? null : await identifyProcess(child.pid)
+  if (identity !== null) {
+    await writeServiceState(paths, service.name, {
+      process: identity,
+      fingerprint: await fingerprint(paths, service),
+      probePort,
+    })
+  }
+  const giveUp = new AbortController()
+  const outcome = await Promise.race([ended, waitUntilReady(probePort, giveUp.signal)])
+  giveUp.abort()
+  if (outcome === 'ready') return
+  const end = (await readFile(path)).subarray(logStart).toString('utf8')
+  const tail = end.trimEnd().split('\n').slice(-logTailLines).join('\n')
+  if (outcome === 'not ready') {
+    throw new UserError(
+      `${service.name} was not ready after ${readyTimeoutMs / 1000} s. The end of its log, ${path}:\n${tail}`,
+    )
+  }
+  await rm(stateFile(paths, service.name), { force: true })
+  throw new UserError(
+    `${service.name} ended while starting (${outcome}). The end of its log, ${path}:\n${tail}`,
+  )
+}
+
+/** SIGTERM, and SIGKILL when it has not ended within its stop_grace_period. False when it did not run. */
+export async function stopService(
+  paths: ServicePaths,
+  service: string,
+  gracePeriodMs: number,
+): Promise<boolean> {
+  const state = await readServiceState(paths, service)
+  if (state === null) return false
+  const wasRunning = await signalProcess(state.process, 'SIGTERM')
+  if (wasRunning && !(await waitForExit(state.process, gracePeriodMs))) {
+    await signalProcess(state.process, 'SIGKILL')
+    await waitForExit(state.process, 5_000)
+  }
+  await rm(stateFile(paths, service), { force: true })
+  return wasRunning
+}
+
+/** Whether its /readyz answers 200 now: the same check as the image's HEALTHCHECK. */
+export async function isReady(probePort: number): Promise<boolean> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${probePort}/readyz`, {
+      signal: AbortSignal.timeout(2_000),
+    })
+    await response.arrayBuffer()
+    return response.ok
+  } catch (error) {
+    // Nobody listens (yet), or the answer took too long: both are "not ready", which the caller decides about.
+    if (error instanceof TypeError || (error instanceof Error && error.name === 'TimeoutError')) return false
+    throw error
+  }
+}
+
+async function waitUntilReady(probePort: number, signal: AbortSignal): Promise<'ready' | 'not ready'> {
+  const deadline = performance.now() + readyTimeoutMs
+  while (!signal.aborted && performance.now() < deadline) {
+    if (await isReady(probePort)) return 'ready'
+    await new Promise(resolve => setTimeout(resolve, 25))
+  }
+  return 'not ready'
+}
+
+function exitOf(child: ChildProcess): Promise<string> {
+  return new Promise(resolve => {
+    child.once('error', error => resolve(error.message))
+    child.once('exit', (code, signal) =>
+      resolve(signal === null ? `exit code ${code}` : `killed by ${signal}`),
+    )
+  })
+}
+
+function environmentOf(service: ComposeService): Record<string, string> {
+  const environment: Record<string, string> = { NODE_ENV: 'production' }
+  for (const name of inheritedVariables) {
+    const value = process.env[name]
+    if (value !== undefined) environment[name] = value
+  }
+  return { ...environment, ...service.environment }
+}
+
+async function fingerprint(paths: ServicePaths, service: ComposeService): Promise<string> {
+  return createHash('sha256')
+    .update(await fingerprintSources(paths.repositoryDir, service.program!))
+    .update(JSON.stringify(service.environment))
+    .digest('hex')
+}
+
+function stateFile(paths: ServicePaths, service: string): string {
+  return join(paths.stateDir, 'services', `${service}.json`)
+}
+
+async function writeServiceState(paths: ServicePaths, service: string, state: ServiceState): Promise<void> {
+  const path = stateFile(paths, service)
+  await writeFile(`${path}.unfinished`, `${JSON.stringify(state, null, 2)}\n`)
+  await rename(`${path}.unfinished`, path)
+}

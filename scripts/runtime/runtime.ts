@@ -1,0 +1,46 @@
+/** The two ways in which docker-compose.yml is run have one shape, so that no command needs to know which it is. */
+import type { ComposeFile, ComposeService } from '../compose-file/compose-file.ts'
+import type { Variables } from '../compose-file/interpolate.ts'
+
+export type Stack = {
+  repositoryDir: string
+  file: ComposeFile
+  /** `.env` and the environment */
+  variables: Variables
+  /** where the local runtime keeps data, logs and state */
+  stateDir: string
+}
+
+export type ServiceStatus = {
+  service: string
+  state: 'ready' | 'not ready' | 'ended'
+  /** e.g. "pid 1234", "Up 3 minutes (healthy)" */
+  detail: string
+}
+
+export type LogOptions = {
+  services: string[]
+  /** how many of the newest lines of each service come first */
+  lastLines: number
+  /** go on with what is written from now on, until the signal */
+  follow?: AbortSignal
+}
+
+export interface Runtime {
+  readonly kind: 'local' | 'containers'
+  /** for sentences: "local processes", "containers" */
+  readonly title: string
+  /**
+   * Starts what of these does not run yet; resolves when all are ready.
+   * @throws {UserError} when one of them cannot be started, with the end of its log
+   */
+  up(services: ComposeService[]): Promise<void>
+  /** One for every service of docker-compose.yml that runs, or that ended by itself. */
+  status(): Promise<ServiceStatus[]>
+  /** Stops everything, the data stays. Resolves with the names of what was stopped. */
+  down(): Promise<string[]>
+  /** Stops everything and removes all data. */
+  clean(): Promise<void>
+  /** The services' output, in order for each service; no line that is written after the call is missed. */
+  logs(options: LogOptions, onLine: (service: string, line: string) => void): Promise<void>
+}

@@ -1,0 +1,61 @@
+#!/bin/sh
+# Makes a fresh clone runnable, then runs what it is given with the Node that the workspace brings:
+#
+#     scripts/setup.sh scripts/up.ts pubsub
+#
+# What must be there is Node >= 20 with npm, whose npx fetches pnpm; pnpm fetches all else, Node 24 included. When
+# node_modules is what pnpm-lock.yaml says, all this takes milliseconds.
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { printf '%s\n' "$*"; }
+stop() { printf '%s\n' "$*" >&2; exit 1; }
+
+require_npm() {
+  install='install Node 20 or newer, e.g. from nodejs.org, or with `apt install nodejs npm` (Debian 13, Ubuntu) or `brew install node` (macOS).'
+  command -v node >/dev/null || stop "Node is needed to begin with and \`node\` was not found: $install"
+  version=$(node --version)
+  major=${version#v}
+  [ "${major%%.*}" -ge 20 ] || stop "Node 20 or newer is needed to begin with, but \`node\` is $version: $install"
+  command -v npx >/dev/null || stop 'npm is needed to begin with and `npx` was not found: install npm, e.g. with `apt install npm`.'
+}
+
+# The version of pnpm is the one of package.json.
+pnpm_package() { sed -n 's/.*"packageManager": *"\(pnpm@[^"]*\)".*/\1/p' package.json; }
+
+# pnpm's own account of what it does, less what a person cannot use: a line that is overwritten on a terminal.
+show_progress() {
+  while IFS= read -r line; do
+    printf '%s\n' "$line" >>"$log"
+    case $line in
+      Progress:*) text=${line#Progress: } ;;
+      *'node preinstall$'*) text='fetching Node 24' ;;
+      *) continue ;;
+    esac
+    if [ -t 1 ]; then printf '\r\033[K  %s' "$text"; else say "  $text"; fi
+  done
+  if [ -t 1 ]; then printf '\r\033[K'; fi
+}
+
+install_packages() {
+  require_npm
+  pnpm=$(pnpm_package)
+  say "Setting up: Node 24 and the packages of this repository, about 400 MB in node_modules, by npx $pnpm (once)"
+  log=$(mktemp)
+  status=$(mktemp)
+  # npm's warnings are about settings of its own; errors still come through.
+  { npm_config_loglevel=error npx --yes "$pnpm" install --frozen-lockfile --reporter=append-only </dev/null 2>&1
+    echo $? >"$status"; } | show_progress
+  if [ "$(cat "$status")" != 0 ] || [ ! -x node_modules/.bin/node ]; then
+    tail -n 20 "$log" >&2
+    stop 'The packages could not be installed; the end of the output is above. Is the network there? Trying again is safe.'
+  fi
+  say "Set up: $(sed -n 's/^Done in \([0-9.]*m\{0,1\}s\).*/\1/p' "$log" | tail -n 1)"
+  rm -f "$log" "$status"
+}
+
+# pnpm leaves a copy of the lockfile there when it has installed everything.
+if [ ! -x node_modules/.bin/node ] || ! cmp -s pnpm-lock.yaml node_modules/.pnpm/lock.yaml; then
+  install_packages
+fi
+[ $# = 0 ] || exec node_modules/.bin/node "$@"

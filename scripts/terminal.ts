@@ -1,0 +1,38 @@
+/** How the commands print: colours only on a terminal (NO_COLOR and FORCE_COLOR are respected), one width for service names. */
+import picocolors from 'picocolors'
+
+const { env, stdout } = process
+
+export const colors = picocolors.createColors(
+  !env.NO_COLOR && (Boolean(env.FORCE_COLOR) || (stdout.isTTY && env.TERM !== 'dumb')),
+)
+
+export const done = colors.green('✓')
+export const failed = colors.red('✗')
+export const step = colors.cyan('›')
+
+/** Wide enough for the longest service name and two spaces. */
+export const nameWidth = 17
+
+export function print(line = ''): void {
+  stdout.write(`${line}\n`)
+}
+
+/** "0.4 s", "12.3 s" */
+export function seconds(durationMs: number): string {
+  return `${(durationMs / 1000).toFixed(1)} s`
+}
+
+/** Pads by what is seen: escape sequences of colours take no room. */
+export function padVisible(text: string, width: number): string {
+  // oxlint-disable-next-line no-control-regex -- an escape sequence begins with a control character
+  const visible = text.replaceAll(/\u001B\[\d+m/g, '')
+  return text + ' '.repeat(Math.max(0, width - visible.length))
+}
+
+const palette = [colors.cyan, colors.magenta, colors.yellow, colors.green, colors.blue, colors.red]
+
+/** The colour of a service: the same in every command, by its place in docker-compose.yml. */
+export function colorOf(service: string, services: string[]): (text: string) => string {
+  return palette[Math.max(0, services.indexOf(service)) % palette.length] ?? colors.cyan
+}

@@ -1,0 +1,23 @@
+/** `make up`: starts the services of a profile and ends with its demo. Usage: up.ts <profile> */
+import { servicesOf } from './compose-file/compose-file.ts'
+import { runCommand } from './command.ts'
+import { chooseRuntime, usableRuntimes } from './runtime/choose-runtime.ts'
+import { colors, print, seconds } from './terminal.ts'
+import { UserError } from './user-error.ts'
+
+await runCommand(async () => {
+  const profile = process.argv[2] ?? 'pubsub'
+  const startedAt = performance.now()
+  const { runtime, stack, reason } = await chooseRuntime()
+  const services = servicesOf(stack.file, profile)
+  for (const other of await usableRuntimes()) {
+    if (other.runtime.kind !== runtime.kind && (await other.runtime.status()).length > 0) {
+      throw new UserError(`The stack runs already as ${other.runtime.title}: \`make down\` stops it.`)
+    }
+  }
+  print(
+    `${colors.bold(`Starting ${services.length} services as ${runtime.title}`)} ${colors.dim(`(${reason})`)}`,
+  )
+  await runtime.up(services)
+  print(`${colors.bold(`Up after ${seconds(performance.now() - startedAt)}`)}\n`)
+})
