@@ -13,9 +13,12 @@ export type ClusterView = {
 }
 
 /** A broker's own view of its cluster, null when it cannot answer (yet). */
-export function describeCluster(port: number, timeoutMs = 2_000): Promise<ClusterView | null> {
+export function describeCluster(
+  broker: { host: string; port: number },
+  timeoutMs = 2_000,
+): Promise<ClusterView | null> {
   return new Promise(resolve => {
-    const socket = connect({ host: '127.0.0.1', port })
+    const socket = connect(broker)
     const answer = (view: ClusterView | null) => {
       socket.destroy()
       resolve(view)

@@ -11,11 +11,11 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { LocalStackError } from './errors.ts'
-import { prepareKafkaJvm, type JvmTuning, type KafkaJvm } from './kafka-jvm.ts'
+import { prepareKafkaJvm, type JvmTuning } from './kafka-jvm.ts'
 import { describeCluster } from './kafka-readiness.ts'
 import type { Progress } from './maven-jars.ts'
 import { findFreePorts, isPortFree, requireFreePort } from './ports.ts'
-import { isAlive, signalProcess, type ProcessIdentity } from './process-identity.ts'
+import { isAlive, signalProcess } from './process-identity.ts'
 import {
   killProcess,
   startDetached,
@@ -23,7 +23,7 @@ import {
   waitUntilReady,
   type ServerCommand,
 } from './server-process.ts'
-import { readState, writeState } from './state-file.ts'
+import { readKafkaState, writeState, type KafkaNodeState, type KafkaState } from './state-file.ts'
 import { exists } from './user-cache.ts'
 
 const readyTimeoutMs = 60_000
@@ -78,14 +78,6 @@ export type StartedKafka = {
   stop(): Promise<void>
 }
 
-type KafkaState = {
-  kind: 'kafka'
-  clusterId: string
-  temporary: boolean
-  jvm: KafkaJvm
-  nodes: { id: number; port: number; controllerPort: number; process: ProcessIdentity | null }[]
-}
-
 /**
  * Starts one or three brokers; resolves when each of them knows all of them and there is a controller.
  * @throws {PortInUseError} when a port of `ports` is taken
@@ -105,18 +97,17 @@ export async function startKafka(options: KafkaOptions = {}): Promise<StartedKaf
     options.heapBytes ?? 512 * mebibyte,
     options.progress ?? (() => {}),
   )
-  const temporary = options.dataDir === undefined
-  const dataDir = temporary ? await mkdtemp(join(tmpdir(), 'kafka-pattern-')) : resolve(options.dataDir)
+  const dataDir = resolve(options.dataDir ?? (await mkdtemp(join(tmpdir(), 'kafka-pattern-'))))
   await mkdir(dataDir, { recursive: true })
 
-  const previous = await readState<KafkaState>(dataDir, 'kafka')
+  const previous = await readKafkaState(dataDir)
   if (previous !== null) await requireStartable(dataDir, previous, count)
   const ports = options.ports ?? (await previousOrFreePorts(previous, count))
   const controllerPorts = await findFreePorts(count)
   const state: KafkaState = {
     kind: 'kafka',
     clusterId: previous?.clusterId ?? kafkaUuid(),
-    temporary,
+    temporary: options.dataDir === undefined,
     jvm,
     nodes: ports.map((port, i) => ({ id: i + 1, port, controllerPort: controllerPorts[i]!, process: null })),
   }
@@ -126,7 +117,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<StartedKaf
     await Promise.all(state.nodes.map(node => prepareStorage(dataDir, state, node, options.config ?? {})))
     await Promise.all(state.nodes.map(node => startNode(dataDir, state, node, count)))
   } catch (error) {
-    await Promise.all(state.nodes.map(node => node.process && killProcess(node.process)))
+    await Promise.all(kafka.nodes.map(node => node.kill()))
     throw error
   }
   return kafka
@@ -134,10 +125,11 @@ export async function startKafka(options: KafkaOptions = {}): Promise<StartedKaf
 
 /** The brokers that run on this data folder, started by whichever process; null when none of them runs. */
 export async function findKafka(dataDir: string): Promise<StartedKafka | null> {
-  const state = await readState<KafkaState>(resolve(dataDir), 'kafka')
+  const state = await readKafkaState(resolve(dataDir))
   if (state === null) return null
-  const alive = await Promise.all(state.nodes.map(node => node.process && isAlive(node.process)))
-  return alive.some(Boolean) ? attach(resolve(dataDir), state) : null
+  const kafka = attach(resolve(dataDir), state)
+  const running = await Promise.all(kafka.nodes.map(node => node.isRunning()))
+  return running.includes(true) ? kafka : null
 }
 
 function attach(dataDir: string, state: KafkaState): StartedKafka {
@@ -153,7 +145,7 @@ function attach(dataDir: string, state: KafkaState): StartedKafka {
   }
 }
 
-function controlNode(dataDir: string, state: KafkaState, node: KafkaState['nodes'][number]): KafkaNode {
+function controlNode(dataDir: string, state: KafkaState, node: KafkaNodeState): KafkaNode {
   const ended = () => {
     node.process = null
     writeState(dataDir, state)
@@ -197,7 +189,7 @@ function controlNode(dataDir: string, state: KafkaState, node: KafkaState['nodes
 async function startNode(
   dataDir: string,
   state: KafkaState,
-  node: KafkaState['nodes'][number],
+  node: KafkaNodeState,
   awaitedBrokers: number,
 ): Promise<void> {
   const server: ServerCommand = {
@@ -210,7 +202,7 @@ async function startNode(
   node.process = await startDetached(server)
   writeState(dataDir, state)
   const isReady = async () => {
-    const view = await describeCluster(node.port)
+    const view = await describeCluster({ host: '127.0.0.1', port: node.port })
     return (
       view !== null &&
       view.controllerId >= 0 &&
@@ -225,7 +217,7 @@ async function startNode(
 async function prepareStorage(
   dataDir: string,
   state: KafkaState,
-  node: KafkaState['nodes'][number],
+  node: KafkaNodeState,
   config: NonNullable<KafkaOptions['config']>,
 ): Promise<void> {
   await mkdir(nodeDir(dataDir, node.id), { recursive: true })
@@ -247,7 +239,7 @@ async function prepareStorage(
 function defaultProperties(
   dataDir: string,
   state: KafkaState,
-  node: KafkaState['nodes'][number],
+  node: KafkaNodeState,
 ): Record<string, string | number | boolean> {
   const replicationFactor = state.nodes.length
   const minInsyncReplicas = replicationFactor === 1 ? 1 : 2

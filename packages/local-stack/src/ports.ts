@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process'
 import { createServer } from 'node:net'
 import { promisify } from 'node:util'
+import { errorCode } from './error-code.ts'
 import { PortInUseError } from './errors.ts'
 
 const runFile = promisify(execFile)
@@ -12,13 +13,18 @@ const runFile = promisify(execFile)
 const firstPort = 20_000
 const lastPort = 32_000
 
-/** `count` different ports on 127.0.0.1 that nothing listens on now. */
+/** A port on 127.0.0.1 that nothing listens on now. */
+export async function findFreePort(): Promise<number> {
+  for (;;) {
+    const port = firstPort + Math.floor(Math.random() * (lastPort - firstPort))
+    if (await isPortFree(port)) return port
+  }
+}
+
+/** `count` different ports on 127.0.0.1 like that. */
 export async function findFreePorts(count: number): Promise<number[]> {
   const ports = new Set<number>()
-  while (ports.size < count) {
-    const port = firstPort + Math.floor(Math.random() * (lastPort - firstPort))
-    if (!ports.has(port) && (await isPortFree(port))) ports.add(port)
-  }
+  while (ports.size < count) ports.add(await findFreePort())
   return [...ports]
 }
 
@@ -31,8 +37,8 @@ export async function requireFreePort(port: number): Promise<void> {
 export function isPortFree(port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const server = createServer()
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') resolve(false)
+    server.once('error', error => {
+      if (errorCode(error) === 'EADDRINUSE') resolve(false)
       else reject(error)
     })
     server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)))

@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { errorCode } from './error-code.ts'
 
 export type ProcessIdentity = {
   pid: number
@@ -13,6 +14,27 @@ export type ProcessIdentity = {
 }
 
 const runFile = promisify(execFile)
+
+/**
+ * An identity that was written to a file as JSON.
+ * @throws {SyntaxError} when the text is no such thing
+ */
+export function parseProcessIdentity(text: string): ProcessIdentity {
+  const value: unknown = JSON.parse(text)
+  if (!isProcessIdentity(value)) throw new SyntaxError(`not the identity of a process: ${text}`)
+  return value
+}
+
+function isProcessIdentity(value: unknown): value is ProcessIdentity {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'pid' in value &&
+    typeof value.pid === 'number' &&
+    'startTime' in value &&
+    typeof value.startTime === 'string'
+  )
+}
 
 /** The identity of the process that has this pid now, or null when none has (a zombie counts as none). */
 export async function identifyProcess(pid: number): Promise<ProcessIdentity | null> {
@@ -32,7 +54,7 @@ export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Si
     process.kill(identity.pid, signal)
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    if (errorCode(error) === 'ESRCH') return false
     throw error
   }
 }
@@ -60,8 +82,7 @@ async function linuxStartTime(pid: number): Promise<string | null> {
     // Ticks count from the boot, so without the boot's id a process could be mistaken for one of an earlier boot.
     return `${bootId.trim()}/${fields[19]}`
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' || code === 'ESRCH') return null
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return null
     throw error
   }
 }
@@ -75,7 +96,7 @@ async function posixStartTime(pid: number): Promise<string | null> {
     return state === '' || state.startsWith('Z') ? null : started.join(' ')
   } catch (error) {
     // ps exits with 1 when there is no such process.
-    if ((error as { code?: unknown }).code === 1) return null
+    if (errorCode(error) === 1) return null
     throw error
   }
 }

@@ -2,34 +2,69 @@
 import { renameSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { errorCode } from './error-code.ts'
 import { LocalStackError } from './errors.ts'
+import type { KafkaJvm } from './kafka-jvm.ts'
+import type { ProcessIdentity } from './process-identity.ts'
 
-/** The state of the given kind in `dataDir`; null when there is none. Throws LocalStackError when it is of another kind. */
-export async function readState<State extends { kind: string }>(
-  dataDir: string,
-  kind: State['kind'],
-): Promise<State | null> {
-  const path = join(dataDir, 'state.json')
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw error
-  }
-  const state = JSON.parse(text) as State
-  if (state.kind !== kind) {
-    throw new LocalStackError(
-      `${dataDir} holds the data of ${state.kind}, not of ${kind}: choose another folder.`,
-    )
-  }
-  return state
+export type KafkaNodeState = {
+  id: number
+  port: number
+  controllerPort: number
+  /** null while it is stopped */
+  process: ProcessIdentity | null
+}
+
+export type KafkaState = {
+  kind: 'kafka'
+  clusterId: string
+  /** the data folder goes away with the brokers */
+  temporary: boolean
+  jvm: KafkaJvm
+  nodes: KafkaNodeState[]
+}
+
+export type MariaDbState = {
+  kind: 'mariadb'
+  temporary: boolean
+  baseDir: string
+  port: number
+  process: ProcessIdentity | null
+}
+
+type ServerState = KafkaState | MariaDbState
+
+/** The state of the brokers in `dataDir`, null when none were ever started there. Another server's data: LocalStackError. */
+export async function readKafkaState(dataDir: string): Promise<KafkaState | null> {
+  const state = await readState(dataDir)
+  if (state === null || state.kind === 'kafka') return state
+  throw new LocalStackError(`${dataDir} holds the data of MariaDB, not of Kafka: choose another folder.`)
+}
+
+/** The same for MariaDB. */
+export async function readMariaDbState(dataDir: string): Promise<MariaDbState | null> {
+  const state = await readState(dataDir)
+  if (state === null || state.kind === 'mariadb') return state
+  throw new LocalStackError(`${dataDir} holds the data of Kafka, not of MariaDB: choose another folder.`)
 }
 
 // Synchronous, so that the states that concurrent starts of one process write cannot overtake each other.
-export function writeState(dataDir: string, state: { kind: string }): void {
-  const path = join(dataDir, 'state.json')
-  const unfinished = `${path}.${process.pid}.unfinished`
+export function writeState(dataDir: string, state: ServerState): void {
+  const unfinished = `${statePath(dataDir)}.${process.pid}.unfinished`
   writeFileSync(unfinished, `${JSON.stringify(state, null, 2)}\n`)
-  renameSync(unfinished, path)
+  renameSync(unfinished, statePath(dataDir))
+}
+
+async function readState(dataDir: string): Promise<ServerState | null> {
+  try {
+    const state: ServerState = JSON.parse(await readFile(statePath(dataDir), 'utf8'))
+    return state
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return null
+    throw error
+  }
+}
+
+function statePath(dataDir: string): string {
+  return join(dataDir, 'state.json')
 }

@@ -5,7 +5,8 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile, link } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { identifyProcess, isAlive, type ProcessIdentity } from './process-identity.ts'
+import { identifyProcess, isAlive, parseProcessIdentity } from './process-identity.ts'
+import { errorCode } from './error-code.ts'
 
 /** XDG_CACHE_HOME or ~/.cache; ~/Library/Caches on macOS. */
 export function userCacheDir(): string {
@@ -61,7 +62,7 @@ async function acquireLock(lockFile: string): Promise<() => Promise<void>> {
         await link(own, lockFile)
         return () => rm(lockFile, { force: true })
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+        if (errorCode(error) !== 'EEXIST') throw error
       }
       await removeStaleLock(lockFile)
       await new Promise(resolve => setTimeout(resolve, 100))
@@ -72,20 +73,19 @@ async function acquireLock(lockFile: string): Promise<() => Promise<void>> {
 }
 
 async function removeStaleLock(lockFile: string): Promise<void> {
-  const content = await readFile(lockFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null
+  const content = await readFile(lockFile, 'utf8').catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return null
     throw error
   })
   if (content === null) return
-  const owner = JSON.parse(content) as ProcessIdentity
-  if (await isAlive(owner)) return
+  if (await isAlive(parseProcessIdentity(content))) return
   // Renaming is atomic: of several waiters that found the owner dead, one gets the file; the check of the content
   // makes sure that it was the dead owner's lock and not a fresh one taken in between.
   const taken = `${lockFile}.stale-${process.pid}-${Math.random().toString(36).slice(2)}`
   try {
     await rename(lockFile, taken)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    if (errorCode(error) === 'ENOENT') return
     throw error
   }
   if ((await readFile(taken, 'utf8')) !== content) await link(taken, lockFile)
@@ -97,7 +97,7 @@ export async function exists(path: string): Promise<boolean> {
     await stat(path)
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    if (errorCode(error) === 'ENOENT') return false
     throw error
   }
 }

@@ -34,8 +34,11 @@ export async function produce(records: TestRecord[], on: TestKafka = testKafka()
       acks: -1,
       topicMessages: [...topicMessages].map(([topic, ofTopic]) => ({
         topic,
-        messages: ofTopic.map(({ topic: _, timestamp, ...record }) => ({
-          ...record,
+        messages: ofTopic.map(({ key, value, headers, partition, timestamp }) => ({
+          key,
+          value,
+          ...(headers !== undefined && { headers }),
+          ...(partition !== undefined && { partition }),
           ...(timestamp !== undefined && { timestamp: String(timestamp) }),
         })),
       })),
@@ -84,7 +87,9 @@ export async function readTopic(topic: string, options: ReadTopicOptions = {}): 
   })
   const done = Promise.withResolvers<void>()
   const timer = setTimeout(() => {
-    const last = records.slice(-10).map(r => `  ${r.partition}/${r.offset} ${r.key} ${r.value}`)
+    const last = records
+      .slice(-10)
+      .map(r => `  ${r.partition}/${r.offset} ${String(r.key)} ${String(r.value)}`)
     done.reject(
       new Error(
         `Read ${records.length} records of ${topic} in ${timeoutMs} ms; the last:\n${last.join('\n')}`,

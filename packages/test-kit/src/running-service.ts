@@ -204,9 +204,14 @@ function eachLine(stream: NodeJS.ReadableStream, onLine: (line: string) => void)
 function parseLogLine(line: string): LogLine | null {
   if (!line.startsWith('{')) return null
   try {
-    return JSON.parse(line) as LogLine
+    const value: unknown = JSON.parse(line)
+    return isLogLine(value) ? value : null
   } catch (error) {
     if (error instanceof SyntaxError) return null
     throw error
   }
+}
+
+function isLogLine(value: unknown): value is LogLine {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

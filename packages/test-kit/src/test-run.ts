@@ -5,14 +5,17 @@
  * and the next run when even the reaper was killed.
  */
 import {
+  errorCode,
   findKafka,
   identifyProcess,
   isAlive,
+  parseProcessIdentity,
   signalProcess,
   type ProcessIdentity,
 } from '@kafka-pattern/local-stack'
 import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 
@@ -72,15 +75,15 @@ function startReaper(runDir: string): void {
   })
   reaper.unref()
   // The pipe is never written to. It closes when this process ends, however it ends: that is the signal.
-  ;(reaper.stdin as unknown as { unref(): void }).unref()
+  if (reaper.stdin instanceof Socket) reaper.stdin.unref()
 }
 
 /** Null when the file is not there or not written completely. */
 async function readIdentity(path: string): Promise<ProcessIdentity | null> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as ProcessIdentity
+    return parseProcessIdentity(await readFile(path, 'utf8'))
   } catch (error) {
-    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    if (error instanceof SyntaxError || errorCode(error) === 'ENOENT') return null
     throw error
   }
 }
