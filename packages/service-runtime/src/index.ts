@@ -1,1 +1,11 @@
-export {}
+export { exitCodes } from './exit-codes.ts'
+export { createLogger } from './logger.ts'
+export type { Logger, LoggerOptions } from './logger.ts'
+export type { ServiceMetrics } from './metrics.ts'
+export { PortUnavailableError, describeListenError } from './ports.ts'
+export { recordFields } from './record-fields.ts'
+export type { RecordFields } from './record-fields.ts'
+export { createService } from './service.ts'
+export type { Service } from './service.ts'
+export { SettingsError, loadSettings, parseSettings, runtimeSettings, settingsTypes } from './settings.ts'
+export type { Environment, RuntimeSettings } from './settings.ts'

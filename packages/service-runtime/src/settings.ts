@@ -1,0 +1,142 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { parse } from 'dotenv'
+import { z } from 'zod'
+import { exitCodes } from './exit-codes.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * Building blocks for settings, which arrive as text. Each takes a string only, so none turns an accident into a
+ * value: plain zod coercion would read `false` as true, and a blank as 0.
+ */
+export const settingsTypes = {
+  /** Text between commas, trimmed, at least one. */
+  list: z
+    .string()
+    .transform(text => text.split(',').map(item => item.trim()))
+    .refine(items => items.every(item => item !== ''), 'must be a list such as a,b,c without empty places'),
+  /** true/false, yes/no, on/off, 1/0. */
+  flag: z.stringbool({ error: 'must be true or false' }),
+  /** 0 asks the system for any free port. */
+  port: wholeNumber({ min: 0, max: 65_535 }),
+  /** A timeout in ms, as long as Node's timers can wait (24 days). */
+  durationMs: wholeNumber({ min: 0, max: 2 ** 31 - 1 }),
+  /** Text that no message may show; keys that contain PASSWORD, SECRET or TOKEN are secret without it. */
+  secret: z.string().meta({ secret: true }),
+  wholeNumber,
+}
+
+function wholeNumber({ min, max = Number.MAX_SAFE_INTEGER }: { min: number; max?: number }) {
+  const error =
+    max === Number.MAX_SAFE_INTEGER
+      ? `must be a whole number, at least ${min}`
+      : `must be a whole number from ${min} to ${max}`
+  return z
+    .string()
+    .trim()
+    .regex(/^-?\d+$/, { error, abort: true })
+    .transform(Number)
+    .refine(value => value >= min && value <= max, { error })
+}
+
+/** What every service reads; spread it into the service's own schema. */
+export const runtimeSettings = {
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  /** Where /healthz, /readyz and /metrics answer. 0 = any free port; the log names it. */
+  PROBE_PORT: settingsTypes.port.default(0),
+  /** Containers set 0.0.0.0, or nobody outside could ask. */
+  PROBE_HOST: z.string().default('127.0.0.1'),
+  /** Below the 30 s after which Kubernetes kills a terminating pod; Docker's 10 s must be raised to match. */
+  SHUTDOWN_TIMEOUT_MS: settingsTypes.durationMs.default(25_000),
+}
+
+export type RuntimeSettings = z.output<z.ZodObject<typeof runtimeSettings>>
+
+/** Every wrong setting at once; the message is for a person at a terminal and holds no secret. */
+export class SettingsError extends Error {
+  readonly keys: readonly string[]
+  constructor(problems: readonly { key: string; problem: string }[]) {
+    const width = Math.max(...problems.map(({ key }) => key.length))
+    const lines = problems.map(({ key, problem }) => `  ${key.padEnd(width)}  ${problem}`)
+    super([problems.length === 1 ? 'a setting is wrong' : 'settings are wrong', ...lines].join('\n'))
+    this.name = 'SettingsError'
+    this.keys = [...new Set(problems.map(({ key }) => key))]
+  }
+}
+
+/**
+ * The environment as the schema's type. An empty string counts as not set.
+ *
+ * @throws SettingsError naming every key that is missing or wrong, and what it was, except for secrets
+ */
+export function parseSettings<S extends z.ZodType>(schema: S, environment: Environment): z.output<S> {
+  const given = withoutEmpty(environment)
+  const parsed = schema.safeParse(given)
+  if (parsed.success) return parsed.data
+
+  const secretKeys = keysMarkedSecret(schema)
+  throw new SettingsError(
+    parsed.error.issues.map(issue => {
+      const key = String(issue.path[0] ?? '(together)')
+      return { key, problem: describe(issue.message, key, given[key], secretKeys) }
+    }),
+  )
+}
+
+/**
+ * Settings of a service: the environment, completed by the file `.env` of the working directory (which never overrides it).
+ * Ends the process with exit code 78 (EX_CONFIG of sysexits.h) and one message on stderr if any key is wrong.
+ */
+export function loadSettings<S extends z.ZodType>(
+  schema: S,
+  { name, directory = process.cwd() }: { name: string; directory?: string },
+): z.output<S> {
+  try {
+    return parseSettings(schema, { ...readEnvFile(directory), ...withoutEmpty(process.env) })
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error
+    process.stderr.write(
+      `${name}: ${error.message}\nSet them in the environment or in ${resolve(directory, '.env')}; .env.example lists them all.\n`,
+    )
+    process.exit(exitCodes.badSettings)
+  }
+}
+
+function readEnvFile(directory: string): Environment {
+  const file = resolve(directory, '.env')
+  try {
+    return parse(readFileSync(file))
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'ENOENT') return {}
+    throw new SettingsError([{ key: file, problem: `cannot be read (${code})` }])
+  }
+}
+
+function withoutEmpty(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+}
+
+function describe(message: string, key: string, given: string | undefined, secretKeys: Set<string>): string {
+  if (given === undefined) return message.startsWith('Invalid input') ? 'is not set' : `${message} (not set)`
+  const secret = secretKeys.has(key) || /PASSWORD|SECRET|TOKEN/i.test(key)
+  return `${message} (${secret ? 'its value is not shown' : `was ${JSON.stringify(hidePasswordOfUrl(given))}`})`
+}
+
+function hidePasswordOfUrl(text: string): string {
+  return text.replace(/(\/\/[^\s:@/]*):[^\s@]*@/g, '$1:***@')
+}
+
+function keysMarkedSecret(schema: z.ZodType): Set<string> {
+  const shape: Record<string, z.ZodType> = schema instanceof z.ZodObject ? schema.shape : {}
+  return new Set(Object.keys(shape).filter(key => isMarkedSecret(shape[key])))
+}
+
+/** `.optional()`, `.default()` and `.transform()` wrap the type that carries the mark. */
+function isMarkedSecret(type: z.ZodType | undefined): boolean {
+  if (type === undefined) return false
+  if (type.meta()?.['secret'] === true) return true
+  const { innerType, in: input } = type.def as { innerType?: z.ZodType; in?: z.ZodType }
+  return isMarkedSecret(innerType ?? input)
+}
