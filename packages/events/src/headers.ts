@@ -17,7 +17,7 @@ export type RecordHeaders = Readonly<
 /** The header as text (its first value if it is repeated), or undefined if the record does not have it. */
 export function headerText(headers: RecordHeaders | undefined, name: string): string | undefined {
   const value = headers?.[name]
-  const first = Array.isArray(value) ? (value as readonly (Buffer | string)[])[0] : value
-  if (first === undefined || first === null) return undefined
-  return typeof first === 'string' ? first : (first as Buffer).toString('utf8')
+  if (value === undefined || value === null) return undefined
+  const first = typeof value === 'string' || Buffer.isBuffer(value) ? value : value[0]
+  return first?.toString('utf8')
 }

@@ -20,7 +20,10 @@ export function parseRecordValue<S extends z.ZodType>(
   try {
     json = JSON.parse(value.toString('utf8'))
   } catch (error) {
-    return { ok: false, reason: `value is not JSON: ${(error as SyntaxError).message}` }
+    return {
+      ok: false,
+      reason: `value is not JSON: ${error instanceof Error ? error.message : String(error)}`,
+    }
   }
 
   const parsed = schema.safeParse(json)

@@ -51,17 +51,20 @@ function plannedDelayMs(policy: RetryPolicy, retriesBefore: number, random: () =
 
 /** @throws RangeError naming the field that makes no sense */
 export function checkPolicy(policy: RetryPolicy): void {
-  const atLeast = (field: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): void => {
-    if (!(value >= least && value <= most)) throw new RangeError(`retry policy: ${field} cannot be ${value}`)
-  }
-  atLeast('maxAttempts', policy.maxAttempts, 1, Infinity)
-  atLeast('maxElapsedMs', policy.maxElapsedMs ?? Infinity, 0, Infinity)
+  checkRange('maxAttempts', policy.maxAttempts, 1, Infinity)
+  checkRange('maxElapsedMs', policy.maxElapsedMs ?? Infinity, 0, Infinity)
   if (policy.kind === 'fixed') {
-    atLeast('delayMs', policy.delayMs, 0)
+    checkRange('delayMs', policy.delayMs, 0)
   } else {
     // A base of 0 would be 0 * Infinity = NaN once the factor has grown out of a double.
-    atLeast('baseMs', policy.baseMs, Number.MIN_VALUE)
-    atLeast('factor', policy.factor, 1)
-    atLeast('capMs', policy.capMs, 0)
+    checkRange('baseMs', policy.baseMs, Number.MIN_VALUE)
+    checkRange('factor', policy.factor, 1)
+    checkRange('capMs', policy.capMs, 0)
   }
+}
+
+function checkRange(field: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): void {
+  // Not `value < least || value > most`: NaN must not pass.
+  const inRange = value >= least && value <= most
+  if (!inRange) throw new RangeError(`retry policy: ${field} cannot be ${value}`)
 }

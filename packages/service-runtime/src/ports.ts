@@ -1,3 +1,5 @@
+import { errorCode } from './error-code.ts'
+
 /** A port the service needs is taken or may not be opened. The message is one sentence with the remedy. */
 export class PortUnavailableError extends Error {
   constructor(message: string, cause: unknown) {
@@ -14,7 +16,7 @@ export function describeListenError(
   error: unknown,
   { setting, host, port }: { setting: string; host: string; port: number },
 ): unknown {
-  switch ((error as NodeJS.ErrnoException).code) {
+  switch (errorCode(error)) {
     case 'EADDRINUSE':
       return new PortUnavailableError(
         `port ${port} on ${host} is in use: stop the program that listens there, or set ${setting} to a free port`,

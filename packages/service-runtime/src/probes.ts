@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { Registry } from 'prom-client'
 import { describeListenError } from './ports.ts'
 
@@ -49,7 +48,7 @@ export async function startProbes(options: {
         try {
           reply(200, registry.contentType, await registry.metrics())
         } catch (error) {
-          replyJson(500, { error: `metrics cannot be collected: ${(error as Error).message}` })
+          replyJson(500, { error: `metrics cannot be collected: ${String(error)}` })
         }
         return
       default:
@@ -63,8 +62,10 @@ export async function startProbes(options: {
   } catch (error) {
     throw describeListenError(error, { setting: 'PROBE_PORT', host, port })
   }
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the probe server has no port')
   return {
-    port: (server.address() as AddressInfo).port,
+    port: address.port,
     async close() {
       const closed = once(server, 'close')
       server.close()

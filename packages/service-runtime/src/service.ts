@@ -141,20 +141,19 @@ export function createService({
       )
       exit(exitCodes.failed)
     }, settings.SHUTDOWN_TIMEOUT_MS)
-    void closeAll(unfinished).then(() => {
-      logger.info({ exitCode }, 'stopped')
-      exit(exitCode)
-    })
+    void closeAll(unfinished)
   }
 
   /** Closers first: they may be what ends a `start` that still waits. What that registers meanwhile is closed after it. */
-  async function closeAll(unfinished: Set<string>): Promise<void> {
+  async function closeAll(unfinished: Set<string>): Promise<never> {
     await closeRegistered(unfinished)
     unfinished.add('start')
     await starting
     unfinished.delete('start')
     await closeRegistered(unfinished)
     await probes?.close()
+    logger.info({ exitCode }, 'stopped')
+    return exit(exitCode)
   }
 
   async function closeRegistered(unfinished: Set<string>): Promise<void> {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parse } from 'dotenv'
 import { z } from 'zod'
+import { errorCode } from './error-code.ts'
 import { exitCodes } from './exit-codes.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -99,7 +100,7 @@ export function loadSettings<S extends z.ZodType>(
     process.stderr.write(
       `${name}: ${error.message}\nSet them in the environment or in ${resolve(directory, '.env')}; .env.example lists them all.\n`,
     )
-    process.exit(exitCodes.badSettings)
+    return process.exit(exitCodes.badSettings)
   }
 }
 
@@ -108,7 +109,7 @@ function readEnvFile(directory: string): Environment {
   try {
     return parse(readFileSync(file))
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
+    const code = errorCode(error)
     if (code === 'ENOENT') return {}
     throw new SettingsError([{ key: file, problem: `cannot be read (${code})` }])
   }
@@ -129,14 +130,15 @@ function hidePasswordOfUrl(text: string): string {
 }
 
 function keysMarkedSecret(schema: z.ZodType): Set<string> {
-  const shape: Record<string, z.ZodType> = schema instanceof z.ZodObject ? schema.shape : {}
-  return new Set(Object.keys(shape).filter(key => isMarkedSecret(shape[key])))
+  const fields = schema instanceof z.ZodObject ? Object.entries(schema.shape) : []
+  return new Set(
+    fields.filter(([, type]) => type instanceof z.ZodType && isMarkedSecret(type)).map(([key]) => key),
+  )
 }
 
 /** `.optional()`, `.default()` and `.transform()` wrap the type that carries the mark. */
-function isMarkedSecret(type: z.ZodType | undefined): boolean {
-  if (type === undefined) return false
+function isMarkedSecret(type: z.ZodType): boolean {
   if (type.meta()?.['secret'] === true) return true
-  const { innerType, in: input } = type.def as { innerType?: z.ZodType; in?: z.ZodType }
-  return isMarkedSecret(innerType ?? input)
+  const inner = 'innerType' in type.def ? type.def.innerType : 'in' in type.def ? type.def.in : undefined
+  return inner instanceof z.ZodType && isMarkedSecret(inner)
 }
