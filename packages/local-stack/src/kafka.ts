@@ -4,15 +4,13 @@
  * They outlive the caller (each runs in a session of its own) and are found again by the state file in their data folder.
  * What is in the data folder survives stop, kill and start; it is made for one machine, not for production.
  */
-import { execFile } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { promisify } from 'node:util'
 import { LocalStackError } from './errors.ts'
-import { prepareKafkaJvm, type JvmTuning } from './kafka-jvm.ts'
+import { prepareKafkaJvm, type JvmTuning, type KafkaJvm } from './kafka-jvm.ts'
 import { describeCluster } from './kafka-readiness.ts'
+import { formatStorage, newKafkaUuid } from './kafka-storage.ts'
 import type { Progress } from './maven-jars.ts'
 import { findFreePorts, isPortFree, requireFreePort } from './ports.ts'
 import { isAlive, signalProcess } from './process-identity.ts'
@@ -24,10 +22,11 @@ import {
   type ServerCommand,
 } from './server-process.ts'
 import { readKafkaState, writeState, type KafkaNodeState, type KafkaState } from './state-file.ts'
-import { exists } from './user-cache.ts'
 
 const readyTimeoutMs = 60_000
 const stopTimeoutMs = 15_000
+// On its way out a rehearsing broker writes its archive, which takes seconds on a busy machine.
+const rehearsalStopTimeoutMs = 60_000
 const mebibyte = 1024 * 1024
 
 export type KafkaOptions = {
@@ -59,8 +58,8 @@ export type KafkaNode = {
   isRunning(): Promise<boolean>
   /** Starts a stopped or killed broker again on its data and port; resolves when it is part of the cluster. */
   start(): Promise<void>
-  /** SIGTERM: hands its leaderships over, then ends; SIGKILL when that takes longer than 15 s. */
-  stop(): Promise<void>
+  /** SIGTERM: hands its leaderships over, then ends; SIGKILL when that takes longer (15 s by default). */
+  stop(timeoutMs?: number): Promise<void>
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>
   /** SIGSTOP: its connections stay open, nothing answers. */
@@ -74,8 +73,11 @@ export type StartedKafka = {
   /** host:port of every broker */
   readonly brokers: string[]
   readonly nodes: KafkaNode[]
-  /** Ends every broker and frees the ports. The data stays, unless the folder was a temporary one of `startKafka`. */
-  stop(): Promise<void>
+  /**
+   * Ends every broker (SIGKILL for one that takes longer than `timeoutMs`, 15 s by default) and frees the ports.
+   * The data stays, unless the folder was a temporary one of `startKafka`.
+   */
+  stop(timeoutMs?: number): Promise<void>
 }
 
 /**
@@ -85,18 +87,27 @@ export type StartedKafka = {
  *   when brokers already run on `dataDir`, or when it holds a cluster of another size
  */
 export async function startKafka(options: KafkaOptions = {}): Promise<StartedKafka> {
+  // The plainest mistake first, before anything is fetched for it.
+  for (const port of options.ports ?? []) await requireFreePort(port)
+  const jvm = await prepareKafkaJvm({
+    tuning: options.tuning ?? 'start',
+    heapBytes: options.heapBytes ?? 512 * mebibyte,
+    progress: options.progress ?? (() => {}),
+    async rehearse(rehearsalJvm) {
+      const kafka = await launchKafka({ brokers: 1 }, rehearsalJvm)
+      await kafka.stop(rehearsalStopTimeoutMs)
+    },
+  })
+  return launchKafka(options, jvm)
+}
+
+async function launchKafka(options: KafkaOptions, jvm: KafkaJvm): Promise<StartedKafka> {
   const count = options.brokers ?? 1
   if (options.ports !== undefined && options.ports.length !== count) {
     throw new LocalStackError(
       `${count} broker(s) need ${count} port(s), but ${options.ports.length} were given.`,
     )
   }
-  for (const port of options.ports ?? []) await requireFreePort(port)
-  const jvm = await prepareKafkaJvm(
-    options.tuning ?? 'start',
-    options.heapBytes ?? 512 * mebibyte,
-    options.progress ?? (() => {}),
-  )
   const dataDir = resolve(options.dataDir ?? (await mkdtemp(join(tmpdir(), 'kafka-pattern-'))))
   await mkdir(dataDir, { recursive: true })
 
@@ -106,7 +117,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<StartedKaf
   const controllerPorts = await findFreePorts(count)
   const state: KafkaState = {
     kind: 'kafka',
-    clusterId: previous?.clusterId ?? kafkaUuid(),
+    clusterId: previous?.clusterId ?? newKafkaUuid(),
     temporary: options.dataDir === undefined,
     jvm,
     nodes: ports.map((port, i) => ({ id: i + 1, port, controllerPort: controllerPorts[i]!, process: null })),
@@ -138,8 +149,8 @@ function attach(dataDir: string, state: KafkaState): StartedKafka {
     dataDir,
     brokers: nodes.map(node => node.address),
     nodes,
-    async stop() {
-      await Promise.all(nodes.map(node => node.stop()))
+    async stop(timeoutMs) {
+      await Promise.all(nodes.map(node => node.stop(timeoutMs)))
       if (state.temporary) await rm(dataDir, { recursive: true, force: true })
     },
   }
@@ -171,9 +182,9 @@ function controlNode(dataDir: string, state: KafkaState, node: KafkaNodeState): 
       await requireFreePort(node.port)
       await startNode(dataDir, state, node, 1)
     },
-    async stop() {
+    async stop(timeoutMs = stopTimeoutMs) {
       if (node.process === null) return
-      await stopProcess(node.process, stopTimeoutMs)
+      await stopProcess(node.process, timeoutMs)
       ended()
     },
     async kill() {
@@ -224,16 +235,7 @@ async function prepareStorage(
   const properties = { ...defaultProperties(dataDir, state, node), ...config }
   const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`)
   await writeFile(propertiesFile(dataDir, node.id), lines.join(''))
-  if (await exists(join(logDir(dataDir, node.id), 'meta.properties'))) return
-  await promisify(execFile)(state.jvm.command, [
-    ...state.jvm.options,
-    'kafka.tools.StorageTool',
-    'format',
-    '-t',
-    state.clusterId,
-    '-c',
-    propertiesFile(dataDir, node.id),
-  ])
+  await formatStorage(state.jvm, logDir(dataDir, node.id), { clusterId: state.clusterId, id: node.id })
 }
 
 function defaultProperties(
@@ -288,14 +290,6 @@ async function previousOrFreePorts(previous: KafkaState | null, count: number): 
   const ports = previous?.nodes.map(node => node.port) ?? []
   const free = await Promise.all(ports.map(isPortFree))
   return ports.length === count && free.every(Boolean) ? ports : findFreePorts(count)
-}
-
-/** 16 random bytes as Kafka writes them: URL-safe base64, and never with a dash in front, which tools take for an option. */
-function kafkaUuid(): string {
-  for (;;) {
-    const uuid = randomBytes(16).toString('base64url')
-    if (!uuid.startsWith('-')) return uuid
-  }
 }
 
 const nodeDir = (dataDir: string, id: number) => join(dataDir, `node-${id}`)

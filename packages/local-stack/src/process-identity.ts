@@ -78,7 +78,9 @@ async function linuxStartTime(pid: number): Promise<string | null> {
     // proc(5): field 2 is the command in parentheses and may itself hold spaces; state is field 3, starttime field 22.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     const state = fields[0]
-    if (state === 'Z' || state === 'X') return null
+    // A killed process is a zombie until its parent has read its end; but while other threads of it are still going
+    // (field 20 counts them) it holds its ports, so only then is it gone.
+    if (state === 'X' || (state === 'Z' && Number(fields[17]) <= 1)) return null
     // Ticks count from the boot, so without the boot's id a process could be mistaken for one of an earlier boot.
     return `${bootId.trim()}/${fields[19]}`
   } catch (error) {
