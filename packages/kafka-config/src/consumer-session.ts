@@ -9,13 +9,9 @@ import { retry } from '@kafka-pattern/retry'
 import { PartitionAssigners } from 'kafkajs'
 import type { Cluster, Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from 'kafkajs'
 import type { Logger } from 'pino'
-import {
-  HandlerFailedError,
-  hasErrorType,
-  isOwnershipLost,
-  judgeConsumerFailure,
-  reasonOf,
-} from './consumer-failure.ts'
+import { HandlerFailedError, isOwnershipLost } from './consumer-failure.ts'
+import { hasErrorType, reasonOf } from './error-causes.ts'
+import { classifyKafkaError } from './errors.ts'
 import type {
   CommitOutcome,
   GroupConsumerHandlers,
@@ -192,14 +188,19 @@ export class ConsumerSession {
   }
 
   /** The hot path: once per partition of a fetch, nothing per record. */
-  async #deliver({ batch, heartbeat, isStale, resolveOffset }: EachBatchPayload): Promise<void> {
+  async #deliver(payload: EachBatchPayload): Promise<void> {
     const assignment = this.#assignment
     if (assignment === undefined || !this.#deliversRecords) return
-    if (assignment.settling) await this.#beatingHeart(assignment.settling, heartbeat)
-    const { topic, partition, messages, highWatermark } = batch
+    if (assignment.settling) await this.#beatingHeart(assignment.settling, payload)
+    const { topic, partition, messages, highWatermark } = payload.batch
     const key = keyOf(topic, partition)
     // Not resolved, so it is fetched again: from where `seek` said, or when `resume` is called.
-    if (this.#assignment !== assignment || isStale() || this.#paused.has(key) || !this.#deliversRecords)
+    if (
+      this.#assignment !== assignment ||
+      payload.isStale() ||
+      this.#paused.has(key) ||
+      !this.#deliversRecords
+    )
       return
 
     const handOver = { topic, partition, records: messages, highWatermark, assignment: assignment.number }
@@ -210,13 +211,13 @@ export class ConsumerSession {
     } catch (error) {
       fail(error)
     }
-    if (taken instanceof Promise) await this.#beatingHeart(taken.catch(fail), heartbeat)
+    if (taken instanceof Promise) await this.#beatingHeart(taken.catch(fail), payload)
 
     const last = messages.at(-1)
     if (last === undefined || !this.#deliversRecords) return
     if (this.#assignment !== assignment || assignment.revoked) return
-    resolveOffset(last.offset)
-    if (this.#context.options.positions === 'in memory' && !isStale()) {
+    payload.resolveOffset(last.offset)
+    if (this.#context.options.positions === 'in memory' && !payload.isStale()) {
       this.#context.memory.positions?.set(key, String(BigInt(last.offset) + 1n))
     }
   }
@@ -225,7 +226,7 @@ export class ConsumerSession {
    * kafkajs sends heartbeats between batches only; this sends them while `work`, which never fails, is awaited.
    * @throws when the group moves on: kafkajs must hear of it, and the work ends by what onRevoked does
    */
-  async #beatingHeart(work: Promise<unknown>, heartbeat: () => Promise<void>): Promise<void> {
+  async #beatingHeart(work: Promise<unknown>, payload: EachBatchPayload): Promise<void> {
     const done = work.then(() => true)
     for (;;) {
       let timer: NodeJS.Timeout | undefined
@@ -238,7 +239,7 @@ export class ConsumerSession {
         clearTimeout(timer)
       }
       try {
-        await heartbeat()
+        await payload.heartbeat()
       } catch (error) {
         if (isOwnershipLost(error) || hasErrorType(error, 'NOT_COORDINATOR_FOR_GROUP')) throw error
         this.#log.debug({ reason: reasonOf(error) }, 'heartbeat failed while records were handed over')
@@ -268,24 +269,29 @@ export class ConsumerSession {
     this.#assignment = assignment
     this.#resumeAll()
     if (options.positions === 'in memory') this.#seekRemembered(partitions)
-    assignment.settling = this.#settle(assignment).then(
-      () => {
-        assignment.settling = undefined
-        if (this.#assignment === assignment) this.#context.onReady()
-      },
-      (error: unknown) => this.#fail(error),
-    )
+    assignment.settling = this.#settle(assignment)
     this.#log.info(
       { groupId: options.groupId, memberId, generationId, partitions: memberAssignment },
       'joined the group',
     )
   }
 
+  /** Never fails: what fails here ends the session. */
   async #settle(assignment: Assignment): Promise<void> {
     const { options, handlers } = this.#context
-    if (options.positions === 'committed' && options.from === 'latest') await this.#commitStarts(assignment)
     try {
-      await handlers.onAssigned?.(assignment.partitions, assignment.number)
+      if (options.positions === 'committed' && options.from === 'latest') await this.#commitStarts(assignment)
+      await this.#callOnAssigned(handlers, assignment)
+      assignment.settling = undefined
+      if (this.#assignment === assignment) this.#context.onReady()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  async #callOnAssigned(handlers: GroupConsumerHandlers, { partitions, number }: Assignment): Promise<void> {
+    try {
+      await handlers.onAssigned?.(partitions, number)
     } catch (error) {
       throw new HandlerFailedError('onAssigned', error)
     }
@@ -376,7 +382,7 @@ export class ConsumerSession {
     }
     return retry(attempt, {
       policy: COMMIT_RETRIES,
-      isRetryable: error => judgeConsumerFailure(error) === 'try again',
+      isRetryable: error => classifyKafkaError(error) === 'retryable',
       onRetry: ({ attempt: number, delayMs, error }) =>
         this.#log.debug(
           { groupId, attempt: number, delayMs, reason: reasonOf(error) },

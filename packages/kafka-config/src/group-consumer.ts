@@ -2,9 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { nextDelayMs } from '@kafka-pattern/retry'
 import type { Kafka, KafkaMessage } from 'kafkajs'
 import type { Logger } from 'pino'
-import { TopicMissingError, hasErrorType, judgeConsumerFailure, reasonOf } from './consumer-failure.ts'
+import { TopicMissingError } from './consumer-failure.ts'
 import { ConsumerSession } from './consumer-session.ts'
 import type { ConsumerMemory, SessionContext } from './consumer-session.ts'
+import { hasErrorType, reasonOf } from './error-causes.ts'
+import { classifyKafkaError } from './errors.ts'
 import { siblingKafka } from './kafka.ts'
 
 /** A record as it was fetched. `key` and `value` are Buffers or null, `offset` and `timestamp` decimal strings. */
@@ -155,7 +157,7 @@ export function createGroupConsumer(kafka: Kafka, options: GroupConsumerOptions)
           !hasJoined && performance.now() - begunAt > START_WITHOUT_TOPIC_LIMIT_MS
             ? missingTopic(error)
             : error
-        if (judgeConsumerFailure(failure) === 'fatal') return end(asError(failure))
+        if (classifyKafkaError(failure) === 'fatal') return end(asError(failure))
         failures++
         const delayMs = nextDelayMs(REJOIN_PAUSES, failures, 0) ?? REJOIN_PAUSES.capMs
         log.warn(

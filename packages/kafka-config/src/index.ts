@@ -1,10 +1,14 @@
-export { classifyKafkaError } from './errors.ts'
+export { HandlerFailedError, TopicMissingError } from './consumer-failure.ts'
 export {
+  BatchSendError,
+  ConnectError,
   DeliveryTimeoutError,
   KafkaConfigError,
   ProducerClosedError,
   QueueFullError,
+  RecordRefusedError,
   RecordTooLargeError,
+  classifyKafkaError,
 } from './errors.ts'
 export type { KafkaErrorClass } from './errors.ts'
 export { createGatheringProducer } from './gathering-producer.ts'
@@ -28,6 +32,6 @@ export { createKafka } from './kafka.ts'
 export type { Kafka } from './kafka.ts'
 export { kafkaSettings, refineKafkaSettings } from './settings.ts'
 export type { KafkaSettings } from './settings.ts'
-export { ensureTopics } from './topics.ts'
+export { TopicSetupError, ensureTopics } from './topics.ts'
 export type { TopicDifference, TopicReport, TopicSpec } from './topics.ts'
 export { waitForKafka } from './wait-for-kafka.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Kafka } from 'kafkajs'
-import type { KafkaConfig, SASLOptions } from 'kafkajs'
+import type { Admin, KafkaConfig, SASLOptions } from 'kafkajs'
 import type { Logger } from 'pino'
 import { kafkaLogger } from './kafka-logger.ts'
 import type { KafkaSettings } from './settings.ts'
@@ -35,10 +35,22 @@ export function createKafka(settings: KafkaSettings, logger: Logger): Kafka {
  * Another client with the settings of this one. kafkajs keeps the committed offsets of a group per client, so
  * that two consumers of one group made by the same client clear each other's positions.
  */
-export function siblingKafka(kafka: Kafka): Kafka {
+export function siblingKafka(kafka: Kafka, changes: Pick<KafkaConfig, 'retry'> = {}): Kafka {
   const config = configOf.get(kafka)
   if (config === undefined) throw new TypeError('this Kafka client was not made by createKafka')
-  return construct(config)
+  return construct({ ...config, ...changes })
+}
+
+/** Runs `work` with an admin client that tries each connection and request once, and disconnects it after. */
+export async function withAdmin<T>(kafka: Kafka, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const retry = { retries: 0 }
+  const admin = siblingKafka(kafka, { retry }).admin({ retry })
+  try {
+    await admin.connect()
+    return await work(admin)
+  } finally {
+    await admin.disconnect()
+  }
 }
 
 function construct(config: KafkaConfig): Kafka {

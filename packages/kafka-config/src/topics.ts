@@ -1,5 +1,10 @@
-import type { Kafka } from 'kafkajs'
+import { retry } from '@kafka-pattern/retry'
+import { ConfigResourceTypes } from 'kafkajs'
+import type { Admin, Kafka } from 'kafkajs'
 import type { Logger } from 'pino'
+import { hasErrorType, reasonOf } from './error-causes.ts'
+import { KafkaConfigError, classifyKafkaError } from './errors.ts'
+import { withAdmin } from './kafka.ts'
 
 /** What a topic should be. `configs` are topic configs by Kafka's names, such as `cleanup.policy`. */
 export interface TopicSpec {
@@ -23,11 +28,190 @@ export interface TopicReport {
   differences: TopicDifference[]
 }
 
-/** Not implemented yet. */
+/** What a topic is. */
+export interface TopicState {
+  partitions: number
+  replicationFactor: number
+  configs: Record<string, string>
+}
+
+/** The broker does not create the topic or tell about it: not authorized, a config it does not know, too few brokers. */
+export class TopicSetupError extends KafkaConfigError {
+  constructor(topics: string[], cause: unknown) {
+    super(
+      `could not set up ${topics.join(', ')}: ${explain(cause)}`,
+      classifyKafkaError(cause) === 'fatal' ? 'fatal' : 'not retryable',
+      cause,
+    )
+  }
+}
+
+/** Brokers of a cluster that starts register one after another; until then there are too few for the replicas. */
+const WAIT_FOR_BROKERS_MS = 10_000
+
+/**
+ * Creates the topics that do not exist and waits until every partition has a leader. A topic that exists is never
+ * changed: if it is not as specified, each difference is logged as a warning and returned. Whoever else creates the
+ * same topics at the same time does no harm. Retries for ever, unless aborted, while brokers do not answer.
+ *
+ * @throws TopicSetupError when the broker refuses, and says why
+ * @throws AbortError when the signal is aborted
+ */
 export async function ensureTopics(
-  _kafka: Kafka,
-  _specs: TopicSpec[],
-  _options: { logger: Logger; signal?: AbortSignal },
+  kafka: Kafka,
+  specs: TopicSpec[],
+  { logger, signal }: { logger: Logger; signal?: AbortSignal },
 ): Promise<TopicReport[]> {
-  throw new Error('not implemented')
+  const begunAt = performance.now()
+  const created = new Set<string>()
+  const states = await retry(() => withAdmin(kafka, admin => createMissing(admin, specs, created)), {
+    policy: {
+      kind: 'exponential',
+      baseMs: 100,
+      factor: 2,
+      capMs: 2_000,
+      jitter: 'none',
+      maxAttempts: Infinity,
+    },
+    isRetryable: error =>
+      classifyKafkaError(error) === 'retryable' ||
+      // Metadata of a topic just created reaches the brokers one by one.
+      hasErrorType(error, 'UNKNOWN_TOPIC_OR_PARTITION') ||
+      (isShortOfBrokers(error) && performance.now() - begunAt < WAIT_FOR_BROKERS_MS),
+    ...(signal && { signal }),
+    onRetry: ({ attempt, delayMs, error }) =>
+      // The first few attempts are how a topic comes to have leaders.
+      logger[attempt < 5 ? 'debug' : 'warn'](
+        { attempt, delayMs, reason: explain(error) },
+        'waiting for topics',
+      ),
+  }).catch((error: unknown) => {
+    if (signal?.aborted) throw error
+    throw new TopicSetupError(
+      specs.map(({ topic }) => topic),
+      error,
+    )
+  })
+
+  return specs.map(spec => {
+    const { topic } = spec
+    const state = states.get(topic)
+    if (state === undefined || created.has(topic)) {
+      logger.info(
+        { topic, partitions: spec.partitions, replicationFactor: spec.replicationFactor },
+        'topic created',
+      )
+      return { topic, outcome: 'created', differences: [] }
+    }
+    const differences = differencesBetween(spec, state)
+    if (differences.length === 0) return { topic, outcome: 'exists as wanted', differences }
+    logger.warn({ topic, differences }, 'topic exists, but not as it should be; it is left as it is')
+    return { topic, outcome: 'exists otherwise', differences }
+  })
+}
+
+/** Pure: in what a topic is not as specified. Configs that the specification does not name are not compared. */
+export function differencesBetween(spec: TopicSpec, state: TopicState): TopicDifference[] {
+  const pairs: [what: string, wanted: string, found: string][] = [
+    ['partitions', String(spec.partitions), String(state.partitions)],
+    ['replication factor', String(spec.replicationFactor), String(state.replicationFactor)],
+    ...Object.entries(spec.configs ?? {}).map(
+      ([name, wanted]) => [name, wanted, state.configs[name] ?? 'unknown'] as [string, string, string],
+    ),
+  ]
+  return pairs
+    .filter(([, wanted, found]) => wanted !== found)
+    .map(([what, wanted, found]) => ({ what, wanted, found }))
+}
+
+async function createMissing(
+  admin: Admin,
+  specs: TopicSpec[],
+  created: Set<string>,
+): Promise<Map<string, TopicState>> {
+  const existing = new Set(await admin.listTopics())
+  const missing = specs.filter(({ topic }) => !existing.has(topic))
+  if (missing.length > 0) {
+    for (const topic of await create(admin, missing)) created.add(topic)
+  }
+  return describe(admin, specs)
+}
+
+/** Returns the topics that this call created: another process may have been faster with some of them. */
+async function create(admin: Admin, specs: TopicSpec[]): Promise<string[]> {
+  const topics = specs.map(({ topic }) => topic)
+  try {
+    const areNew = await admin.createTopics({
+      waitForLeaders: false,
+      topics: specs.map(({ topic, partitions, replicationFactor, configs = {} }) => ({
+        topic,
+        numPartitions: partitions,
+        replicationFactor,
+        configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })),
+      })),
+    })
+    return areNew ? topics : []
+  } catch (error) {
+    const failures = failuresOf(error)
+    if (failures.length === 0 || failures.some(({ type }) => type !== 'TOPIC_ALREADY_EXISTS')) throw error
+    return topics.filter(topic => !failures.some(failure => failure.topic === topic))
+  }
+}
+
+/** @throws while a partition has no leader yet */
+async function describe(admin: Admin, specs: TopicSpec[]): Promise<Map<string, TopicState>> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: specs.map(({ topic }) => topic) })
+  for (const { name, partitions } of topics) {
+    const leaderless = partitions.filter(({ leader }) => leader < 0).map(({ partitionId }) => partitionId)
+    if (partitions.length === 0 || leaderless.length > 0) {
+      throw new KafkaConfigError(`no leader yet for ${name}[${leaderless.join(', ')}]`, 'retryable')
+    }
+  }
+  const configs = await describeConfigs(admin, specs)
+  return new Map(
+    topics.map(({ name, partitions }) => [
+      name,
+      {
+        partitions: partitions.length,
+        replicationFactor: partitions[0]?.replicas.length ?? 0,
+        configs: configs.get(name) ?? {},
+      },
+    ]),
+  )
+}
+
+async function describeConfigs(
+  admin: Admin,
+  specs: TopicSpec[],
+): Promise<Map<string, Record<string, string>>> {
+  const resources = specs
+    .filter(({ configs = {} }) => Object.keys(configs).length > 0)
+    .map(({ topic, configs = {} }) => ({
+      type: ConfigResourceTypes.TOPIC,
+      name: topic,
+      configNames: Object.keys(configs),
+    }))
+  if (resources.length === 0) return new Map()
+  const described = await admin.describeConfigs({ resources, includeSynonyms: false })
+  return new Map(
+    described.resources.map(({ resourceName, configEntries }) => [
+      resourceName,
+      Object.fromEntries(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+    ]),
+  )
+}
+
+function isShortOfBrokers(error: unknown): boolean {
+  return failuresOf(error).some(({ type }) => type === 'INVALID_REPLICATION_FACTOR')
+}
+
+/** What kafkajs says of each topic that could not be created. */
+function failuresOf(error: unknown): { topic: string; type: string; message: string }[] {
+  return error instanceof Error && 'errors' in error && Array.isArray(error.errors) ? error.errors : []
+}
+
+function explain(error: unknown): string {
+  const failures = failuresOf(error)
+  if (failures.length === 0) return reasonOf(error)
+  return failures.map(({ topic, type, message }) => `${topic}: ${message} (${type})`).join('; ')
 }
