@@ -1,0 +1,61 @@
+import { parseSettings } from '@kafka-pattern/service-runtime'
+import { describe, expect, test } from 'vitest'
+import { limitsOf, retryPolicyOf, settingsSchema, topicSpecs } from './config.ts'
+
+const read = (environment: Record<string, string>) => parseSettings(settingsSchema, environment)
+
+describe('settings', () => {
+  test('without any: batches of 5 or 5 s, all three topics, exponential with full jitter', () => {
+    const settings = read({})
+    expect(limitsOf(settings)).toEqual({ batchSize: 5, batchTimeoutMs: 5_000 })
+    expect(settings.KAFKA_TOPICS).toEqual(['user', 'family', 'coworker'])
+    expect(settings.KAFKA_CONSUMER_GROUP).toBe('batch-consumer')
+    expect(settings.DEMO_FAULTS).toBe(false)
+    expect(retryPolicyOf(settings)).toEqual({
+      kind: 'exponential',
+      baseMs: 100,
+      factor: 2,
+      capMs: 5_000,
+      jitter: 'full',
+      maxAttempts: 5,
+    })
+  })
+
+  test('a fixed policy, with a limit of time', () => {
+    const settings = read({
+      RETRY_KIND: 'fixed',
+      RETRY_DELAY_MS: '250',
+      RETRY_MAX_ATTEMPTS: '7',
+      RETRY_MAX_ELAPSED_MS: '9000',
+    })
+    expect(retryPolicyOf(settings)).toEqual({
+      kind: 'fixed',
+      delayMs: 250,
+      maxAttempts: 7,
+      maxElapsedMs: 9_000,
+    })
+  })
+
+  test.each([
+    ['BATCH_SIZE', '0'],
+    ['BATCH_SIZE', 'many'],
+    ['BATCH_TIMEOUT_MS', '-1'],
+    ['RETRY_KIND', 'linear'],
+    ['RETRY_FACTOR', '0.5'],
+    ['RETRY_MAX_ATTEMPTS', '0'],
+    ['DEMO_FAULTS', 'maybe'],
+    ['DRAIN_TIMEOUT_MS', '25000'],
+    ['KAFKA_TOPICS', 'user,,family'],
+  ])('%s=%s is refused by name', (key, value) => {
+    expect(() => read({ [key]: value })).toThrow(expect.objectContaining({ keys: [key] }))
+  })
+})
+
+test('every topic that is read has a dead-letter topic that takes larger records', () => {
+  const specs = topicSpecs(
+    read({ KAFKA_TOPICS: 'a,b', KAFKA_CONSUMER_GROUP: 'g', TOPIC_PARTITIONS: '4', TOPIC_REPLICATION_FACTOR: '3' }),
+  )
+  expect(specs.map(spec => spec.topic)).toEqual(['a', 'a.g.dlt', 'b', 'b.g.dlt'])
+  for (const spec of specs) expect(spec).toMatchObject({ partitions: 4, replicationFactor: 3 })
+  expect(specs.filter(spec => Number(spec.configs?.['max.message.bytes']) > 1_048_588)).toHaveLength(2)
+})

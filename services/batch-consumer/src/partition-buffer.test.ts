@@ -1,0 +1,79 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { PartitionBuffer, bufferLimit } from './partition-buffer.ts'
+import type { KafkaRecord } from '@kafka-pattern/kafka-config'
+
+function records(first: number, count: number): KafkaRecord[] {
+  return Array.from({ length: count }, (_, index) => ({
+    key: null,
+    value: null,
+    timestamp: '0',
+    attributes: 0,
+    offset: String(first + index),
+    headers: {},
+  }))
+}
+
+function bufferWithCalls(batchSize = 3) {
+  const calls: string[] = []
+  const backpressure = { pause: () => void calls.push('pause'), resume: () => void calls.push('resume') }
+  return { calls, buffer: new PartitionBuffer({ batchSize, batchTimeoutMs: 100 }, backpressure) }
+}
+
+describe('the buffer of a partition', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test('wakes the worker when a batch is full, across fetches', async () => {
+    const { buffer } = bufferWithCalls()
+    const next = buffer.next(new AbortController().signal)
+    buffer.add(records(0, 1))
+    buffer.add(records(1, 2))
+    expect((await next)?.closedBy).toBe('size')
+  })
+
+  test('wakes the worker when the time of a partial batch is up', async () => {
+    const { buffer } = bufferWithCalls()
+    const next = buffer.next(new AbortController().signal)
+    buffer.add(records(0, 1))
+    await vi.advanceTimersByTimeAsync(60)
+    buffer.add(records(1, 1))
+    await vi.advanceTimersByTimeAsync(39)
+    const pending = Symbol('pending')
+    expect(await Promise.race([next, Promise.resolve(pending)])).toBe(pending)
+    await vi.advanceTimersByTimeAsync(2)
+    expect((await next)?.records).toHaveLength(2)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('gives no further batch once the partition is given up, though one would be due', async () => {
+    const { buffer } = bufferWithCalls()
+    const stop = new AbortController()
+    const waiting = buffer.next(stop.signal)
+    stop.abort()
+    expect(await waiting).toBeNull()
+    buffer.add(records(0, 3))
+    expect(await buffer.next(stop.signal)).toBeNull()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('pauses its partition when full and resumes it once half empty, once each', async () => {
+    const { buffer, calls } = bufferWithCalls(500)
+    const { signal } = new AbortController()
+    const limit = bufferLimit(500)
+    buffer.add(records(0, limit - 1))
+    expect(calls).toEqual([])
+    buffer.add(records(limit - 1, 1))
+    buffer.add(records(limit, 100))
+    expect(calls).toEqual(['pause'])
+    await buffer.next(signal)
+    await buffer.next(signal)
+    expect(calls).toEqual(['pause'])
+    await buffer.next(signal)
+    await buffer.next(signal)
+    expect(calls).toEqual(['pause', 'resume'])
+  })
+})

@@ -1,0 +1,79 @@
+import { BatchCollector } from './batch-collector.ts'
+import type { Batch, BatchLimits } from './batch-collector.ts'
+import type { KafkaRecord } from '@kafka-pattern/kafka-config'
+
+/** How the buffer asks for fewer or more records: the consumer's pause and resume of its partition. */
+export interface Backpressure {
+  pause(): void
+  resume(): void
+}
+
+/** A partition is paused from here on. One fetch may overshoot it: a fetch is never cut. */
+export function bufferLimit(batchSize: number): number {
+  return Math.max(4 * batchSize, 2_000)
+}
+
+/**
+ * Between the fetch loop, which adds and never waits, and the worker of one partition, which waits for the next batch: the next
+ * batch is collected while one is in process, and memory stays bounded because a full buffer pauses its partition,
+ * and no other.
+ */
+export class PartitionBuffer {
+  readonly #collector: BatchCollector
+  readonly #backpressure: Backpressure
+  readonly #limit: number
+  #paused = false
+  #wake: (() => void) | null = null
+
+  constructor(limits: BatchLimits, backpressure: Backpressure, now: () => number = () => performance.now()) {
+    this.#collector = new BatchCollector(limits, now)
+    this.#backpressure = backpressure
+    this.#limit = bufferLimit(limits.batchSize)
+  }
+
+  add(records: readonly KafkaRecord[]): void {
+    this.#collector.add(records)
+    if (!this.#paused && this.#collector.buffered >= this.#limit) {
+      this.#paused = true
+      this.#backpressure.pause()
+    }
+    this.#wake?.()
+  }
+
+  /** The next batch as soon as it is due; null once `signal` is aborted: what is buffered then is dropped. */
+  async next(signal: AbortSignal): Promise<Batch | null> {
+    while (!signal.aborted) {
+      const batch = this.#collector.close()
+      if (batch !== null) {
+        this.#resumeWhenHalfEmpty()
+        return batch
+      }
+      await this.#untilSomethingChanges(signal)
+    }
+    return null
+  }
+
+  #resumeWhenHalfEmpty(): void {
+    if (!this.#paused || this.#collector.buffered > this.#limit / 2) return
+    this.#paused = false
+    this.#backpressure.resume()
+  }
+
+  #untilSomethingChanges(signal: AbortSignal): Promise<void> {
+    return new Promise(resolve => {
+      const collecting = this.#collector.collecting()
+      const timer =
+        collecting.state === 'filling'
+          ? setTimeout(() => this.#wake?.(), Math.ceil(collecting.closesInMs))
+          : null
+      const wake = () => {
+        this.#wake = null
+        if (timer !== null) clearTimeout(timer)
+        signal.removeEventListener('abort', wake)
+        resolve()
+      }
+      this.#wake = wake
+      signal.addEventListener('abort', wake, { once: true })
+    })
+  }
+}
