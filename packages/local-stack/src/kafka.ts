@@ -8,6 +8,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { LocalStackError } from './errors.ts'
+import { developmentDefaults } from './kafka-defaults.ts'
 import { prepareKafkaJvm, type JvmTuning, type KafkaJvm } from './kafka-jvm.ts'
 import { describeCluster } from './kafka-readiness.ts'
 import { formatStorage, newKafkaUuid } from './kafka-storage.ts'
@@ -243,8 +244,6 @@ function defaultProperties(
   state: KafkaState,
   node: KafkaNodeState,
 ): Record<string, string | number | boolean> {
-  const replicationFactor = state.nodes.length
-  const minInsyncReplicas = replicationFactor === 1 ? 1 : 2
   return {
     'process.roles': 'broker,controller',
     'node.id': node.id,
@@ -253,21 +252,7 @@ function defaultProperties(
     listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.port}`,
     'log.dirs': logDir(dataDir, node.id),
-    // A mistyped topic name shall be an error, not a new topic.
-    'auto.create.topics.enable': false,
-    'default.replication.factor': replicationFactor,
-    'min.insync.replicas': minInsyncReplicas,
-    // Kafka's internal topics ask for three replicas unless told otherwise, and would wait for ever on one broker.
-    'offsets.topic.replication.factor': replicationFactor,
-    'transaction.state.log.replication.factor': replicationFactor,
-    'transaction.state.log.min.isr': minInsyncReplicas,
-    'share.coordinator.state.topic.replication.factor': replicationFactor,
-    'share.coordinator.state.topic.min.isr': minInsyncReplicas,
-    // 50 partitions each by default: a second or more of the first group's and the first transaction's time.
-    'offsets.topic.num.partitions': 8,
-    'transaction.state.log.num.partitions': 8,
-    // A group's first member need not wait 3 s for others that may come.
-    'group.initial.rebalance.delay.ms': 0,
+    ...developmentDefaults(state.nodes.length),
   }
 }
 
