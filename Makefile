@@ -43,4 +43,4 @@ check: ## types, lint, format
 	$(RUN) scripts/check.ts
 
 bench: ## measure this project and its peers in one run
-	$(RUN) scripts/bench.ts
+	$(RUN) --with bench bench/src/run.ts

@@ -1,19 +1,22 @@
 import { defineConfig } from 'vitest/config'
+import { TotalReporter } from './scripts/total-reporter.ts'
 
 /**
- * Three projects, told apart by file name:
+ * Three projects, told apart by file name and run in this order:
  *   *.test.ts              unit: no I/O, no broker, seconds
  *   *.integration.test.ts  integration: real Kafka, one stack for the whole run
  *   *.e2e.test.ts          end-to-end: the make targets, as a person types them
  */
 export default defineConfig({
   test: {
+    reporters: ['default', new TotalReporter()],
     projects: [
       {
         test: {
           name: 'unit',
           include: ['{packages,services,scripts}/**/*.test.ts'],
           exclude: ['**/node_modules/**', '**/*.integration.test.ts', '**/*.e2e.test.ts'],
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -21,6 +24,7 @@ export default defineConfig({
           name: 'integration',
           include: ['{packages,services,scripts}/**/*.integration.test.ts'],
           globalSetup: ['packages/test-kit/src/global-setup.ts'],
+          sequence: { groupOrder: 2 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -29,6 +33,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['scripts/**/*.e2e.test.ts'],
+          sequence: { groupOrder: 3 },
           fileParallelism: false,
           testTimeout: 180_000,
           hookTimeout: 180_000,

@@ -2,6 +2,7 @@
 # Makes a fresh clone runnable, then runs what it is given with the Node that the workspace brings:
 #
 #     scripts/setup.sh scripts/up.ts pubsub
+#     scripts/setup.sh --with bench bench/src/run.ts      (bench/ is a workspace of its own)
 #
 # What must be there is Node >= 20 with npm, whose npx fetches pnpm; pnpm fetches all else, Node 24 included. When
 # node_modules is what pnpm-lock.yaml says, all this takes milliseconds.
@@ -37,16 +38,16 @@ show_progress() {
   if [ -t 1 ]; then printf '\r\033[K'; fi
 }
 
-install_packages() {
+install_packages() { # DIRECTORY WHAT
   require_npm
   pnpm=$(pnpm_package)
-  say "Setting up: Node 24 and the packages of this repository, about 400 MB in node_modules, by npx $pnpm (once)"
+  say "Setting up: $2, by npx $pnpm (once)"
   log=$(mktemp)
   status=$(mktemp)
   # npm's warnings are about settings of its own; errors still come through.
-  { npm_config_loglevel=error npx --yes "$pnpm" install --frozen-lockfile --reporter=append-only </dev/null 2>&1
+  { npm_config_loglevel=error npx --yes "$pnpm" --dir "$1" install --frozen-lockfile --reporter=append-only </dev/null 2>&1
     echo $? >"$status"; } | show_progress
-  if [ "$(cat "$status")" != 0 ] || [ ! -x node_modules/.bin/node ]; then
+  if [ "$(cat "$status")" != 0 ] || [ ! -d "$1/node_modules" ]; then
     tail -n 20 "$log" >&2
     stop 'The packages could not be installed; the end of the output is above. Is the network there? Trying again is safe.'
   fi
@@ -55,7 +56,13 @@ install_packages() {
 }
 
 # pnpm leaves a copy of the lockfile there when it has installed everything.
-if [ ! -x node_modules/.bin/node ] || ! cmp -s pnpm-lock.yaml node_modules/.pnpm/lock.yaml; then
-  install_packages
+is_installed() { cmp -s "$1/pnpm-lock.yaml" "$1/node_modules/.pnpm/lock.yaml"; } # DIRECTORY
+
+if [ ! -x node_modules/.bin/node ] || ! is_installed .; then
+  install_packages . 'Node 24 and the packages of this repository, about 400 MB'
+fi
+if [ "${1:-}" = --with ]; then
+  is_installed "$2" || install_packages "$2" "the packages of $2"
+  shift 2
 fi
 [ $# = 0 ] || exec node_modules/.bin/node "$@"

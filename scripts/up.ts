@@ -1,6 +1,8 @@
 /** `make up`: starts the services of a profile and ends with its demo. Usage: up.ts <profile> */
 import { servicesOf } from './compose-file/compose-file.ts'
 import { runCommand } from './command.ts'
+import { runPubsubDemo, type Demo } from './demo/pubsub.ts'
+import { printVerdict } from './demo/summary.ts'
 import { chooseRuntime, usableRuntimes } from './runtime/choose-runtime.ts'
 import { colors, print, seconds } from './terminal.ts'
 import { UserError } from './user-error.ts'
@@ -20,4 +22,16 @@ await runCommand(async () => {
   )
   await runtime.up(services)
   print(`${colors.bold(`Up after ${seconds(performance.now() - startedAt)}`)}\n`)
+
+  const demoStartedAt = performance.now()
+  const arrived = await demoOf(profile)({ runtime, stack, services })
+  const took = `${seconds(performance.now() - startedAt)} in all, ${seconds(performance.now() - demoStartedAt)} of them the demo`
+  print()
+  printVerdict(arrived, took)
+  return arrived ? 0 : 1
 })
+
+function demoOf(profile: string): (demo: Demo) => Promise<boolean> {
+  if (profile === 'pubsub') return runPubsubDemo
+  throw new UserError(`There is no demo of profile ${profile}.`)
+}

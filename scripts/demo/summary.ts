@@ -1,0 +1,117 @@
+/** What the demo's records came to: counts for each topic and step, how long the steps took, and what is missing. */
+import type { ComposeService } from '../compose-file/compose-file.ts'
+import { baseUrl, probeUrl } from '../stack-addresses.ts'
+import { colors, done, failed, padVisible, print } from '../terminal.ts'
+import { formatPlace, missingSteps, type Journey, type Step } from './record-journeys.ts'
+
+type Column = {
+  title: string
+  count: (journey: Journey) => boolean
+  at?: (journey: Journey) => number | null
+}
+
+const columns: Column[] = [
+  { title: 'sent', count: () => true },
+  { title: 'acknowledged', count: j => j.acknowledgedAt !== null, at: j => j.acknowledgedAt },
+  { title: 'seen by simple-consumer', count: j => j.seenAt !== null, at: j => j.seenAt },
+  { title: 'processed', count: j => j.processedAt !== null, at: j => j.processedAt },
+  { title: 'committed', count: j => j.committedAt !== null, at: j => j.committedAt },
+  { title: 'retried', count: j => j.retries.length > 0 },
+  { title: 'dead-lettered', count: j => j.deadLetteredAt !== null, at: j => j.deadLetteredAt },
+]
+
+const firstColumnWidth = 12
+
+export function printSummary(journeys: Journey[]): void {
+  const topics = [...new Set(journeys.map(journey => journey.topic))]
+  print()
+  printRow(
+    'topic',
+    columns.map(({ title }) => title),
+    colors.bold,
+  )
+  for (const topic of topics) {
+    const own = journeys.filter(journey => journey.topic === topic)
+    printRow(
+      topic,
+      columns.map(({ count }) => String(own.filter(count).length)),
+    )
+  }
+  printRow(
+    'all',
+    columns.map(({ count }) => String(journeys.filter(count).length)),
+    colors.bold,
+  )
+  for (const [name, share] of [
+    ['p50 ms', 0.5],
+    ['max ms', 1],
+  ] as const) {
+    const cells = columns.map(({ at }) => (at === undefined ? '' : durationAt(share, journeys, at)))
+    printRow(name, cells, colors.dim)
+  }
+  print()
+}
+
+/** Each record that is not where it should be, by the step that it has yet to take. */
+export function printMissing(journeys: Journey[], services: ComposeService[]): void {
+  const logOf: Record<Step, string> = {
+    acknowledged: services.find(service => service.program === 'simple-producer')?.name ?? 'kafka',
+    seen: 'simple-consumer',
+    retried: 'batch-consumer',
+    processed: 'batch-consumer',
+    'dead-lettered': 'batch-consumer',
+    committed: 'batch-consumer',
+  }
+  for (const [step, service] of Object.entries(logOf)) {
+    const late = journeys.filter(journey => missingSteps(journey).some(missing => missing === step))
+    if (late.length === 0) continue
+    const records = late.map(
+      journey =>
+        `${journey.label} ${journey.place === null ? `to ${journey.topic}` : formatPlace(journey.place)}`,
+    )
+    print(`${failed} Not ${step} in time: ${records.join(', ')}. See \`make logs SERVICE=${service}\`.`)
+  }
+  print()
+}
+
+export function printWhereToLook(services: ComposeService[]): void {
+  const apis = services.filter(service => service.program === 'simple-producer')
+  const consumers = services.filter(service => service.program?.endsWith('-consumer'))
+  const rows: [string, string][] = []
+  for (const api of apis.slice(0, 1)) {
+    const body = `-H 'content-type: application/json' -d '{"level": 42, "name": "You"}'`
+    rows.push([`curl -i ${baseUrl(api)}/create ${body}`, ''])
+  }
+  rows.push(['make watch', 'the records through all services, live, until Ctrl-C'])
+  rows.push(['make dlt', 'the dead letters, with why they are there'])
+  rows.push(...apis.map((api): [string, string] => [`${baseUrl(api)}/docs`, `try ${api.name} in a browser`]))
+  rows.push(...consumers.map((c): [string, string] => [`${probeUrl(c)}/metrics`, `what ${c.name} counts`]))
+  rows.push(['make down', 'stops everything; the data stays'])
+  print(colors.bold('Where to look next'))
+  for (const [what, why] of rows) print(`  ${padVisible(colors.cyan(what), 36)} ${colors.dim(why)}`.trimEnd())
+}
+
+export function printVerdict(arrived: boolean, took: string): void {
+  print(
+    arrived
+      ? `${done} ${colors.bold('Every record arrived at every consumer that should see it.')} ${colors.dim(took)}`
+      : `${failed} ${colors.bold('Not every record arrived where it should; what is missing stands above.')}`,
+  )
+}
+
+function printRow(name: string, cells: string[], color: (text: string) => string = text => text): void {
+  const padded = cells.map((cell, i) => cell.padStart(columns[i]!.title.length))
+  print(`  ${color(name.padEnd(firstColumnWidth) + padded.join('  '))}`.trimEnd())
+}
+
+function durationAt(share: number, journeys: Journey[], at: (journey: Journey) => number | null): string {
+  const durations = journeys
+    .flatMap(journey => {
+      const reachedAt = at(journey)
+      return reachedAt === null ? [] : [reachedAt - journey.sentAt]
+    })
+    .toSorted((a, b) => a - b)
+  const index = Math.min(durations.length - 1, Math.floor(durations.length * share))
+  const duration = durations[index]
+  return duration === undefined ? '' : String(Math.round(duration))
+}

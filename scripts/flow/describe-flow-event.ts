@@ -1,0 +1,28 @@
+import { colors } from '../terminal.ts'
+import type { FlowEvent } from './flow-event.ts'
+
+/** One step of a record in one line. */
+export function describeFlowEvent(event: FlowEvent): string {
+  switch (event.msg) {
+    case 'record acknowledged':
+      return `${placeOf(event)} acknowledged in ${Math.round(event.durationMs)} ms`
+    case 'record seen':
+      return `${placeOf(event)} seen: ${event.value}`
+    case 'record processed':
+      return `${placeOf(event)} processed in batch ${event.batch}${event.attempts > 1 ? `, attempt ${event.attempts}` : ''}`
+    case 'record retried':
+      return `${placeOf(event)} ${colors.yellow(`attempt ${event.attempt} in ${event.delayMs} ms: ${event.reason}`)}`
+    case 'record dead-lettered': {
+      const place = `${event.deadLetterTopic}/${event.deadLetterPartition}@${event.deadLetterOffset}`
+      return `${placeOf(event)} ${colors.red(`dead-lettered to ${place} (${event.category}): ${event.reason}`)}`
+    }
+    case 'batch committed':
+      break
+  }
+  const range = `${event.firstOffset}-${BigInt(event.nextOffset) - 1n}`
+  return `${event.topic}/${event.partition}@${range} ${colors.green(`batch ${event.batch} committed, ${event.records} records`)}`
+}
+
+function placeOf({ topic, partition, offset }: { topic: string; partition: number; offset: string }): string {
+  return `${topic}/${partition}@${offset}`
+}

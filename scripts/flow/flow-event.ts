@@ -1,0 +1,65 @@
+/** What the services say about records in their logs, as one type: the demo and `make watch` live on nothing else. */
+import { z } from 'zod'
+
+const place = { topic: z.string(), partition: z.number(), offset: z.coerce.string() }
+
+const schema = z.discriminatedUnion('msg', [
+  z.object({ msg: z.literal('record acknowledged'), ...place, durationMs: z.number() }),
+  z.object({ msg: z.literal('record processed'), ...place, batch: z.number(), attempts: z.number() }),
+  z.object({
+    msg: z.literal('record retried'),
+    ...place,
+    attempt: z.number(),
+    delayMs: z.number(),
+    reason: z.string(),
+  }),
+  z.object({
+    msg: z.literal('record dead-lettered'),
+    ...place,
+    category: z.string(),
+    reason: z.string(),
+    deadLetterTopic: z.string(),
+    deadLetterPartition: z.number(),
+    deadLetterOffset: z.coerce.string(),
+  }),
+  z.object({
+    msg: z.literal('batch committed'),
+    topic: z.string(),
+    partition: z.number(),
+    batch: z.number(),
+    records: z.number(),
+    firstOffset: z.coerce.string(),
+    nextOffset: z.coerce.string(),
+  }),
+])
+
+/** simple-consumer prints every record it sees as a line of text: [consume] topic partition offset key value */
+export type RecordSeen = {
+  msg: 'record seen'
+  topic: string
+  partition: number
+  offset: string
+  key: string
+  value: string
+}
+
+export type FlowEvent = z.output<typeof schema> | RecordSeen
+
+/** The event that a line of a service's log tells, null for every other line. */
+export function parseFlowEvent(line: string): FlowEvent | null {
+  const seen = /^\[consume\] (\S+) (\d+) (\d+) (\S+) ?(.*)$/s.exec(line)
+  if (seen !== null) {
+    const [, topic = '', partition, offset = '', key = '', value = ''] = seen
+    return { msg: 'record seen', topic, partition: Number(partition), offset, key, value }
+  }
+  if (!line.startsWith('{')) return null
+  let json: unknown
+  try {
+    json = JSON.parse(line)
+  } catch {
+    // A line that only looks like JSON, or one that was cut off by the end of its process, is no event.
+    return null
+  }
+  const parsed = schema.safeParse(json)
+  return parsed.success ? parsed.data : null
+}

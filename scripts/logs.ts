@@ -1,0 +1,26 @@
+/**
+ * `make logs SERVICE=<name>`: the newest lines of a service's log. On a terminal they are made readable and followed until
+ * Ctrl-C; into a pipe or a file they go as they are, and it ends.
+ */
+import { runCommand, untilInterrupted } from './command.ts'
+import { formatLogLine } from './flow/format-log-line.ts'
+import { findActiveRuntime } from './runtime/choose-runtime.ts'
+import { print } from './terminal.ts'
+import { UserError } from './user-error.ts'
+
+const lastLines = 200
+
+await runCommand(async () => {
+  const { runtime, stack } = await findActiveRuntime()
+  const names = stack.file.services.map(service => service.name)
+  const service = process.env.SERVICE
+  if (!service || !names.includes(service)) {
+    const problem = service ? `There is no service "${service}".` : 'Which service?'
+    throw new UserError(`${problem} Say make logs SERVICE=<one of ${names.join(', ')}>.`)
+  }
+  const { isTTY } = process.stdout
+  await runtime.logs(
+    { services: [service], lastLines, ...(isTTY ? { follow: untilInterrupted() } : {}) },
+    (_service, line) => print(isTTY ? formatLogLine(line) : line),
+  )
+})

@@ -1,0 +1,21 @@
+/** Where the stack's services answer on this machine, as docker-compose.yml says. */
+import type { ComposeService } from './compose-file/compose-file.ts'
+import { isKafka } from './local-runtime/kafka-server.ts'
+import type { Runtime, Stack } from './runtime/runtime.ts'
+import { UserError } from './user-error.ts'
+
+/** Brokers as seen from here: containers know them by names that mean nothing outside. */
+export function brokersFromHere(stack: Stack, kind: Runtime['kind']): string {
+  const kafka = stack.file.services.find(isKafka)
+  const port = kafka?.ports[0]?.hostPort
+  if (port === undefined) throw new UserError('docker-compose.yml publishes no port of Kafka.')
+  return (kind === 'local' ? stack.variables.KAFKA_BROKERS : undefined) ?? `127.0.0.1:${port}`
+}
+
+export function baseUrl(service: ComposeService): string {
+  return `http://127.0.0.1:${service.environment.PORT}`
+}
+
+export function probeUrl(service: ComposeService): string {
+  return `http://127.0.0.1:${service.environment.PROBE_PORT}`
+}
