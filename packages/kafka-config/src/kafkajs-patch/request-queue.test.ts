@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { internal } from './kafkajs-under-test.ts'
+
+interface RequestQueue {
+  maybeThrottle(ms: number): void
+  push(request: object): void
+  fulfillRequest(response: { correlationId: number; payload: Buffer; size: number }): void
+  destroy(): void
+}
+
+const RequestQueue = internal<new (options: object) => RequestQueue>('network/requestQueue')
+const silent = { debug: () => {}, warn: () => {}, error: () => {}, info: () => {} }
+
+function createQueue({ maxInFlightRequests = null }: { maxInFlightRequests?: number | null } = {}) {
+  const sent: number[] = []
+  const queue = new RequestQueue({
+    maxInFlightRequests,
+    requestTimeout: 30_000,
+    enforceRequestTimeout: false,
+    clientId: 'test',
+    broker: 'test:9092',
+    logger: silent,
+  })
+  const push = (correlationId: number) =>
+    queue.push({
+      entry: { apiKey: 3, apiName: 'Metadata', apiVersion: 1, correlationId, resolve() {}, reject() {} },
+      expectResponse: true,
+      requestTimeout: null,
+      sendRequest: () => sent.push(correlationId),
+    })
+  const answer = (correlationId: number) =>
+    queue.fulfillRequest({ correlationId, payload: Buffer.alloc(0), size: 0 })
+  return { queue, push, answer, sent }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+test('a connection that has nothing to send runs no timer', () => {
+  const { push, answer } = createQueue()
+
+  push(1)
+  answer(1)
+
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('a timer is never set to a time in the past', () => {
+  const setTimeoutSpy = vi.spyOn(globalThis, 'setTimeout')
+  const { push, answer } = createQueue({ maxInFlightRequests: 1 })
+
+  push(1)
+  push(2)
+  answer(1)
+  answer(2)
+  vi.advanceTimersByTime(1000)
+
+  for (const [, delayMs] of setTimeoutSpy.mock.calls) expect(delayMs).toBeGreaterThanOrEqual(0)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('a request that waits for the end of a throttle is sent when it ends', () => {
+  const { queue, push, sent } = createQueue()
+  queue.maybeThrottle(500)
+
+  push(1)
+  vi.advanceTimersByTime(499)
+  expect(sent).toEqual([])
+
+  vi.advanceTimersByTime(20)
+  expect(sent).toEqual([1])
+})
