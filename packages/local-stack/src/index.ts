@@ -6,7 +6,9 @@ export { developmentDefaults } from './kafka-defaults.ts'
 export type { JvmTuning } from './kafka-jvm.ts'
 export { describeCluster } from './kafka-readiness.ts'
 export type { ClusterView } from './kafka-readiness.ts'
-export type { Progress } from './maven-jars.ts'
+export { findMariaDb, startMariaDb } from './mariadb.ts'
+export type { MariaDbOptions, StartedMariaDb } from './mariadb.ts'
+export type { Progress } from './maven.ts'
 export { findFreePort, findFreePorts, findPortHolder, isPortFree, requireFreePort } from './ports.ts'
 export {
   identifyProcess,
@@ -16,4 +18,7 @@ export {
   waitForExit,
 } from './process-identity.ts'
 export type { ProcessIdentity } from './process-identity.ts'
+export type { ControlledServer } from './server-control.ts'
+export { requireJava, requireMaven } from './tools.ts'
+export type { Java } from './tools.ts'
 export { userCacheDir } from './user-cache.ts'

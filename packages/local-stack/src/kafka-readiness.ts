@@ -8,6 +8,8 @@ const metadataVersion = 1
 export type ClusterView = {
   /** ids of the brokers that are registered and not fenced */
   brokerIds: number[]
+  /** those brokers with what they advertise: where a client that asked will connect to */
+  brokers: { id: number; host: string; port: number }[]
   /** -1 while no controller is known */
   controllerId: number
 }
@@ -51,15 +53,19 @@ function metadataRequest(): Buffer {
 
 function readClusterView(response: Buffer): ClusterView {
   let at = 8 // size, correlation id
-  const brokerIds: number[] = []
+  const brokers: ClusterView['brokers'] = []
   const count = response.readInt32BE(at)
   at += 4
   for (let i = 0; i < count; i++) {
-    brokerIds.push(response.readInt32BE(at))
-    at += 4
-    at += 2 + response.readInt16BE(at) // host
-    at += 4 // port
+    const id = response.readInt32BE(at)
+    const hostEnd = at + 6 + response.readInt16BE(at + 4)
+    brokers.push({
+      id,
+      host: response.toString('utf8', at + 6, hostEnd),
+      port: response.readInt32BE(hostEnd),
+    })
+    at = hostEnd + 4
     at += 2 + Math.max(0, response.readInt16BE(at)) // rack, -1 is null
   }
-  return { brokerIds, controllerId: response.readInt32BE(at) }
+  return { brokerIds: brokers.map(broker => broker.id), brokers, controllerId: response.readInt32BE(at) }
 }
