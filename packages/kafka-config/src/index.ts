@@ -2,6 +2,7 @@ export { HandlerFailedError, TopicMissingError } from './consumer-failure.ts'
 export {
   BatchSendError,
   ConnectError,
+  DeliveryFailedError,
   DeliveryTimeoutError,
   KafkaConfigError,
   ProducerClosedError,
@@ -28,7 +29,7 @@ export type {
   KafkaRecord,
   TopicPartition,
 } from './group-consumer.ts'
-export { createKafka } from './kafka.ts'
+export { createKafka, withAdmin } from './kafka.ts'
 export type { Kafka } from './kafka.ts'
 export { kafkaSettings, refineKafkaSettings } from './settings.ts'
 export type { KafkaSettings } from './settings.ts'
