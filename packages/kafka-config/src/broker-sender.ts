@@ -270,6 +270,7 @@ export class BrokerSender {
 const missingAnswer: BatchAnswer = { errorCode: 13, baseOffset: '-1' }
 
 type TopicData = Parameters<Broker['produce']>[0]['topicData']
+type Messages = TopicData[number]['partitions'][number]['messages']
 
 function toTopicData(batches: readonly Batch[]): TopicData {
   const topics = new Map<string, TopicData[number]>()
@@ -277,7 +278,9 @@ function toTopicData(batches: readonly Batch[]): TopicData {
     const { name } = partition.topic
     let topic = topics.get(name)
     if (topic === undefined) topics.set(name, (topic = { topic: name, partitions: [] }))
-    topic.partitions.push({ partition: partition.id, messages: records })
+    // kafkajs' types do not know a header without a value, its patched encoder does.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    topic.partitions.push({ partition: partition.id, messages: records as Messages })
   }
   return [...topics.values()]
 }

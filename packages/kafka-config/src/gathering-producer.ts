@@ -34,7 +34,7 @@ import type { KafkaConfigError } from './errors.ts'
 import { backoffPolicy, MetadataRefresher } from './metadata-refresher.ts'
 import { outcomeOfPartition } from './produce-outcome.ts'
 import { afterRefusedBatch, afterSettledBatch, recordSizeBytes } from './record-accumulator.ts'
-import type { PendingRecord, RecordQueue } from './record-accumulator.ts'
+import type { HeaderValue, PendingRecord, RecordQueue } from './record-accumulator.ts'
 
 export type { RecordMetadata } from './delivery.ts'
 

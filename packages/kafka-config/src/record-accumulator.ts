@@ -7,6 +7,9 @@
  */
 import type { Delivery } from './delivery.ts'
 
+/** Kafka knows headers without a value: other clients write them, so a record that is passed on may have them. */
+export type HeaderValue = string | Buffer | null
+
 /** A record that waits or is being sent. Its first four fields are what kafkajs encodes. */
 export interface PendingRecord {
   readonly key: string | Buffer | null
