@@ -1,1 +1,16 @@
-export {}
+export { createDeadLetterPublisher } from './dead-letter-publisher.ts'
+export type { DeadLetterPublisher } from './dead-letter-publisher.ts'
+export { deadLetterMaxBytes, deadLetterTopicSpec, ensureDeadLetterTopic } from './dead-letter-topics.ts'
+export {
+  DEAD_LETTER_HEADERS,
+  deadLetterTopic,
+  isDeadLetterTopic,
+  readDeadLetter,
+  toDeadLetter,
+} from './dead-letter.ts'
+export type { ConsumedRecord, Failure, HeaderValue, Headers, ReadDeadLetter } from './dead-letter.ts'
+export { listDeadLetters } from './list-dead-letters.ts'
+export type { DeadLetterSummary } from './list-dead-letters.ts'
+export { RangeNotReadError } from './read-range.ts'
+export { replay, replayedFromHeader } from './replay.ts'
+export type { ReplayOptions, ReplayReport } from './replay.ts'

@@ -24,7 +24,7 @@ const producer = createGatheringProducer(kafka, { logger })
 const consumer = createGroupConsumer(kafka, consumerOptionsOf(settings, logger))
 const report = createBatchReport(logger, service.metrics)
 const deadLetters = createDeadLetters(
-  createDeadLetterPublisher({ producer }),
+  createDeadLetterPublisher({ kafka, producer, logger }),
   settings.KAFKA_CONSUMER_GROUP,
   report,
 )

@@ -19,7 +19,6 @@ export interface TestInstanceOptions {
   batchTimeoutMs?: number
   retryPolicy?: RetryPolicy
   drainTimeoutMs?: number
-  sessionTimeoutMs?: number
   groupInstanceId?: string
 }
 
@@ -52,7 +51,8 @@ export async function startInstance(options: TestInstanceOptions): Promise<TestI
     logger,
     maxWaitMs: 100,
     ...(options.groupInstanceId !== undefined && { groupInstanceId: options.groupInstanceId }),
-    ...(options.sessionTimeoutMs !== undefined && { sessionTimeoutMs: options.sessionTimeoutMs }),
+    // The least that brokers allow: heartbeats are more frequent then, so that a rebalance is noticed sooner.
+    sessionTimeoutMs: 6_000,
   })
   const commits: string[] = []
   const retries: string[] = []
@@ -101,7 +101,7 @@ export async function startInstance(options: TestInstanceOptions): Promise<TestI
         },
       }),
   }
-  const deadLetters = createDeadLetters(createDeadLetterPublisher({ producer }), options.group, report)
+  const deadLetters = createDeadLetters(createDeadLetterPublisher({ kafka, producer, logger }), options.group, report)
   const batchConsumer = createBatchConsumer({
     consumer: watched,
     handle: options.handle,

@@ -1,0 +1,65 @@
+import { ensureTopics, withAdmin } from '@kafka-pattern/kafka-config'
+import type { Kafka, TopicSpec } from '@kafka-pattern/kafka-config'
+import type { Logger } from 'pino'
+import { deadLetterTopic } from './dead-letter.ts'
+
+/**
+ * The largest dead letter. More than a topic takes by default (1 MiB), because a record that just fitted there grows by its
+ * dlt.* headers, and one that was compressed grows more: it must not be refused here, or its partition would wait for ever.
+ * Give it to the producer of dead letters as `maxRecordBytes`.
+ */
+export const deadLetterMaxBytes = 16 * 1024 * 1024
+
+/**
+ * How a dead-letter topic should be: as many partitions and replicas as the topic of its records, so that a dead letter can
+ * lie in the partition of the same number and keeps the order that it had. Nothing is deleted by age: a dead letter has the
+ * timestamp of its record, so that a retention of 7 days would delete an older record's dead letter as soon as it is written.
+ */
+export function deadLetterTopicSpec(original: {
+  topic: string
+  group: string
+  partitions: number
+  replicationFactor: number
+}): TopicSpec {
+  const { topic, group, partitions, replicationFactor } = original
+  return {
+    topic: deadLetterTopic(topic, group),
+    partitions,
+    replicationFactor,
+    configs: {
+      'cleanup.policy': 'delete',
+      'retention.ms': '-1',
+      'max.message.bytes': String(deadLetterMaxBytes),
+      'min.insync.replicas': replicationFactor >= 3 ? '2' : '1',
+    },
+  }
+}
+
+/**
+ * Creates the dead-letter topic of a topic and a group if it does not exist, after the topic's own partitions and replicas.
+ * One that exists is taken as it is.
+ *
+ * @returns its number of partitions
+ */
+export async function ensureDeadLetterTopic(
+  kafka: Kafka,
+  { topic, group }: { topic: string; group: string },
+  { logger, signal }: { logger: Logger; signal: AbortSignal },
+): Promise<number> {
+  const name = deadLetterTopic(topic, group)
+  const spec = await withAdmin(kafka, async admin => {
+    const exists = (await admin.listTopics()).includes(name)
+    const { topics } = await admin.fetchTopicMetadata({ topics: [exists ? name : topic] })
+    const partitions = topics[0]?.partitions ?? []
+    if (exists) return partitions.length
+    return deadLetterTopicSpec({
+      topic,
+      group,
+      partitions: partitions.length,
+      replicationFactor: partitions[0]?.replicas.length ?? 1,
+    })
+  })
+  if (typeof spec === 'number') return spec
+  await ensureTopics(kafka, [spec], { logger, signal })
+  return spec.partitions
+}

@@ -1,0 +1,99 @@
+/**
+ * Sends the records of a dead-letter topic back to the topics that they came from, once what made them fail is repaired.
+ * Guarantees: every dead letter that was there when it began is sent, in the order of its partition, to the partition that
+ * it came from, with its own bytes; it ends, also when the records fail again and come back as new dead letters.
+ * Not guaranteed: once. The dead letters stay, so a second replay sends them again: consumers must recognise the `id` header.
+ */
+import { withAdmin } from '@kafka-pattern/kafka-config'
+import type { GatheringProducer, Kafka, KafkaRecord, OutgoingRecord } from '@kafka-pattern/kafka-config'
+import type { Logger } from 'pino'
+import { readDeadLetter, sendable } from './dead-letter.ts'
+import type { Failure, ReadDeadLetter } from './dead-letter.ts'
+import { readRange } from './read-range.ts'
+
+/** On a replayed record: `topic/partition/offset` of its dead letter. */
+export const replayedFromHeader = 'dlt.replayed-from'
+
+export interface ReplayOptions {
+  kafka: Kafka
+  producer: GatheringProducer
+  logger: Logger
+  deadLetterTopic: string
+  /** Only dead letters of this category. */
+  category?: Failure['category']
+  /** Say what would be sent, send nothing. */
+  dryRun?: boolean
+  signal?: AbortSignal
+}
+
+export interface ReplayReport {
+  /** Dead letters that were read. */
+  read: number
+  /** Records that were sent, or in a dry run would have been. */
+  replayed: number
+  /** Of another category. */
+  passedOver: number
+  /** Not dead letters at all; each is logged. */
+  unreadable: number
+}
+
+/**
+ * @throws when a record cannot be sent (records before it, in its partition, were sent), or when the topic cannot be read to
+ * the end offsets that it had at the beginning
+ */
+export async function replay(options: ReplayOptions): Promise<ReplayReport> {
+  const { kafka, producer, logger, deadLetterTopic, category, dryRun = false, signal } = options
+  const report: ReplayReport = { read: 0, replayed: 0, passedOver: 0, unreadable: 0 }
+
+  const offsets = await withAdmin(kafka, admin => admin.fetchTopicOffsets(deadLetterTopic))
+  const ranges = offsets.map(({ partition, low, high }) => ({
+    topic: deadLetterTopic,
+    partition,
+    from: BigInt(low),
+    to: BigInt(high),
+  }))
+
+  await readRange(
+    kafka,
+    ranges,
+    async ({ partition }, records) => {
+      const outgoing: OutgoingRecord[] = []
+      for (const record of records) {
+        const place = { topic: deadLetterTopic, partition, offset: record.offset }
+        report.read++
+        const letter = readDeadLetter(record)
+        if (!letter.ok) {
+          report.unreadable++
+          logger.warn({ ...place, reason: letter.reason }, 'not a dead letter, left where it is')
+        } else if (category !== undefined && letter.failure.category !== category) {
+          report.passedOver++
+        } else {
+          outgoing.push(
+            toReplayed(record, letter.original, `${deadLetterTopic}/${partition}/${record.offset}`),
+          )
+          const { topic, partition: toPartition } = letter.original
+          logger.info({ ...place, toTopic: topic, toPartition, dryRun }, 'dead letter replayed')
+        }
+      }
+      if (!dryRun && outgoing.length > 0) await producer.sendBatch(outgoing)
+      report.replayed += outgoing.length
+    },
+    { logger, signal },
+  )
+  return report
+}
+
+function toReplayed(
+  letter: KafkaRecord,
+  original: Extract<ReadDeadLetter, { ok: true }>['original'],
+  from: string,
+): OutgoingRecord {
+  return {
+    topic: original.topic,
+    partition: original.partition,
+    key: letter.key,
+    value: letter.value,
+    headers: { ...sendable(original.headers), [replayedFromHeader]: from },
+    ...(Number(original.timestamp) >= 0 && { timestamp: Number(original.timestamp) }),
+  }
+}
