@@ -1,5 +1,6 @@
 import { retry } from '@kafka-pattern/retry'
-import { ConfigResourceTypes } from 'kafkajs'
+// The names behind `CompressionTypes` in kafkajs' exports are not found by Node's reading of CommonJS: the whole is imported.
+import kafkajs from 'kafkajs'
 import type { Admin, Kafka } from 'kafkajs'
 import type { Logger } from 'pino'
 import { hasErrorType, reasonOf } from './error-causes.ts'
@@ -187,7 +188,7 @@ async function describeConfigs(
   const resources = specs
     .filter(({ configs = {} }) => Object.keys(configs).length > 0)
     .map(({ topic, configs = {} }) => ({
-      type: ConfigResourceTypes.TOPIC,
+      type: kafkajs.ConfigResourceTypes.TOPIC,
       name: topic,
       configNames: Object.keys(configs),
     }))
