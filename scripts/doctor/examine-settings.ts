@@ -1,0 +1,54 @@
+/** `.env` and the ports: what a person may have set, and what may be in the way. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseEnv } from 'node:util'
+import { errorCode, findPortHolder, isPortFree } from '@kafka-pattern/local-stack'
+import type { Runtime, Stack } from '../runtime/runtime.ts'
+import { fault, fine, note, type Finding } from './finding.ts'
+
+/** A misspelt name in `.env` would have no effect and no message: only the names of `.env.example` have one. */
+export async function examineDotEnv(repositoryDir: string): Promise<Finding[]> {
+  let own: string
+  try {
+    own = await readFile(join(repositoryDir, '.env'), 'utf8')
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT')
+      return [fine('No .env: every setting has its default (.env.example lists them)')]
+    throw error
+  }
+  const example = await readFile(join(repositoryDir, '.env.example'), 'utf8')
+  // Commented out there, because the defaults are docker-compose.yml's.
+  const known = new Set([...example.matchAll(/^#?\s?([A-Z][A-Z0-9_]*)=/gm)].map(match => match[1]))
+  const unknown = Object.keys(parseEnv(own)).filter(name => !known.has(name))
+  if (unknown.length === 0) return [fine(`.env sets ${Object.keys(parseEnv(own)).join(', ') || 'nothing'}`)]
+  return [
+    fault(`.env sets ${unknown.join(', ')}, which nothing reads`, 'Compare the names with .env.example.'),
+  ]
+}
+
+export async function examinePorts(stack: Stack, runtime: Runtime): Promise<Finding[]> {
+  const running = new Set((await runtime.status()).filter(s => s.state !== 'ended').map(s => s.service))
+  const findings: Finding[] = []
+  for (const service of stack.file.services) {
+    const numbers = service.ports.map(port => port.hostPort).join(', ')
+    if (running.has(service.name)) {
+      findings.push(fine(`${numbers} ${service.name}, which runs`))
+      continue
+    }
+    const taken = []
+    for (const port of service.ports) if (!(await isPortFree(port.hostPort))) taken.push(port)
+    if (taken.length === 0) findings.push(note(`${numbers} ${service.name}, free`))
+    for (const { hostPort, variable } of taken) {
+      const holder = (await findPortHolder(hostPort)) ?? 'another process'
+      const remedy = variable === null ? [] : [`Or choose another port: ${variable}=<port> in .env.`]
+      findings.push(
+        fault(
+          `${hostPort} ${service.name}: in use by ${holder}`,
+          'Stop that, if it is not needed.',
+          ...remedy,
+        ),
+      )
+    }
+  }
+  return findings
+}
