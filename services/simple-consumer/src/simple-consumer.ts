@@ -1,0 +1,98 @@
+/**
+ * Lesson: reading a topic as it happens, alone (broadcast) or with others (a shared consumer group).
+ * Guarantees: broadcast: every process sees every record of every partition that is produced after it said `ready`, goes on
+ * where it was after an outage, commits nothing and leaves nothing on the broker. Shared: each record goes to one member,
+ * and is committed only after it was printed, so that a crash repeats lines but never skips one (at least once).
+ * Does not: keep anything across restarts in broadcast mode: what was produced while it was away is not for it.
+ */
+import { classifyKafkaError, createGroupConsumer } from '@kafka-pattern/kafka-config'
+import { deleteGroup } from './delete-group.ts'
+import { recordLine } from './record-line.ts'
+import type { PrintLines } from './line-output.ts'
+import type { Membership } from './membership.ts'
+import type { FetchedRecords, Kafka } from '@kafka-pattern/kafka-config'
+import type { Logger, ServiceMetrics } from '@kafka-pattern/service-runtime'
+
+export interface SimpleConsumerOptions {
+  readonly kafka: Kafka
+  readonly topics: string[]
+  readonly membership: Membership
+  /** null: records are taken and counted, not printed. */
+  readonly print: PrintLines | null
+  readonly metrics: Pick<ServiceMetrics, 'recordsTotal' | 'batchSize' | 'lag'>
+  readonly logger: Logger
+  /** Told when it cannot go on: nobody reads the output, not authorized. Broker outages are waited out. */
+  readonly onFatal: (error: Error) => void
+}
+
+export interface SimpleConsumer {
+  readonly joined: boolean
+  /** Resolves when it has joined: whatever is produced from then on is seen. The topics must exist. */
+  start(): Promise<void>
+  /** Leaves the group; a broadcast group is deleted, since nobody will ever join it again. */
+  stop(): Promise<void>
+}
+
+export function createSimpleConsumer(options: SimpleConsumerOptions): SimpleConsumer {
+  const { kafka, topics, membership, print, metrics, logger, onFatal } = options
+  const { mode, groupId } = membership
+  const consumer = createGroupConsumer(kafka, {
+    groupId,
+    topics,
+    from: 'latest',
+    positions: mode === 'shared' ? 'committed' : 'in memory',
+    logger,
+  })
+  consumer.onFatal(onFatal)
+  let groupExists = false
+
+  /** Awaiting is the backpressure: nothing more is fetched while the reader is busy, and heartbeats go on. */
+  async function take(fetched: FetchedRecords): Promise<void> {
+    if (print !== null) await print(linesOf(fetched))
+    if (mode === 'shared') await commit(fetched)
+    count(fetched)
+  }
+
+  /** After printing, never before: a crash in between prints these records twice, the other way round would lose them. */
+  async function commit(fetched: FetchedRecords): Promise<void> {
+    const { topic, partition, assignment } = fetched
+    try {
+      await consumer.commit(topic, partition, nextOffset(fetched), assignment)
+    } catch (error) {
+      if (classifyKafkaError(error) !== 'retryable') throw error
+      // The next commit of this partition covers these records too; if there is none, they are printed again.
+      logger.warn({ err: error, topic, partition, groupId }, 'printed, but not committed')
+    }
+  }
+
+  function count(fetched: FetchedRecords): void {
+    const { topic, partition, records, highWatermark } = fetched
+    metrics.recordsTotal.inc({ topic, outcome: 'consumed' }, records.length)
+    metrics.batchSize.observe({ topic }, records.length)
+    metrics.lag.set({ topic, partition }, Number(BigInt(highWatermark) - BigInt(nextOffset(fetched))))
+  }
+
+  return {
+    get joined() {
+      return consumer.joined
+    },
+    start: () => consumer.start({ onRecords: take, onAssigned: () => void (groupExists = true) }),
+    async stop() {
+      await consumer.stop()
+      if (mode === 'broadcast' && groupExists) await deleteGroup(kafka, groupId, logger)
+    },
+  }
+}
+
+/** One text for all records of a fetch: a write for each record would cost more than all the rest. */
+function linesOf({ topic, partition, records }: FetchedRecords): string {
+  let lines = ''
+  for (const record of records) lines += recordLine(topic, partition, record)
+  return lines
+}
+
+function nextOffset({ records }: FetchedRecords): string {
+  const last = records.at(-1)
+  if (last === undefined) throw new TypeError('a fetch without records was handed over')
+  return String(BigInt(last.offset) + 1n)
+}

@@ -1,0 +1,77 @@
+/**
+ * Lesson: one record for each request, and an answer only when the broker has it.
+ * Guarantees: `acknowledged` means that all in-sync replicas have the record (acks=all), at the partition and offset given, and
+ * that `json` is byte for byte its value; all requests share one connection and travel together in few produce requests; a
+ * broker that is away costs an answer in bounded time, never a wrong one, and no restart.
+ * Does not: know the outcome when the connection breaks before the acknowledgement. It says so, and a caller that then
+ * tries again may create the entity twice (under another id).
+ */
+import { randomUUID } from 'node:crypto'
+import { HEADERS } from '@kafka-pattern/events'
+import { recordFields } from '@kafka-pattern/service-runtime'
+import { judgeFailure } from './judge-failure.ts'
+import type { Unavailable } from './judge-failure.ts'
+import type { CreateRequest, EntityCreated } from '@kafka-pattern/events'
+import type { GatheringProducer } from '@kafka-pattern/kafka-config'
+import type { Logger, ServiceMetrics } from '@kafka-pattern/service-runtime'
+
+export type CreateOutcome =
+  | {
+      readonly kind: 'acknowledged'
+      readonly json: string
+      readonly partition: number
+      readonly offset: string
+    }
+  | Unavailable
+
+/** @throws what is no outage but a defect: the record refused for good, the topic not authorized */
+export type CreateEntity = (request: CreateRequest, correlationId: string) => Promise<CreateOutcome>
+
+export function entityCreator(options: {
+  readonly producer: Pick<GatheringProducer, 'connected' | 'send'>
+  readonly topic: string
+  readonly logger: Logger
+  readonly metrics: Pick<ServiceMetrics, 'recordsTotal' | 'durations'>
+}): CreateEntity {
+  const { producer, topic, logger, metrics } = options
+  const acknowledged = { topic, outcome: 'acknowledged' }
+  const failed = { topic, outcome: 'failed' }
+
+  return async ({ level, name }, correlationId) => {
+    const startedAtMs = performance.now()
+    const entity: EntityCreated = { id: randomUUID(), event: 'create', level, name }
+    // Written once: what the caller reads is what the consumers read.
+    const json = JSON.stringify(entity)
+    const record = {
+      topic,
+      // The same entity always goes to the same partition, so its events stay in order.
+      key: entity.id,
+      value: json,
+      headers: {
+        [HEADERS.correlationId]: correlationId,
+        [HEADERS.contentType]: 'application/json',
+        [HEADERS.eventType]: entity.event,
+        [HEADERS.id]: randomUUID(),
+      },
+    }
+    try {
+      const stored = await producer.send(record)
+      const durationMs = performance.now() - startedAtMs
+      metrics.recordsTotal.inc(acknowledged)
+      metrics.durations.observe(acknowledged, durationMs / 1000)
+      const { partition, offset } = stored
+      logger.info(
+        { ...recordFields({ ...record, partition, offset }), durationMs: Math.round(durationMs * 10) / 10 },
+        'record acknowledged',
+      )
+      return { kind: 'acknowledged', json, partition, offset }
+    } catch (error) {
+      metrics.recordsTotal.inc(failed)
+      metrics.durations.observe(failed, (performance.now() - startedAtMs) / 1000)
+      const unavailable = judgeFailure(error)
+      if (unavailable === null) throw error
+      logger.warn({ err: error, topic, key: entity.id, correlationId }, 'record not acknowledged')
+      return unavailable
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import { entityTopicSpec } from '@kafka-pattern/events'
+import { createGatheringProducer, createKafka, ensureTopics, waitForKafka } from '@kafka-pattern/kafka-config'
+import { createLogger, createService, loadSettings } from '@kafka-pattern/service-runtime'
+import { Settings } from './config.ts'
+import { entityCreator } from './create-entity.ts'
+import { createHttpApi } from './http-api.ts'
+
+const settings = loadSettings(Settings, { name: 'simple-producer' })
+const logger = createLogger({ name: settings.KAFKA_CLUSTER_NAME, level: settings.LOG_LEVEL })
+const service = createService({ name: settings.KAFKA_CLUSTER_NAME, settings, logger })
+const kafka = createKafka(settings, logger)
+
+const producer = createGatheringProducer(kafka, {
+  logger,
+  lingerMs: settings.LINGER_MS,
+  maxQueuedRecords: settings.MAX_QUEUED_RECORDS,
+  // The rest is for the answer to travel: the request's own limit must hold.
+  deliveryTimeoutMs: settings.REQUEST_TIMEOUT_MS * 0.9,
+})
+service.onStop('producer', () => producer.close())
+service.readyWhen('Kafka', () => producer.connected)
+
+let started = false
+const api = await createHttpApi({
+  title: settings.KAFKA_CLUSTER_NAME,
+  host: settings.HOST,
+  port: settings.PORT,
+  createEntity: entityCreator({ producer, topic: settings.KAFKA_TOPIC, logger, metrics: service.metrics }),
+  accepts: () => started,
+  stopping: service.stopping,
+  requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
+  logger,
+})
+service.onStop('http', () => api.close())
+
+await service.run(async () => {
+  const during = { logger, signal: service.stopping }
+  logger.info({ port: await api.listen() }, 'listening')
+  await waitForKafka(kafka, during)
+  await ensureTopics(
+    kafka,
+    [
+      {
+        ...entityTopicSpec(settings.KAFKA_TOPIC, settings.TOPIC_REPLICATION_FACTOR),
+        partitions: settings.TOPIC_PARTITIONS,
+      },
+    ],
+    during,
+  )
+  await producer.connect()
+  started = true
+})
