@@ -16,7 +16,8 @@ export function createNarrator(services: ComposeService[]): Narrator {
 
   function tellCommit(): void {
     const first = committed[0]!
-    const records = committed.map(({ label, place, deadLetter }) =>
+    const inOrder = committed.toSorted((a, b) => Number(a.place!.offset) - Number(b.place!.offset))
+    const records = inOrder.map(({ label, place, deadLetter }) =>
       deadLetter === null ? `${label} @${place!.offset}` : colors.red(`${label} @${place!.offset}`),
     )
     const { topic, partition } = first.place!

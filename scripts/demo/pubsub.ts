@@ -126,12 +126,12 @@ async function sendFaults(
       journeys.acknowledge(journey, stored, performance.now())
     }
     await Promise.all([
-      send('unreadable JSON', unreadable, 'dead-lettered', {
+      send('unreadable', unreadable, 'dead-lettered', {
         ...entity('unreadable'),
         value: '{"level": 7, "name": "Kat',
       }),
-      send('times out twice', retried, 'retried', entity('Margaret', 'timeout:2')),
-      send('is rejected', rejected, 'dead-lettered', entity('Katherine', 'reject')),
+      send('two timeouts', retried, 'retried', entity('Margaret', 'timeout:2')),
+      send('rejected', rejected, 'dead-lettered', entity('Katherine', 'reject')),
     ])
   } finally {
     await producer.close()

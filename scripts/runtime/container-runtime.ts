@@ -20,10 +20,10 @@ type ContainerStatus = {
 }
 
 export function createContainerRuntime(stack: Stack): Runtime {
-  const { file } = stack
   // Every profile, or Compose would not see what another profile started.
+  const profiles = stack.file.profiles.flatMap(profile => ['--profile', profile])
   const compose = (parameters: string[], options: { show?: boolean } = {}) =>
-    run('docker', ['compose', ...file.profiles.flatMap(profile => ['--profile', profile]), ...parameters], {
+    run('docker', ['compose', ...profiles, ...parameters], {
       cwd: stack.repositoryDir,
       ...options,
     })
@@ -95,14 +95,15 @@ export function createContainerRuntime(stack: Stack): Runtime {
         'docker',
         [
           'compose',
-          ...file.profiles.flatMap(profile => ['--profile', profile]),
+          ...profiles,
           'logs',
           '--no-color',
           ...range,
-          ...(follow === undefined ? [] : ['--follow']),
+          ...(follow ? ['--follow'] : []),
           ...services,
         ],
-        { cwd: stack.repositoryDir, stdio: ['ignore', 'pipe', 'inherit'], detached: true },
+        // Out of reach of the terminal's Ctrl-C, which the caller turns into the end of following.
+        { cwd: stack.repositoryDir, stdio: ['ignore', 'pipe', 'ignore'], detached: true },
       )
       const stop = () => child.kill()
       follow?.addEventListener('abort', stop, { once: true })
