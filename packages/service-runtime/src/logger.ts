@@ -1,20 +1,8 @@
-import { pino } from 'pino'
+import { pino, stdSerializers } from 'pino'
 import { prettyFactory } from 'pino-pretty'
+import { redacted } from './redact.ts'
 
 export type Logger = pino.Logger
-
-/** Whatever a driver or a framework puts into a log line under these names is replaced by [redacted]. */
-const secretFields = [
-  'password',
-  'secret',
-  'token',
-  'authorization',
-  'cookie',
-  'sessionToken',
-  'secretAccessKey',
-  'KAFKA_SASL_PASSWORD',
-  'MYSQL_PASSWORD',
-]
 
 export interface LoggerOptions {
   name: string
@@ -25,17 +13,17 @@ export interface LoggerOptions {
 
 /**
  * JSON lines on stdout, or readable lines when stdout is a terminal. A line is written before the call returns,
- * so that none is lost when the process ends and lines never mix with what is printed beside them.
+ * so that none is lost when the process ends and lines never mix with what is printed beside them. Fields named like secrets
+ * are written as [redacted]; the fixed fields of child loggers are not looked at.
  */
 export function createLogger({ name, level, destination = standardOutput() }: LoggerOptions): Logger {
   return pino(
     {
       name,
       level,
-      redact: {
-        paths: secretFields.flatMap(field => [field, `*.${field}`, `*.*.${field}`]),
-        censor: '[redacted]',
-      },
+      formatters: { log: redacted },
+      // An error's own fields appear when it is serialized: a client's may hold the request with its credentials.
+      serializers: { err: error => redacted(stdSerializers.err(error)) },
     },
     destination,
   )
