@@ -11,6 +11,7 @@ export {
 export type { ConsumedRecord, Failure, HeaderValue, Headers, ReadDeadLetter } from './dead-letter.ts'
 export { listDeadLetters } from './list-dead-letters.ts'
 export type { DeadLetterSummary } from './list-dead-letters.ts'
-export { RangeNotReadError } from './read-range.ts'
+export { RangeNotReadError, readRange } from './read-range.ts'
+export type { OffsetRange } from './read-range.ts'
 export { replay, replayedFromHeader } from './replay.ts'
 export type { ReplayOptions, ReplayReport } from './replay.ts'

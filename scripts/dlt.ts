@@ -1,0 +1,74 @@
+/**
+ * `make dlt`: what is in the dead-letter topics, and why. `make dlt REPLAY=<topic>` sends the records of one back to where
+ * they came from; the dead letters stay, and a record that fails again comes back as a new one.
+ */
+import { listDeadLetters, replay } from '@kafka-pattern/dead-letter'
+import { createGatheringProducer, type Kafka } from '@kafka-pattern/kafka-config'
+import type { Logger } from 'pino'
+import { runCommand } from './command.ts'
+import { examineKafka, parseAddress } from './doctor/examine-kafka.ts'
+import { quietKafka } from './kafka-client.ts'
+import { findActiveRuntime } from './runtime/choose-runtime.ts'
+import { brokersFromHere } from './stack-addresses.ts'
+import { colors, done, print } from './terminal.ts'
+import { UserError } from './user-error.ts'
+
+await runCommand(async () => {
+  const { runtime, stack } = await findActiveRuntime()
+  const brokers = brokersFromHere(stack, runtime.kind)
+  await requireKafka(brokers)
+  const { kafka, logger } = quietKafka(brokers, 'dlt')
+  const topic = process.env.REPLAY
+  if (topic) await replayTopic(kafka, logger, topic)
+  else await list(kafka, logger)
+})
+
+/** The client itself would go on trying for half a minute. */
+async function requireKafka(brokers: string): Promise<void> {
+  const addresses = brokers.split(',').flatMap(text => parseAddress(text) ?? [])
+  const findings = await examineKafka(addresses)
+  if (findings.some(finding => finding.kind === 'fault')) {
+    throw new UserError(`Kafka at ${brokers} cannot be reached. \`make doctor\` says why.`)
+  }
+}
+
+async function list(kafka: Kafka, logger: Logger): Promise<void> {
+  const topics = (await listDeadLetters({ kafka, logger })).filter(({ count }) => count > 0)
+  if (topics.length === 0) {
+    print('There are no dead letters.')
+    return
+  }
+  for (const { topic, count, newest } of topics) {
+    print(`${colors.bold(topic)}  ${count} dead letter${count === 1 ? '' : 's'}`)
+    if (newest === null) continue
+    const { original, failure } = newest
+    const tries = failure.attempts === 1 ? 'one attempt' : `${failure.attempts} attempts`
+    print(
+      `  newest  ${original.topic}/${original.partition}@${original.offset}, ${colors.red(failure.category)} after ${tries}`,
+    )
+    print(`          ${failure.errorClass}: ${failure.message}`)
+    print(
+      colors.dim(`          given up by group ${failure.group} at ${failure.lastFailureAt.toISOString()}`),
+    )
+  }
+  print()
+  print(`Once the cause is mended: ${colors.cyan(`make dlt REPLAY=${topics[0]!.topic}`)} sends them back.`)
+}
+
+async function replayTopic(kafka: Kafka, logger: Logger, topic: string): Promise<void> {
+  const known = (await listDeadLetters({ kafka, logger })).map(summary => summary.topic)
+  if (!known.includes(topic)) {
+    throw new UserError(`There is no dead-letter topic "${topic}"; there is ${known.join(', ') || 'none'}.`)
+  }
+  const producer = createGatheringProducer(kafka, { logger })
+  await producer.connect()
+  try {
+    const { read, replayed, unreadable } = await replay({ kafka, producer, logger, deadLetterTopic: topic })
+    print(
+      `${done} ${replayed} of ${read} records sent back to where they came from. \`make watch\` follows them.`,
+    )
+    if (unreadable > 0) print(`  ${unreadable} are no dead letters and stay where they are.`)
+  } finally {
+    await producer.close()
+  }
+}
