@@ -1,0 +1,194 @@
+import {
+  createTopic,
+  eventually,
+  Ledger,
+  readTopic,
+  startOwnKafka,
+  uniqueName,
+  withAdmin,
+} from '@kafka-pattern/test-kit'
+import type { OwnKafka } from '@kafka-pattern/test-kit'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { DeliveryTimeoutError } from './errors.ts'
+import { createGatheringProducer } from './gathering-producer.ts'
+import type { GatheringProducer, GatheringProducerOptions } from './gathering-producer.ts'
+
+async function connectedProducer(
+  on: OwnKafka,
+  options: Partial<GatheringProducerOptions> = {},
+): Promise<GatheringProducer> {
+  const producer = createGatheringProducer(on.kafka, { logger: on.logger, ...options })
+  onTestFinished(() => producer.close())
+  await producer.connect()
+  return producer
+}
+
+/** Sends numbered records for ten keys, without waiting for answers, until `stop` is called. */
+function sendWithoutPause(producer: GatheringProducer, topic: string) {
+  const ledger = new Ledger()
+  const sends: Promise<unknown>[] = []
+  let sequence = 0
+  const timer = setInterval(() => {
+    for (let k = 0; k < 10; k++) {
+      const own = sequence
+      sends.push(
+        producer
+          .send({ topic, key: `key-${k}`, value: String(own) })
+          .then(() => ledger.sent(`key-${k}`, own)),
+      )
+    }
+    sequence++
+  }, 5)
+  return {
+    /** Resolves when every record was acknowledged; rejects with the first that was not. */
+    async stop(): Promise<Ledger> {
+      clearInterval(timer)
+      await Promise.all(sends)
+      return ledger
+    },
+  }
+}
+
+/** What was lost or turned round. A request whose answer was lost is sent again, so duplicates are no fault here. */
+async function faultsOf(ledger: Ledger, topic: string, on: OwnKafka): Promise<string[]> {
+  for (const { key, value, partition, offset } of await readTopic(topic, { on })) {
+    ledger.seen(String(key), Number(value), `${partition}/${offset}`)
+  }
+  const { total, faults } = ledger.report()
+  expect(total.sent).toBeGreaterThan(1_000)
+  return faults.filter(fault => !fault.startsWith('duplicated'))
+}
+
+/** The error with which a send fails, and how long that took. */
+async function failureOf(send: Promise<unknown>): Promise<{ error: unknown; afterMs: number }> {
+  const sentAt = performance.now()
+  try {
+    await send
+  } catch (error) {
+    return { error, afterMs: performance.now() - sentAt }
+  }
+  throw new Error('acknowledged, although nobody can have done that')
+}
+
+test('a broker that freezes: timely errors that tell what is known, then all is well again', async () => {
+  const kafka = await startOwnKafka()
+  const topic = await createTopic({ on: kafka })
+  const producer = await connectedProducer(kafka, { deliveryTimeoutMs: 1_500 })
+  await producer.send({ topic, key: 'k', value: 'before' })
+  const [broker] = kafka.nodes
+  await broker!.freeze()
+
+  const failure = (value: string) => failureOf(producer.send({ topic, key: 'k', value }))
+  const onItsWay = failure('on its way')
+  // The linger is over by then, so this one has to wait for the answer to the first.
+  await new Promise(resolve => setTimeout(resolve, 100))
+  const behind = failure('behind it')
+
+  for (const [failed, outcomeUnknown] of [
+    [await onItsWay, true],
+    [await behind, false],
+  ] as const) {
+    expect(failed.error).toBeInstanceOf(DeliveryTimeoutError)
+    expect(failed.error).toMatchObject({ topic, partition: 0, outcomeUnknown, category: 'retryable' })
+    expect(failed.afterMs).toBeGreaterThan(1_400)
+    expect(failed.afterMs).toBeLessThan(2_000)
+  }
+
+  await broker!.thaw()
+  expect((await producer.send({ topic, key: 'k', value: 'after' })).partition).toBe(0)
+  const values = (await readTopic(topic, { on: kafka })).map(({ value }) => String(value))
+  expect(values).toEqual(['before', 'on its way', 'after'])
+
+  await broker!.freeze()
+  const last = failure('last')
+  const closedAt = performance.now()
+  await producer.close()
+  expect(performance.now() - closedAt).toBeLessThan(2_500)
+  expect((await last).error).toBeInstanceOf(DeliveryTimeoutError)
+  await broker!.thaw()
+})
+
+test('a broker that restarts: nothing is lost, nothing turned round, and the producer knows how it stands', async () => {
+  const kafka = await startOwnKafka()
+  const topic = await createTopic({ partitions: 3, on: kafka })
+  const producer = await connectedProducer(kafka, { deliveryTimeoutMs: 60_000 })
+  const [broker] = kafka.nodes
+  const sending = sendWithoutPause(producer, topic)
+  await new Promise(resolve => setTimeout(resolve, 500))
+
+  await broker!.kill()
+  await eventually(() => expect(producer.connected).toBe(false), { what: 'the producer to notice' })
+  await broker!.start()
+  await eventually(() => expect(producer.connected).toBe(true), { what: 'the producer to be back' })
+  await new Promise(resolve => setTimeout(resolve, 500))
+  expect(await faultsOf(await sending.stop(), topic, kafka)).toEqual([])
+})
+
+test('a producer that nobody uses notices when its broker is back', async () => {
+  const kafka = await startOwnKafka()
+  const topic = await createTopic({ on: kafka })
+  const producer = await connectedProducer(kafka, { deliveryTimeoutMs: 1_000 })
+  const [broker] = kafka.nodes
+  await broker!.kill()
+  await expect(producer.send({ topic, key: 'k', value: 'v' })).rejects.toBeInstanceOf(DeliveryTimeoutError)
+  expect(producer.connected).toBe(false)
+
+  await broker!.start()
+  await eventually(() => expect(producer.connected).toBe(true), {
+    what: 'the producer to be connected again',
+  })
+})
+
+describe('in a cluster', () => {
+  let kafka: OwnKafka
+  beforeAll(async () => {
+    kafka = await startOwnKafka({ brokers: 3 })
+    return () => kafka.stop()
+  })
+
+  test('leaders that die: their records move on to the next leader, in order', async () => {
+    const topic = await createTopic({ partitions: 6, replicationFactor: 3, on: kafka })
+    const producer = await connectedProducer(kafka, { deliveryTimeoutMs: 60_000 })
+    const sending = sendWithoutPause(producer, topic)
+    await new Promise(resolve => setTimeout(resolve, 500))
+
+    const [, victim] = kafka.nodes
+    await victim!.kill()
+    await new Promise(resolve => setTimeout(resolve, 3_000))
+    await victim!.start()
+    await new Promise(resolve => setTimeout(resolve, 1_000))
+    expect(await faultsOf(await sending.stop(), topic, kafka)).toEqual([])
+  })
+
+  test('a partition without a leader holds up only its own records', async () => {
+    const topic = await createTopic({
+      partitions: 3,
+      replicationFactor: 1,
+      prefix: uniqueName('unreplicated'),
+      on: kafka,
+    })
+    const producer = await connectedProducer(kafka, { deliveryTimeoutMs: 4_000 })
+    const send = (partition: number) => producer.send({ topic, key: 'k', value: 'v', partition })
+    const leaders = await withAdmin(kafka, async admin => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+      return new Map(topics[0]!.partitions.map(({ partitionId, leader }) => [partitionId, leader]))
+    })
+    await Promise.all([send(0), send(1), send(2)])
+
+    const victim = kafka.nodes.find(({ id }) => id === leaders.get(1))!
+    await victim.kill()
+    for (let round = 0; round < 3; round++) {
+      const sentAt = performance.now()
+      const leaderless = failureOf(send(1))
+      await Promise.all([send(0), send(2)])
+      expect(performance.now() - sentAt).toBeLessThan(2_000)
+      const { error, afterMs } = await leaderless
+      expect(error).toBeInstanceOf(DeliveryTimeoutError)
+      expect(error).toMatchObject({ partition: 1 })
+      expect(afterMs).toBeLessThan(4_500)
+    }
+    expect(producer.connected).toBe(true)
+    await victim.start()
+    await eventually(() => send(1), { what: 'the partition to take records again' })
+  })
+})
