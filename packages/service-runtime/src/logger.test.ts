@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createLogger } from './logger.ts'
 
 function linesOf(log: (logger: ReturnType<typeof createLogger>) => void, level: 'info' | 'warn' = 'info') {
@@ -54,4 +54,22 @@ test('redaction does not change what the caller logs, and copes with circles', (
   const [line] = linesOf(logger => logger.info(fields, 'a line'))
   expect(fields).toMatchObject({ password: 'hunter2' })
   expect(line).toMatchObject({ kept: { list: [1, 2] }, at: '1970-01-01T00:00:00.000Z' })
+})
+
+describe('on a terminal', () => {
+  const isTerminal = process.stdout.isTTY
+  afterEach(() => {
+    process.stdout.isTTY = isTerminal
+    vi.restoreAllMocks()
+  })
+
+  test('a line is for people, and written before the call returns', () => {
+    process.stdout.isTTY = true
+    const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+    createLogger({ name: 'test', level: 'info' }).info({ topic: 'user', password: 'hunter2' }, 'hello')
+    const [text] = write.mock.calls.map(([line]) => String(line))
+    expect(text).toMatch(/\d\d:\d\d:\d\d.*INFO.*test.*hello/)
+    expect(text).toMatch(/topic.*user/)
+    expect(text).not.toContain('hunter2')
+  })
 })

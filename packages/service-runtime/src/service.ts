@@ -25,8 +25,8 @@ export interface Service {
   /** An error that nobody can handle: logged, then the drain, then exit code 1. */
   fail(error: Error): void
   /**
-   * Answers probes, listens to signals, runs `start`. Resolves when that has ended; never rejects: if `start` fails the
-   * service drains and exits (69 for a PortUnavailableError, else 1).
+   * Answers probes, listens to signals, runs `start`. Resolves when started. If `start` fails, or a signal comes first, it
+   * never settles: the service drains and the process exits (69 after a PortUnavailableError, 1 after another error).
    */
   run(start: () => Promise<void>): Promise<void>
 }
@@ -68,6 +68,7 @@ export function createService({
       )
       starting = begin(start)
       await starting
+      if (!started) await new Promise(() => {})
     },
   }
   return service
