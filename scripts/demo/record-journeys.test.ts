@@ -1,0 +1,109 @@
+import { expect, test } from 'vitest'
+import type { FlowEvent } from '../flow/flow-event.ts'
+import { createJourneys, missingSteps, type Step } from './record-journeys.ts'
+
+const place = { topic: 'user', partition: 1, offset: '7' }
+const seen: FlowEvent = { msg: 'record seen', ...place, key: 'k', value: 'v' }
+const processed: FlowEvent = { msg: 'record processed', ...place, batch: 3, attempts: 1 }
+const retried: FlowEvent = { msg: 'record retried', ...place, attempt: 2, delayMs: 50, reason: 'timeout' }
+const deadLettered: FlowEvent = {
+  msg: 'record dead-lettered',
+  ...place,
+  category: 'not retryable',
+  reason: 'rejected',
+  deadLetterTopic: 'user.group.dlt',
+  deadLetterPartition: 1,
+  deadLetterOffset: '0',
+}
+const committed = (firstOffset: string, nextOffset: string, topic = 'user'): FlowEvent => ({
+  msg: 'batch committed',
+  topic,
+  partition: 1,
+  batch: 3,
+  records: 5,
+  firstOffset,
+  nextOffset,
+})
+
+function follow() {
+  const steps: Step[] = []
+  const journeys = createJourneys(step => steps.push(step))
+  return { journeys, steps }
+}
+
+test('a record that was seen, processed and committed has arrived', () => {
+  const { journeys, steps } = follow()
+  const journey = journeys.send('Ada', 'user', 'processed', 100)
+  expect(missingSteps(journey)).toEqual(['acknowledged', 'seen', 'processed', 'committed'])
+  journeys.acknowledge(journey, place, 104)
+  journeys.apply(seen, 110)
+  journeys.apply(processed, 120)
+  expect(missingSteps(journey)).toEqual(['committed'])
+  journeys.apply(committed('5', '10'), 130)
+  expect(missingSteps(journey)).toEqual([])
+  expect(steps).toEqual(['acknowledged', 'seen', 'processed', 'committed'])
+  expect(journey).toMatchObject({
+    acknowledgedAt: 104,
+    seenAt: 110,
+    processedAt: 120,
+    committedAt: 130,
+    batch: 3,
+  })
+})
+
+test('lines that come before the place of the record is known are not lost', () => {
+  const { journeys } = follow()
+  const journey = journeys.send('Ada', 'user', 'processed', 100)
+  for (const event of [seen, processed, committed('7', '8')]) journeys.apply(event, 103)
+  journeys.acknowledge(journey, place, 104)
+  expect(missingSteps(journey)).toEqual([])
+  expect(journey.seenAt).toBe(103)
+})
+
+test.each([
+  ['before it', '0', '7'],
+  ['behind it', '8', '12'],
+])('a commit of offsets %s does not count', (_where, first, next) => {
+  const { journeys } = follow()
+  const journey = journeys.send('Ada', 'user', 'processed', 100)
+  journeys.acknowledge(journey, place, 104)
+  journeys.apply(committed(first, next), 110)
+  expect(journey.committedAt).toBeNull()
+})
+
+test('records of others at other places change nothing', () => {
+  const { journeys, steps } = follow()
+  const journey = journeys.send('Ada', 'user', 'processed', 100)
+  journeys.acknowledge(journey, place, 104)
+  journeys.apply({ ...seen, offset: '8' }, 110)
+  journeys.apply({ ...processed, partition: 0 }, 110)
+  journeys.apply(committed('7', '8', 'family'), 110)
+  expect(steps).toEqual(['acknowledged'])
+})
+
+test('a record that should be retried has not arrived without a retry', () => {
+  const { journeys } = follow()
+  const journey = journeys.send('Ada', 'user', 'retried', 100)
+  journeys.acknowledge(journey, place, 104)
+  for (const event of [seen, processed, committed('7', '8')]) journeys.apply(event, 110)
+  expect(missingSteps(journey)).toEqual(['retried'])
+  journeys.apply(retried, 111)
+  expect(missingSteps(journey)).toEqual([])
+})
+
+test('a record that should be dead-lettered has not arrived by being processed', () => {
+  const { journeys } = follow()
+  const journey = journeys.send('Ada', 'user', 'dead-lettered', 100)
+  journeys.acknowledge(journey, place, 104)
+  for (const event of [seen, processed, committed('7', '8')]) journeys.apply(event, 110)
+  expect(missingSteps(journey)).toEqual(['dead-lettered'])
+  journeys.apply(deadLettered, 112)
+  expect(missingSteps(journey)).toEqual([])
+  expect(journey.deadLetter).toEqual({
+    topic: 'user.group.dlt',
+    partition: 1,
+    offset: '0',
+    category: 'not retryable',
+    reason: 'rejected',
+  })
+})
