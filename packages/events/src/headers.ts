@@ -11,7 +11,7 @@ export const HEADERS = {
 
 /** Kafka's headers as its clients hand them out: bytes or text, an array where a name occurs more than once. */
 export type RecordHeaders = Readonly<
-  Record<string, Buffer | string | readonly (Buffer | string)[] | null | undefined>
+  Record<string, Buffer | string | readonly (Buffer | string | null)[] | null | undefined>
 >
 
 /** The header as text (its first value if it is repeated), or undefined if the record does not have it. */

@@ -19,7 +19,7 @@ export type ReadRecord = {
   offset: string
   key: Buffer | null
   value: Buffer | null
-  headers: Record<string, Buffer | string | (Buffer | string)[] | undefined>
+  headers: Record<string, Buffer | string | null | (Buffer | string | null)[] | undefined>
   /** ms since the epoch, as Kafka says it */
   timestamp: string
 }

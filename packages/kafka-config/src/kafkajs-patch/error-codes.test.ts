@@ -1,9 +1,7 @@
 import { expect, test } from 'vitest'
 import { internal } from './kafkajs-under-test.ts'
 
-const { createErrorFromCode } = internal<{
-  createErrorFromCode: (code: number) => Error & { type: string; retriable: boolean }
-}>('protocol/error')
+const { createErrorFromCode } = internal('protocol/error')
 
 test('a producer that was fenced is told so by name, and not to retry', () => {
   expect(createErrorFromCode(90)).toMatchObject({ type: 'PRODUCER_FENCED', retriable: false })

@@ -3,6 +3,8 @@
  * with what stock kafkajs made of them (stock-output.json, written by record-stock-output.ts).
  */
 import type { IHeaders, Message } from 'kafkajs'
+import type { FetchedPartition } from './fetch-response.ts'
+import type { ProduceRequest } from './kafkajs-under-test.ts'
 
 /** Random numbers that start from a seed: mulberry32 by Tommy Ettinger, public domain. */
 export function createRandom(seed: number) {
@@ -28,18 +30,7 @@ export const NOW = 1_760_000_000_000
 
 export interface ProduceCase {
   name: string
-  request: {
-    acks: number
-    timeout: number
-    transactionalId: string | null
-    producerId: number
-    producerEpoch: number
-    compression: number
-    topicData: {
-      topic: string
-      partitions: { partition: number; firstSequence: number; messages: Message[] }[]
-    }[]
-  }
+  request: ProduceRequest
 }
 
 /** Produce requests of all shapes. With `compression`, the codec of that number has to be there. */
@@ -121,11 +112,9 @@ const LOG_APPEND_TIME = 0x08
 const TRANSACTIONAL = 0x10
 const CONTROL = 0x20
 
-export interface FetchCase {
+export interface FetchCase extends FetchedPartition {
   name: string
   fetchedOffset: string
-  abortedTransactions: { producerId: string; firstOffset: string }[]
-  recordSet: Buffer
 }
 
 /** What a broker answers for one partition, record batches as of KIP-98; `compress` is applied to some of them. */
@@ -180,7 +169,7 @@ function fuzzedBatch(random: Random, baseOffset: bigint): WireBatch {
 }
 
 /** The bytes of a record batch, without a checksum, which kafkajs does not look at. */
-export function encodeBatch(
+function encodeBatch(
   batch: WireBatch,
   compression?: { attributes: number; compress: (records: Buffer) => Buffer },
 ): Buffer {

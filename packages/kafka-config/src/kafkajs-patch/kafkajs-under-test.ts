@@ -6,16 +6,112 @@
  *   KAFKAJS_DIR=$PWD/package pnpm vitest run packages/kafka-config/src/kafkajs-patch
  */
 import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import type * as KafkaJs from 'kafkajs'
+import type { Message } from 'kafkajs'
 
 const require = createRequire(import.meta.url)
 const packageDir = process.env['KAFKAJS_DIR'] ?? dirname(require.resolve('kafkajs/package.json'))
 
 /** The public module. */
-export const kafkajs = require(packageDir) as typeof KafkaJs
+export const kafkajs: typeof KafkaJs = require(packageDir)
 
 /** An internal module, by its path under `src`. */
-export function internal<Module>(path: string): Module {
-  return require(join(packageDir, 'src', path)) as Module
+export function internal<Path extends keyof Internals>(path: Path): Internals[Path] {
+  return require(join(packageDir, 'src', path))
+}
+
+/** What the tests use of the internal modules. */
+interface Internals {
+  broker: new (options: { connectionPool: ConnectionPool } & Record<string, unknown>) => Broker
+  'consumer/assignerProtocol': { MemberAssignment: { encode: (assignment: object) => Buffer } }
+  'consumer/batch': new (topic: string, fetchedOffset: string, partition: DecodedPartition) => ConsumedBatch
+  'consumer/consumerGroup': new (options: object) => ConsumerGroup
+  'network/requestQueue': new (options: object) => RequestQueue
+  'network/socketFactory': () => (options: { host: string; port: number; onConnect: () => void }) => Socket
+  'producer/groupMessagesPerPartition': (request: {
+    topic: string
+    partitionMetadata: { partitionId: number; leader: number }[]
+    messages: Message[]
+    partitioner: (choice: { message: Message }) => number
+  }) => Record<number, Message[]>
+  'producer/partitioners/default/murmur2': (key: Buffer | string) => number
+  'protocol/error': { createErrorFromCode: (code: number) => Error & { type: string; retriable: boolean } }
+  'protocol/message/compression': { Codecs: Record<number, () => Codec> }
+  'protocol/requests/fetch/v11/response': { decode(response: Buffer): Promise<FetchResponse> }
+  'protocol/requests/produce/v7/request': (request: ProduceRequest) => {
+    encode(): Promise<{ buffer: Buffer }>
+  }
+  'protocol/requests/produce/v7/response': { parse: (response: object) => Promise<object> }
+}
+
+export interface ProduceRequest {
+  acks: number
+  timeout: number
+  transactionalId: string | null
+  producerId: number
+  producerEpoch: number
+  compression: number
+  topicData: {
+    topic: string
+    partitions: { partition: number; firstSequence: number; messages: Message[] }[]
+  }[]
+}
+
+interface Codec {
+  compress(encoder: { buffer: Buffer }): Promise<Buffer>
+  decompress(buffer: Buffer): Promise<Buffer>
+}
+
+interface FetchResponse {
+  responses: { topicName: string; partitions: DecodedPartition[] }[]
+}
+
+/** The patched package decodes the messages when they are processed, the stock package at once. */
+export interface DecodedPartition {
+  messages?: DecodedMessage[]
+  decodeMessages?: () => Promise<DecodedMessage[]>
+}
+
+export interface DecodedMessage {
+  key: Buffer | null
+  value: Buffer | null
+  headers: Record<string, Buffer | null | (Buffer | null)[]>
+  offset: string
+  timestamp: string
+}
+
+interface ConsumedBatch {
+  messages: DecodedMessage[]
+  firstOffset(): string | null
+  lastOffset(): string
+  offsetLag(): string
+  offsetLagLow(): string
+  isEmpty(): boolean
+  isEmptyDueToFiltering(): boolean
+}
+
+interface RequestQueue {
+  maybeThrottle(ms: number): void
+  scheduleRequestTimeoutCheck(): void
+  push(request: object): void
+  fulfillRequest(response: { correlationId: number; payload: Buffer; size: number }): void
+}
+
+interface ConsumerGroup {
+  joinAndSync(): Promise<void>
+  assigned(): { topic: string; partitions: number[] }[]
+}
+
+interface Broker {
+  connect(): Promise<void>
+  metadata(topics: string[]): Promise<object>
+}
+
+interface ConnectionPool {
+  getConnection(): Promise<object>
+  isConnected(): boolean
+  setVersions(): void
+  send(request: { response: { parse(answer: object): Promise<object> } }): Promise<object>
 }

@@ -1,15 +1,7 @@
 import { expect, test } from 'vitest'
-import type { Message } from 'kafkajs'
 import { internal } from './kafkajs-under-test.ts'
 
-type Group = (request: {
-  topic: string
-  partitionMetadata: { partitionId: number; leader: number }[]
-  messages: Message[]
-  partitioner: (choice: { message: Message }) => number
-}) => Record<number, Message[]>
-
-const groupMessagesPerPartition = internal<Group>('producer/groupMessagesPerPartition')
+const groupMessagesPerPartition = internal('producer/groupMessagesPerPartition')
 const partitionMetadata = [0, 1, 2].map(partitionId => ({ partitionId, leader: 1 }))
 
 test('the messages of a batch are grouped by partition, in their order', () => {

@@ -5,6 +5,8 @@
 import { gzipSync } from 'node:zlib'
 import { createHash } from 'node:crypto'
 import { internal } from './kafkajs-under-test.ts'
+import type { DecodedMessage } from './kafkajs-under-test.ts'
+import { encodeFetchResponse } from './fetch-response.ts'
 import { fetchCases, produceCases } from './fuzzed-records.ts'
 import type { FetchCase, ProduceCase } from './fuzzed-records.ts'
 
@@ -32,25 +34,20 @@ export interface ProtocolOutput {
 const GZIP = 1
 const REVERSING = 2
 
-interface Codec {
-  compress(encoder: { buffer: Buffer }): Promise<Buffer>
-  decompress(buffer: Buffer): Promise<Buffer>
-}
+const { Codecs } = internal('protocol/message/compression')
 
-const { Codecs } = internal<{ Codecs: Record<number, () => Codec> }>('protocol/message/compression')
+const reversed = (bytes: Buffer) => Buffer.from(Array.from(bytes).toReversed())
 
 // The output of gzip depends on its version; a codec that reverses the bytes proves the same about the encoder.
 Codecs[REVERSING] = () => ({
-  compress: async ({ buffer }) => Buffer.from(buffer).reverse(),
-  decompress: async buffer => Buffer.from(buffer).reverse(),
+  compress: async ({ buffer }) => reversed(buffer),
+  decompress: async buffer => reversed(buffer),
 })
 
 const fuzzedRequests: ProduceCase[] = produceCases(60, REVERSING)
 const fuzzedFetches: FetchCase[] = fetchCases(60, GZIP, records => gzipSync(records))
 
-const produceRequest = internal<
-  (request: ProduceCase['request']) => { encode(): Promise<{ buffer: Buffer }> }
->('protocol/requests/produce/v7/request')
+const produceRequest = internal('protocol/requests/produce/v7/request')
 
 /** The bytes of a produce request. */
 async function encodeRequest({ request }: ProduceCase): Promise<Buffer> {
@@ -63,37 +60,9 @@ function fingerprint(bytes: Buffer): Fingerprint {
   return { length: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
 }
 
-interface DecodedMessage {
-  key: Buffer | null
-  value: Buffer | null
-  headers: Record<string, Buffer | null | (Buffer | null)[]>
-  offset: string
-}
+const fetchResponse = internal('protocol/requests/fetch/v11/response')
 
-interface DecodedPartition {
-  messages?: DecodedMessage[]
-  decodeMessages?: () => Promise<DecodedMessage[]>
-}
-
-const fetchResponse = internal<{
-  decode(response: Buffer): Promise<{ responses: { partitions: DecodedPartition[] }[] }>
-}>('protocol/requests/fetch/v11/response')
-
-const Batch = internal<
-  new (
-    topic: string,
-    fetchedOffset: string,
-    partition: DecodedPartition,
-  ) => {
-    messages: DecodedMessage[]
-    firstOffset(): string | null
-    lastOffset(): string
-    offsetLag(): string
-    offsetLagLow(): string
-    isEmpty(): boolean
-    isEmptyDueToFiltering(): boolean
-  }
->('consumer/batch')
+const Batch = internal('consumer/batch')
 
 /** All messages of the answer to a fetch, as the protocol layer decodes them. */
 async function decodeMessages(fetched: FetchCase): Promise<DecodedMessage[]> {
@@ -120,25 +89,6 @@ async function decodePartition(fetched: FetchCase) {
   // The patched package decodes the messages of a partition when they are processed
   const messages = partition.decodeMessages ? await partition.decodeMessages() : partition.messages!
   return { ...partition, messages }
-}
-
-/** Fetch response, version 11, of one partition. */
-function encodeFetchResponse({ recordSet, abortedTransactions }: FetchCase): Buffer {
-  const int16 = (value: number) => Buffer.from([value >> 8, value])
-  const int32 = (value: number) => Buffer.from([value >> 24, value >> 16, value >> 8, value])
-  const int64 = (value: bigint) => {
-    const bytes = Buffer.alloc(8)
-    bytes.writeBigInt64BE(value)
-    return bytes
-  }
-  const highWatermark = 2n ** 61n
-  return Buffer.concat([
-    ...[int32(0), int16(0), int32(0), int32(1), int16(5), Buffer.from('topic'), int32(1)],
-    ...[int32(0), int16(0), int64(highWatermark), int64(highWatermark), int64(0n)],
-    int32(abortedTransactions.length),
-    ...abortedTransactions.flatMap(t => [int64(BigInt(t.producerId)), int64(BigInt(t.firstOffset))]),
-    ...[int32(-1), int32(recordSet.length), recordSet],
-  ])
 }
 
 /** The output for all fuzzed records. The clock has to stand at NOW. */

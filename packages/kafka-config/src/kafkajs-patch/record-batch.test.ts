@@ -4,9 +4,7 @@ import { NOW } from './fuzzed-records.ts'
 import { protocolOutput } from './protocol-output.ts'
 import type { ProtocolOutput } from './protocol-output.ts'
 
-const stock = JSON.parse(
-  readFileSync(new URL('stock-output.json', import.meta.url), 'utf8'),
-) as ProtocolOutput
+const stock: ProtocolOutput = JSON.parse(readFileSync(new URL('stock-output.json', import.meta.url), 'utf8'))
 
 beforeEach(() => {
   vi.useFakeTimers({ now: NOW, toFake: ['Date'] })

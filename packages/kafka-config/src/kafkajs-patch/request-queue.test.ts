@@ -1,36 +1,38 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { internal } from './kafkajs-under-test.ts'
 
-interface RequestQueue {
-  maybeThrottle(ms: number): void
-  push(request: object): void
-  fulfillRequest(response: { correlationId: number; payload: Buffer; size: number }): void
-  destroy(): void
-}
-
-const RequestQueue = internal<new (options: object) => RequestQueue>('network/requestQueue')
+const RequestQueue = internal('network/requestQueue')
+const REQUEST_TIMEOUT_MS = 30_000
 const silent = { debug: () => {}, warn: () => {}, error: () => {}, info: () => {} }
 
-function createQueue({ maxInFlightRequests = null }: { maxInFlightRequests?: number | null } = {}) {
+function createQueue(options: { maxInFlightRequests?: number; isConnected?: () => boolean } = {}) {
   const sent: number[] = []
+  const timedOut: number[] = []
   const queue = new RequestQueue({
-    maxInFlightRequests,
-    requestTimeout: 30_000,
-    enforceRequestTimeout: false,
+    ...options,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    enforceRequestTimeout: true,
     clientId: 'test',
     broker: 'test:9092',
     logger: silent,
   })
   const push = (correlationId: number) =>
     queue.push({
-      entry: { apiKey: 3, apiName: 'Metadata', apiVersion: 1, correlationId, resolve() {}, reject() {} },
+      entry: {
+        apiKey: 3,
+        apiName: 'Metadata',
+        apiVersion: 1,
+        correlationId,
+        resolve() {},
+        reject: () => timedOut.push(correlationId),
+      },
       expectResponse: true,
       requestTimeout: null,
       sendRequest: () => sent.push(correlationId),
     })
   const answer = (correlationId: number) =>
     queue.fulfillRequest({ correlationId, payload: Buffer.alloc(0), size: 0 })
-  return { queue, push, answer, sent }
+  return { queue, push, answer, sent, timedOut }
 }
 
 beforeEach(() => {
@@ -45,6 +47,7 @@ test('a connection that has nothing to send runs no timer', () => {
 
   push(1)
   answer(1)
+  vi.advanceTimersByTime(1_000)
 
   expect(vi.getTimerCount()).toBe(0)
 })
@@ -73,4 +76,14 @@ test('a request that waits for the end of a throttle is sent when it ends', () =
 
   vi.advanceTimersByTime(20)
   expect(sent).toEqual([1])
+})
+
+test('a request that is never answered times out, also while the connection is being closed', () => {
+  const { queue, push, timedOut } = createQueue({ isConnected: () => false })
+  queue.scheduleRequestTimeoutCheck()
+
+  push(1)
+  vi.advanceTimersByTime(REQUEST_TIMEOUT_MS + 1_000)
+
+  expect(timedOut).toEqual([1])
 })

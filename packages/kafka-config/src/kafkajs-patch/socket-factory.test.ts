@@ -2,10 +2,7 @@ import net from 'node:net'
 import { afterEach, expect, test, vi } from 'vitest'
 import { internal } from './kafkajs-under-test.ts'
 
-const createSocketFactory =
-  internal<() => (options: { host: string; port: number; onConnect: () => void }) => net.Socket>(
-    'network/socketFactory',
-  )
+const createSocketFactory = internal('network/socketFactory')
 
 afterEach(() => {
   vi.restoreAllMocks()

@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest'
+import { internal } from './kafkajs-under-test.ts'
+
+const ConsumerGroup = internal('consumer/consumerGroup')
+const { createErrorFromCode } = internal('protocol/error')
+const { MemberAssignment } = internal('consumer/assignerProtocol')
+
+const GROUP_LOAD_IN_PROGRESS = 14
+const NOT_COORDINATOR_FOR_GROUP = 16
+const silent = { debug() {}, info() {}, warn() {}, error() {}, namespace: () => silent }
+
+/** A group whose coordinator answers the first joins with these errors. */
+function createGroup(errorCodes: number[]) {
+  let lookups = 0
+  const coordinator = {
+    joinGroup: async () => {
+      const code = errorCodes.shift()
+      if (code !== undefined) throw createErrorFromCode(code)
+      return { generationId: 1, leaderId: 'other', memberId: 'me', members: [], groupProtocol: 'any' }
+    },
+    syncGroup: async () => ({
+      memberAssignment: MemberAssignment.encode({ version: 0, assignment: { user: [0] } }),
+    }),
+  }
+  const group = new ConsumerGroup({
+    retry: { initialRetryTime: 1, retries: 5 },
+    cluster: {
+      findGroupCoordinator: async () => {
+        lookups++
+        return coordinator
+      },
+      findTopicPartitionMetadata: () => [{ partitionId: 0 }],
+      committedOffsets: () => ({}),
+    },
+    groupId: 'group',
+    topics: ['user'],
+    topicConfigurations: { user: {} },
+    assigners: [],
+    logger: silent,
+    instrumentationEmitter: { emit() {} },
+  })
+  return { group, lookups: () => lookups }
+}
+
+test('a coordinator that is still loading, or has moved, is looked up and asked again', async () => {
+  const { group, lookups } = createGroup([GROUP_LOAD_IN_PROGRESS, NOT_COORDINATOR_FOR_GROUP])
+
+  await group.joinAndSync()
+
+  expect(lookups()).toBe(3)
+  expect(group.assigned()).toEqual([{ topic: 'user', partitions: [0] }])
+})
+
+test('several fetchers that find their metadata stale rejoin once', async () => {
+  const { group, lookups } = createGroup([])
+
+  await Promise.all([group.joinAndSync(), group.joinAndSync()])
+
+  expect(lookups()).toBe(1)
+})
