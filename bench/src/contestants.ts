@@ -1,0 +1,124 @@
+/**
+ * Who runs in which figure, and the ratio this project means to reach against each peer in the same run.
+ * `ours` / `peers` name files below src/<figure>/ or a service of this project.
+ */
+export interface Contestant {
+  name: string
+  run: { kind: 'script'; file: string } | { kind: 'service'; service: string; env: Record<string, string> }
+}
+
+export interface Goal {
+  peer: string
+  /** Which number is compared, ours divided by the peer's. */
+  of: 'value' | 'p99Ms'
+  ratio: { atLeast: number } | { atMost: number }
+}
+
+export interface Figure {
+  id: 'single-sends' | 'batches' | 'batch-consumer' | 'simple-consumer' | 'http' | 'idle'
+  title: string
+  unit: 'records/s' | 'requests/s' | '% of a core'
+  load: 'produce' | 'consume' | 'http' | 'idle'
+  contestants: [ours: Contestant, ...peers: Contestant[]]
+  goals: Goal[]
+}
+
+const script = (name: string, file: string): Contestant => ({ name, run: { kind: 'script', file } })
+const service = (name: string, folder: string, env: Record<string, string>): Contestant => ({
+  name,
+  run: { kind: 'service', service: folder, env: { LOG_LEVEL: 'warn', ...env } },
+})
+
+export const KAFKAJS = 'kafkajs 2.2.4'
+const PLATFORMATIC = '@platformatic/kafka 2.12.1'
+const OURS = 'kafka-pattern'
+
+export const figures: Figure[] = [
+  {
+    id: 'single-sends',
+    title: 'Single sends, 512 in flight',
+    unit: 'records/s',
+    load: 'produce',
+    contestants: [
+      script(OURS, 'single-sends/kafka-pattern.ts'),
+      script(KAFKAJS, 'single-sends/kafkajs.ts'),
+      script(PLATFORMATIC, 'single-sends/platformatic.ts'),
+    ],
+    goals: [
+      { peer: KAFKAJS, of: 'value', ratio: { atLeast: 8 } },
+      { peer: KAFKAJS, of: 'p99Ms', ratio: { atMost: 0.5 } },
+    ],
+  },
+  {
+    id: 'batches',
+    title: 'Batches of 1,000, one in flight',
+    unit: 'records/s',
+    load: 'produce',
+    contestants: [
+      script(OURS, 'batches/kafka-pattern.ts'),
+      script(KAFKAJS, 'batches/kafkajs.ts'),
+      script(PLATFORMATIC, 'batches/platformatic.ts'),
+    ],
+    goals: [
+      { peer: KAFKAJS, of: 'value', ratio: { atLeast: 2 } },
+      { peer: PLATFORMATIC, of: 'value', ratio: { atLeast: 1 } },
+    ],
+  },
+  {
+    id: 'batch-consumer',
+    title: 'batch-consumer, BATCH_SIZE 500, each value parsed and validated',
+    unit: 'records/s',
+    load: 'consume',
+    contestants: [
+      service(OURS, 'batch-consumer', { BATCH_SIZE: '500' }),
+      script(`${KAFKAJS} eachBatch + JSON.parse`, 'consuming/kafkajs-each-batch.ts'),
+      script(`${PLATFORMATIC} + JSON.parse`, 'consuming/platformatic.ts'),
+      script(`${PLATFORMATIC} + JSON.parse, maxBytes 4 MiB`, 'consuming/platformatic-tuned.ts'),
+    ],
+    goals: [
+      { peer: `${KAFKAJS} eachBatch + JSON.parse`, of: 'value', ratio: { atLeast: 0.85 } },
+      { peer: `${PLATFORMATIC} + JSON.parse, maxBytes 4 MiB`, of: 'value', ratio: { atLeast: 1 } },
+    ],
+  },
+  {
+    id: 'simple-consumer',
+    title: 'simple-consumer, without printing and with one line a record to a file',
+    unit: 'records/s',
+    load: 'consume',
+    contestants: [
+      service(OURS, 'simple-consumer', { PRINT: 'false' }),
+      service(`${OURS}, printing`, 'simple-consumer', {}),
+      script(`${KAFKAJS} eachMessage`, 'consuming/kafkajs-each-message.ts'),
+    ],
+    goals: [{ peer: `${KAFKAJS} eachMessage`, of: 'value', ratio: { atLeast: 0.85 } }],
+  },
+  {
+    id: 'http',
+    title: 'POST /create, 64 connections',
+    unit: 'requests/s',
+    load: 'http',
+    contestants: [
+      service(OURS, 'simple-producer', {}),
+      script('Express 5 + kafkajs, connect per request', 'http/express-connect-per-request.ts'),
+      script('Express 5 + kafkajs, one producer', 'http/express-one-producer.ts'),
+    ],
+    goals: [
+      { peer: 'Express 5 + kafkajs, connect per request', of: 'value', ratio: { atLeast: 6 } },
+      { peer: 'Express 5 + kafkajs, connect per request', of: 'p99Ms', ratio: { atMost: 1 } },
+      { peer: 'Express 5 + kafkajs, one producer', of: 'value', ratio: { atLeast: 2 } },
+      { peer: 'Express 5 + kafkajs, one producer', of: 'p99Ms', ratio: { atMost: 1 } },
+    ],
+  },
+  {
+    id: 'idle',
+    title: 'Idle: producer and consumer connected',
+    unit: '% of a core',
+    load: 'idle',
+    contestants: [
+      script(OURS, 'idle/kafka-pattern.ts'),
+      script(KAFKAJS, 'idle/kafkajs.ts'),
+      script(PLATFORMATIC, 'idle/platformatic.ts'),
+    ],
+    goals: [{ peer: KAFKAJS, of: 'value', ratio: { atMost: 0.17 } }],
+  },
+]

@@ -1,0 +1,104 @@
+import type { Contestant, Figure, Goal } from './contestants.ts'
+import type { Result } from './task.ts'
+
+/** All runs of one figure, by contestant. */
+export interface Measured {
+  figure: Figure
+  runs: Map<Contestant, Result[]>
+}
+
+export interface Spread {
+  median: number
+  min: number
+  max: number
+}
+
+/** Median and range; the median of an even count is the mean of the middle two. */
+export function spread(values: number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = (sorted.length - 1) / 2
+  const median = (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2
+  return { median, min: sorted[0]!, max: sorted.at(-1)! }
+}
+
+const format = (value: number) =>
+  value >= 1000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3)
+
+const line = (cells: string[]) => `| ${cells.join(' | ')} |`
+
+/** The figure as a Markdown table, its goals below. */
+export function renderTable({ figure, runs }: Measured): string {
+  const withLatency = [...runs.values()].some(results => results.some(result => result.p99Ms !== undefined))
+  const head = ['', figure.unit, 'min – max', ...(withLatency ? ['p50 ms', 'p99 ms'] : []), 'resident MB']
+  const rows = [...runs].map(([{ name }, results]) => {
+    const value = spread(results.map(result => result.value))
+    const latency = (of: 'p50Ms' | 'p99Ms') => format(spread(results.map(result => result[of] ?? NaN)).median)
+    return [
+      name,
+      `**${format(value.median)}**`,
+      `${format(value.min)} – ${format(value.max)}`,
+      ...(withLatency ? [latency('p50Ms'), latency('p99Ms')] : []),
+      format(spread(results.map(result => result.residentMb)).max),
+    ]
+  })
+  const table = [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)]
+  const goals = judgeGoals({ figure, runs }).map(goal => `- ${goal.text}`)
+  return `### ${figure.title}\n\n${table.join('\n')}\n\n${goals.join('\n')}\n`
+}
+
+/** Each goal of the figure with the ratio of medians that was measured. */
+export function judgeGoals({
+  figure,
+  runs,
+}: Measured): { text: string; reached: boolean; measured: number }[] {
+  const median = (contestant: Contestant, of: Goal['of']) =>
+    spread(runs.get(contestant)!.map(result => result[of] ?? NaN)).median
+  const ours = figure.contestants[0]
+  return figure.goals.map(({ peer: name, of, ratio }) => {
+    const peer = figure.contestants.find(contestant => contestant.name === name)!
+    const measured = median(ours, of) / median(peer, of)
+    const reached = 'atLeast' in ratio ? measured >= ratio.atLeast : measured <= ratio.atMost
+    const wanted = 'atLeast' in ratio ? `at least ${ratio.atLeast}` : `at most ${ratio.atMost}`
+    const what = of === 'p99Ms' ? 'p99' : figure.unit
+    return {
+      measured,
+      reached,
+      text: `${reached ? 'reached' : 'MISSED'}: ${what} is ${measured.toFixed(2)} times that of ${name} (goal: ${wanted})`,
+    }
+  })
+}
+
+/** One bar a contestant, grouped by figure; bars of a figure share a scale, whiskers show the range. */
+export function renderChart(measured: Measured[]): string {
+  const width = 760
+  const labelWidth = 330
+  const barWidth = 300
+  const rowHeight = 22
+  const parts: string[] = []
+  let y = 10
+  for (const { figure, runs } of measured) {
+    parts.push(`<text x="10" y="${(y += 20)}" class="title">${escape(figure.title)} (${figure.unit})</text>`)
+    y += 8
+    const spreads = [...runs].map(([{ name }, results]) => ({ name, ...spread(results.map(r => r.value)) }))
+    const scale = barWidth / Math.max(...spreads.map(({ max }) => max))
+    for (const [i, { name, median, min, max }] of spreads.entries()) {
+      const middle = y + rowHeight / 2
+      parts.push(
+        `<text x="${labelWidth - 8}" y="${middle + 4}" text-anchor="end">${escape(name)}</text>`,
+        `<rect x="${labelWidth}" y="${y + 3}" width="${(median * scale).toFixed(1)}" height="${rowHeight - 6}" class="${i === 0 ? 'ours' : 'peer'}"/>`,
+        `<path d="M${(labelWidth + min * scale).toFixed(1)} ${middle}H${(labelWidth + max * scale).toFixed(1)}" class="range"/>`,
+        `<text x="${(labelWidth + max * scale + 8).toFixed(1)}" y="${middle + 4}">${format(median)}</text>`,
+      )
+      y += rowHeight
+    }
+    y += 10
+  }
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y + 10}" font-family="system-ui, sans-serif" font-size="12">
+<style>rect.ours{fill:#2563eb}rect.peer{fill:#94a3b8}path.range{stroke:#0f172a;stroke-width:1.5}text{fill:#0f172a}.title{font-weight:600}</style>
+<rect width="100%" height="100%" fill="#fff"/>
+${parts.join('\n')}
+</svg>
+`
+}
+
+const escape = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')

@@ -1,0 +1,115 @@
+import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Kafka } from '../../packages/kafka-config/src/index.ts'
+import { loadHttp, peakResidentMb, startNode } from './run-script.ts'
+import type { Result, Task } from './task.ts'
+
+const mainFile = (service: string) => `${import.meta.dirname}/../../services/${service}/src/main.ts`
+
+const serviceEnv = (task: Task) => ({
+  NODE_ENV: 'production',
+  KAFKA_BROKERS: task.brokers.join(','),
+  KAFKA_TOPIC: task.topic,
+  KAFKA_TOPICS: task.topic,
+  TOPIC_PARTITIONS: '6',
+})
+
+/** Loads simple-producer as it runs in production: with its log, one line a record. */
+export async function runHttpService(
+  service: string,
+  task: Task,
+  env: Record<string, string>,
+): Promise<Result> {
+  const server = startNode([mainFile(service)], { ...serviceEnv(task), PORT: '0', PROBE_PORT: '0', ...env })
+  try {
+    return await loadHttp(server, task)
+  } finally {
+    await server.stop()
+  }
+}
+
+/**
+ * Runs a consuming service over the whole topic, its stdout into a file, and samples its own counter of records: the
+ * rate from the first sample that moved to the one that has all.
+ */
+export async function runConsumingService(
+  service: string,
+  task: Task,
+  env: Record<string, string>,
+  kafka: Kafka,
+): Promise<Result> {
+  const groupId = `bench-${randomUUID()}`
+  await startAtBeginning(kafka, groupId, task.topic)
+  const folder = mkdtempSync(join(tmpdir(), 'kafka-pattern-bench-'))
+  const stdout = openSync(join(folder, 'stdout'), 'w')
+  const probePort = await freePort()
+  const child = spawn(process.execPath, [mainFile(service)], {
+    env: {
+      ...process.env,
+      ...serviceEnv(task),
+      KAFKA_CONSUMER_GROUP: groupId,
+      PROBE_PORT: String(probePort),
+      ...env,
+    },
+    stdio: ['ignore', stdout, 'inherit'],
+  })
+  const exited = once(child, 'exit')
+  try {
+    let first: { at: number; records: number } | undefined
+    for (;;) {
+      if (child.exitCode !== null) {
+        throw new Error(
+          `${service} ended with ${child.exitCode}:\n${readFileSync(join(folder, 'stdout'), 'utf8').slice(-2000)}`,
+        )
+      }
+      const sample = { at: performance.now(), records: await countRecords(probePort) }
+      if (sample.records > 0) first ??= sample
+      if (first && sample.records >= task.records) {
+        const seconds = (sample.at - first.at) / 1000
+        return { value: (sample.records - first.records) / seconds, residentMb: peakResidentMb(child.pid!) }
+      }
+      await sleep(20)
+    }
+  } finally {
+    child.kill('SIGTERM')
+    await exited
+    closeSync(stdout)
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** Commits offset 0 for every partition, so that also a service which reads from now on reads all of the topic. */
+async function startAtBeginning(kafka: Kafka, groupId: string, topic: string): Promise<void> {
+  const admin = kafka.admin()
+  await admin.connect()
+  const partitions = await admin.fetchTopicOffsets(topic)
+  await admin.setOffsets({
+    groupId,
+    topic,
+    partitions: partitions.map(({ partition }) => ({ partition, offset: '0' })),
+  })
+  await admin.disconnect()
+}
+
+/** The service's counter of records over all outcomes; 0 while its probes do not answer yet. */
+async function countRecords(probePort: number): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${probePort}/metrics`).catch(() => undefined)
+  if (!response) return 0
+  const samples = (await response.text()).matchAll(/^kafka_records_total(?:\{[^}]*\})? (\d+)$/gm)
+  return [...samples].reduce((sum, [, count]) => sum + Number(count), 0)
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

@@ -1,0 +1,139 @@
+/**
+ * `make bench`: this project and its peers on one broker, in one run. Contestants of a figure take turns, so that a
+ * slower minute of the machine hits all of them; each turn is a process of its own; the first round is a warm-up and
+ * is not counted. Prints Markdown tables; writes results/bench.json and results/bench.svg.
+ *
+ * Options: --figure <id> (repeatable), --repetitions <n> (3), --seconds <n> (5, measured time of a producing turn).
+ */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { cpus, tmpdir, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import {
+  createGatheringProducer,
+  createKafka,
+  ensureTopics,
+  type Kafka,
+} from '../../packages/kafka-config/src/index.ts'
+import { startKafka } from '../../packages/local-stack/src/index.ts'
+import { createLogger } from '../../packages/service-runtime/src/index.ts'
+import { figures, type Contestant, type Figure } from './contestants.ts'
+import { makeRecords } from './records.ts'
+import { judgeGoals, renderChart, renderTable, type Measured } from './report.ts'
+import { loadHttp, runScript, startNode } from './run-script.ts'
+import { runConsumingService, runHttpService } from './run-service.ts'
+import type { Result, Task } from './task.ts'
+
+const CONSUMED_RECORDS = 1_000_000
+const { values: options } = parseArgs({
+  options: {
+    figure: { type: 'string', multiple: true },
+    repetitions: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '5' },
+  },
+})
+const wanted = options.figure ?? figures.map(figure => figure.id)
+const unknown = wanted.filter(id => !figures.some(figure => figure.id === id))
+if (unknown.length > 0) {
+  console.error(`No figure ${unknown.join(', ')}; there are: ${figures.map(figure => figure.id).join(', ')}`)
+  process.exit(64)
+}
+
+const dataDir = await mkdtemp(join(tmpdir(), 'kafka-pattern-bench-'))
+const stack = await startKafka({ brokers: 1, dataDir })
+const logger = createLogger({ name: 'bench', level: 'warn' })
+const kafka = createKafka(
+  { KAFKA_BROKERS: stack.brokers, KAFKA_CLUSTER_NAME: 'bench', KAFKA_TLS: false },
+  logger,
+)
+const measured: Measured[] = []
+try {
+  await createTopics(kafka)
+  for (const figure of figures) if (wanted.includes(figure.id)) measured.push(await measure(figure))
+} finally {
+  await stack.stop()
+  rmSync(dataDir, { recursive: true, force: true })
+}
+report(measured)
+
+async function createTopics(on: Kafka): Promise<void> {
+  const sixPartitions = { partitions: 6, replicationFactor: 1 }
+  // Producing figures keep little on disk; the consumed topic keeps all.
+  const configs = { 'retention.bytes': '134217728', 'segment.bytes': '67108864' }
+  await ensureTopics(
+    on,
+    [
+      { topic: 'bench-produced', ...sixPartitions, configs },
+      { topic: 'bench-consumed', ...sixPartitions },
+    ],
+    { logger },
+  )
+  if (!figures.some(figure => figure.load === 'consume' && wanted.includes(figure.id))) return
+  console.error(`filling a topic with ${CONSUMED_RECORDS.toLocaleString('en')} records`)
+  const producer = createGatheringProducer(on, { logger })
+  await producer.connect()
+  const records = makeRecords(10_000).map(record => ({ topic: 'bench-consumed', ...record }))
+  for (let sent = 0; sent < CONSUMED_RECORDS; sent += records.length) await producer.sendBatch(records)
+  await producer.close()
+}
+
+async function measure(figure: Figure): Promise<Measured> {
+  const runs = new Map<Contestant, Result[]>(figure.contestants.map(contestant => [contestant, []]))
+  const repetitions = Number(options.repetitions)
+  for (let round = 0; round <= repetitions; round++) {
+    for (const contestant of figure.contestants) {
+      const result = await runOnce(figure, contestant)
+      const counted = round > 0
+      if (counted) runs.get(contestant)!.push(result)
+      console.error(
+        `${figure.id} ${counted ? `${round}/${repetitions}` : 'warm-up'} ${contestant.name}: ${Math.round(result.value * 100) / 100} ${figure.unit}`,
+      )
+    }
+  }
+  return { figure, runs }
+}
+
+async function runOnce(figure: Figure, { run }: Contestant): Promise<Result> {
+  const task: Task = {
+    brokers: stack.brokers,
+    topic: figure.load === 'consume' ? 'bench-consumed' : 'bench-produced',
+    durationMs: Number(options.seconds) * (figure.load === 'idle' ? 3000 : 1000),
+    warmUpMs: 2000,
+    records: CONSUMED_RECORDS,
+  }
+  if (run.kind === 'script' && figure.load === 'http') {
+    const server = startNode([`${import.meta.dirname}/${run.file}`], { BENCH_TASK: JSON.stringify(task) })
+    try {
+      return await loadHttp(server, task)
+    } finally {
+      await server.stop()
+    }
+  }
+  if (run.kind === 'script') return runScript(run.file, task)
+  if (figure.load === 'http') return runHttpService(run.service, task, run.env)
+  return runConsumingService(run.service, task, run.env, kafka)
+}
+
+function report(results: Measured[]): void {
+  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, Kafka 4.3.1 on the same machine`
+  console.log(`${machine}\n`)
+  for (const result of results) console.log(renderTable(result))
+
+  const folder = join(import.meta.dirname, '../results')
+  mkdirSync(folder, { recursive: true })
+  const document = {
+    machine,
+    at: new Date().toISOString(),
+    figures: results.map(result => ({
+      id: result.figure.id,
+      title: result.figure.title,
+      unit: result.figure.unit,
+      runs: Object.fromEntries([...result.runs].map(([{ name }, runs]) => [name, runs])),
+      goals: judgeGoals(result),
+    })),
+  }
+  writeFileSync(join(folder, 'bench.json'), `${JSON.stringify(document, null, 2)}\n`)
+  writeFileSync(join(folder, 'bench.svg'), renderChart(results))
+  console.log('Written: bench/results/bench.json, bench/results/bench.svg')
+}
