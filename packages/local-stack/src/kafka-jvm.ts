@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fetchJars, type Progress } from './maven-jars.ts'
+import { fetchJars, type Progress } from './maven.ts'
 import { requireJava } from './tools.ts'
 import { buildOnce, exists } from './user-cache.ts'
 

@@ -12,20 +12,14 @@ import { developmentDefaults } from './kafka-defaults.ts'
 import { prepareKafkaJvm, type JvmTuning, type KafkaJvm } from './kafka-jvm.ts'
 import { describeCluster } from './kafka-readiness.ts'
 import { formatStorage, newKafkaUuid } from './kafka-storage.ts'
-import type { Progress } from './maven-jars.ts'
+import type { Progress } from './maven.ts'
 import { findFreePorts, isPortFree, requireFreePort } from './ports.ts'
-import { isAlive, signalProcess } from './process-identity.ts'
-import {
-  killProcess,
-  startDetached,
-  stopProcess,
-  waitUntilReady,
-  type ServerCommand,
-} from './server-process.ts'
+import { isAlive } from './process-identity.ts'
+import { controlServer, type ControlledServer } from './server-control.ts'
+import { startDetached, waitUntilReady, type ServerCommand } from './server-process.ts'
 import { readKafkaState, writeState, type KafkaNodeState, type KafkaState } from './state-file.ts'
 
 const readyTimeoutMs = 60_000
-const stopTimeoutMs = 15_000
 // On its way out a rehearsing broker writes its archive, which takes seconds on a busy machine.
 const rehearsalStopTimeoutMs = 60_000
 const mebibyte = 1024 * 1024
@@ -47,26 +41,13 @@ export type KafkaOptions = {
   progress?: Progress
 }
 
-export type KafkaNode = {
+export type KafkaNode = ControlledServer & {
   readonly id: number
   readonly port: number
   /** host:port */
   readonly address: string
   /** where its output goes */
   readonly logFile: string
-  /** null while it is stopped */
-  readonly pid: number | null
-  isRunning(): Promise<boolean>
-  /** Starts a stopped or killed broker again on its data and port; resolves when it is part of the cluster. */
-  start(): Promise<void>
-  /** SIGTERM: hands its leaderships over, then ends; SIGKILL when that takes longer (15 s by default). */
-  stop(timeoutMs?: number): Promise<void>
-  /** SIGKILL; resolves when the process is gone. */
-  kill(): Promise<void>
-  /** SIGSTOP: its connections stay open, nothing answers. */
-  freeze(): Promise<void>
-  /** SIGCONT */
-  thaw(): Promise<void>
 }
 
 export type StartedKafka = {
@@ -158,44 +139,19 @@ function attach(dataDir: string, state: KafkaState): StartedKafka {
 }
 
 function controlNode(dataDir: string, state: KafkaState, node: KafkaNodeState): KafkaNode {
-  const ended = () => {
-    node.process = null
-    writeState(dataDir, state)
-  }
-  const signal = async (name: 'SIGSTOP' | 'SIGCONT') => {
-    if (node.process === null || !(await signalProcess(node.process, name))) {
-      throw new LocalStackError(`Kafka broker ${node.id} does not run.`)
-    }
-  }
-  return {
+  const server = controlServer({
+    title: `Kafka broker ${node.id}`,
+    port: node.port,
+    state: node,
+    save: () => writeState(dataDir, state),
+    launch: () => startNode(dataDir, state, node, 1),
+  })
+  return Object.assign(server, {
     id: node.id,
     port: node.port,
     address: `127.0.0.1:${node.port}`,
     logFile: logFile(dataDir, node.id),
-    get pid() {
-      return node.process?.pid ?? null
-    },
-    isRunning: async () => node.process !== null && (await isAlive(node.process)),
-    async start() {
-      if (node.process !== null && (await isAlive(node.process))) {
-        throw new LocalStackError(`Kafka broker ${node.id} runs already.`)
-      }
-      await requireFreePort(node.port)
-      await startNode(dataDir, state, node, 1)
-    },
-    async stop(timeoutMs = stopTimeoutMs) {
-      if (node.process === null) return
-      await stopProcess(node.process, timeoutMs)
-      ended()
-    },
-    async kill() {
-      if (node.process === null) return
-      await killProcess(node.process)
-      ended()
-    },
-    freeze: () => signal('SIGSTOP'),
-    thaw: () => signal('SIGCONT'),
-  }
+  })
 }
 
 async function startNode(

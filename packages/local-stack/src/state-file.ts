@@ -27,8 +27,10 @@ export type KafkaState = {
 export type MariaDbState = {
   kind: 'mariadb'
   temporary: boolean
+  /** the server's program files */
   baseDir: string
   port: number
+  binlog: boolean
   process: ProcessIdentity | null
 }
 

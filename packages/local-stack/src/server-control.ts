@@ -1,0 +1,64 @@
+/** What tests and people do to a server that runs: look, stop, kill, freeze, start again. */
+import { LocalStackError } from './errors.ts'
+import { requireFreePort } from './ports.ts'
+import { isAlive, signalProcess, type ProcessIdentity } from './process-identity.ts'
+import { killProcess, stopProcess } from './server-process.ts'
+
+const defaultStopTimeoutMs = 15_000
+
+export type ControlledServer = {
+  /** null while it is stopped */
+  readonly pid: number | null
+  isRunning(): Promise<boolean>
+  /** Starts a stopped or killed server again on its data and port; resolves when it is ready. */
+  start(): Promise<void>
+  /** SIGTERM, and SIGKILL when it has not ended in order after `timeoutMs` (15 s by default). */
+  stop(timeoutMs?: number): Promise<void>
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<void>
+  /** SIGSTOP: its connections stay open, nothing answers. */
+  freeze(): Promise<void>
+  /** SIGCONT */
+  thaw(): Promise<void>
+}
+
+export type ServerHandle = {
+  /** for error messages, e.g. "Kafka broker 1" */
+  title: string
+  port: number
+  /** what the server's state file says; changed here and saved */
+  state: { process: ProcessIdentity | null }
+  save: () => void
+  /** starts the process, notes it in `state` and resolves when it is ready */
+  launch: () => Promise<void>
+}
+
+export function controlServer({ title, port, state, save, launch }: ServerHandle): ControlledServer {
+  const end = async (how: (identity: ProcessIdentity) => Promise<void>) => {
+    if (state.process === null) return
+    await how(state.process)
+    state.process = null
+    save()
+  }
+  const signal = async (name: 'SIGSTOP' | 'SIGCONT') => {
+    if (state.process === null || !(await signalProcess(state.process, name))) {
+      throw new LocalStackError(`${title} does not run.`)
+    }
+  }
+  const isRunning = async () => state.process !== null && (await isAlive(state.process))
+  return {
+    get pid() {
+      return state.process?.pid ?? null
+    },
+    isRunning,
+    async start() {
+      if (await isRunning()) throw new LocalStackError(`${title} runs already.`)
+      await requireFreePort(port)
+      await launch()
+    },
+    stop: (timeoutMs = defaultStopTimeoutMs) => end(identity => stopProcess(identity, timeoutMs)),
+    kill: () => end(killProcess),
+    freeze: () => signal('SIGSTOP'),
+    thaw: () => signal('SIGCONT'),
+  }
+}
