@@ -21,18 +21,21 @@ export interface DeadLetterSummary {
   } | null
 }
 
-/** All dead-letter topics of the cluster, by name. Reads the last record of each partition, however many there are. */
+/** Dead-letter topics, by name. Reads the last record of each partition, however many there are. */
 export async function listDeadLetters({
   kafka,
   logger,
+  topics: wanted,
   signal,
 }: {
   kafka: Kafka
   logger: Logger
+  /** Default: all dead-letter topics of the cluster. */
+  topics?: string[]
   signal?: AbortSignal
 }): Promise<DeadLetterSummary[]> {
   const ranges = await withAdmin(kafka, async admin => {
-    const topics = (await admin.listTopics()).filter(isDeadLetterTopic).toSorted()
+    const topics = wanted ?? (await admin.listTopics()).filter(isDeadLetterTopic).toSorted()
     const found: OffsetRange[] = []
     for (const topic of topics) {
       for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
