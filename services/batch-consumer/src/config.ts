@@ -1,4 +1,4 @@
-import { deadLetterTopic } from '@kafka-pattern/dead-letter'
+import { deadLetterTopicSpec } from '@kafka-pattern/dead-letter'
 import { TOPICS, entityTopicSpec } from '@kafka-pattern/events'
 import { kafkaSettings, refineKafkaSettings } from '@kafka-pattern/kafka-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
@@ -106,17 +106,16 @@ export function consumerOptionsOf(settings: Settings, logger: Logger): GroupCons
 }
 
 /**
- * The topics that are read and a dead-letter topic for each. A dead letter is its record and what is known of its failure,
- * so its topic takes more bytes than the record's own: a record that fits there must never be refused here.
+ * The topics that are read and a dead-letter topic for each.
  */
 export function topicSpecs(settings: Settings): TopicSpec[] {
   const specOf = (topic: string) => ({
     ...entityTopicSpec(topic, settings.TOPIC_REPLICATION_FACTOR),
     partitions: settings.TOPIC_PARTITIONS,
   })
-  return settings.KAFKA_TOPICS.flatMap(topic => {
-    const deadLetters = specOf(deadLetterTopic(topic, settings.KAFKA_CONSUMER_GROUP))
-    const configs = { ...deadLetters.configs, 'max.message.bytes': '2097152', 'retention.ms': '2592000000' }
-    return [specOf(topic), { ...deadLetters, configs }]
-  })
+  const group = settings.KAFKA_CONSUMER_GROUP
+  return settings.KAFKA_TOPICS.flatMap(topic => [
+    specOf(topic),
+    deadLetterTopicSpec({ ...specOf(topic), group }),
+  ])
 }

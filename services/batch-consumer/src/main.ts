@@ -1,4 +1,4 @@
-import { createDeadLetterPublisher } from '@kafka-pattern/dead-letter'
+import { createDeadLetterPublisher, deadLetterMaxBytes } from '@kafka-pattern/dead-letter'
 import {
   createGatheringProducer,
   createGroupConsumer,
@@ -20,7 +20,7 @@ const logger = createLogger({ name, level: settings.LOG_LEVEL })
 const service = createService({ name, settings, logger })
 
 const kafka = createKafka(settings, logger)
-const producer = createGatheringProducer(kafka, { logger })
+const producer = createGatheringProducer(kafka, { logger, maxRecordBytes: deadLetterMaxBytes })
 const consumer = createGroupConsumer(kafka, consumerOptionsOf(settings, logger))
 const report = createBatchReport(logger, service.metrics)
 const deadLetters = createDeadLetters(
