@@ -65,6 +65,7 @@ export class BrokerSender {
   #timer: NodeJS.Timeout | undefined
   #immediate: NodeJS.Immediate | undefined
   #unanswered: readonly Batch[] = []
+  #handedOver = false
   #state: 'ready' | 'awaiting answer' | 'pausing' | 'stopped' = 'ready'
   #failures = 0
   #flushing = false
@@ -86,9 +87,14 @@ export class BrokerSender {
     return this.#waiting.size === 0 && this.#state !== 'awaiting answer'
   }
 
-  /** The batches of the request that is on its way. */
+  /** The batches of the request that is on its way, or about to be while a connection is made. */
   get unanswered(): readonly Batch[] {
     return this.#unanswered
+  }
+
+  /** That request was handed over to the network: the broker may have it. */
+  get handedOver(): boolean {
+    return this.#handedOver
   }
 
   has(partition: Partition): boolean {
@@ -173,52 +179,68 @@ export class BrokerSender {
     void this.#send(filled)
   }
 
-  async #send(batches: readonly Batch[]): Promise<void> {
+  async #send(filled: readonly Batch[]): Promise<void> {
     this.#state = 'awaiting answer'
-    this.#unanswered = batches
+    this.#unanswered = filled
+    this.#handedOver = false
     let broker: Broker | undefined
+    let response: ProduceResponse = { topics: [] }
     try {
       broker = await this.#cluster.findBroker({ nodeId: this.nodeId })
-      const response = await broker.produce({
-        acks: -1,
-        timeout: this.#options.replicationTimeoutMs,
-        topicData: toTopicData(batches),
-      })
-      this.#succeeded(batches, response)
+      // A connection can take longer than records may wait: what was reported as not stored must not be stored now.
+      this.#unanswered = filled.map(withoutSettled)
+      const topicData = toTopicData(this.#unanswered)
+      if (topicData.length > 0) {
+        this.#handedOver = true
+        response = await this.#produce(broker, topicData)
+      }
     } catch (error) {
-      const response = responseOf(error)
-      if (response !== undefined) this.#succeeded(batches, response)
-      else this.#failed(batches, error, broker)
+      this.#failed(error, broker)
+      return
+    }
+    this.#answered(response)
+  }
+
+  async #produce(broker: Broker, topicData: TopicData): Promise<ProduceResponse> {
+    try {
+      return await broker.produce({ acks: -1, timeout: this.#options.replicationTimeoutMs, topicData })
+    } catch (error) {
+      // The patched kafkajs puts the whole response on the error that it makes of the first refused partition.
+      if (error instanceof kafkajs.KafkaJSProtocolError && error.response !== undefined) return error.response
+      throw error
     }
   }
 
-  #succeeded(batches: readonly Batch[], response: ProduceResponse): void {
+  #answered(response: ProduceResponse): void {
+    const batches = this.#unanswered
     const answers = answersByPartition(response)
     this.#unanswered = []
     this.#becomeReady()
     for (const batch of batches) {
-      const { partition } = batch
+      const { partition, records } = batch
       partition.inFlight = false
       const answer = answers.get(partition.topic.name)?.get(partition.id)
-      this.#events.answered(batch, answer ?? missingAnswer)
+      this.#events.answered(batch, answer ?? (records.length === 0 ? nothingSent : missingAnswer))
     }
     this.#arrangeDeparture()
   }
 
-  #failed(batches: readonly Batch[], error: unknown, broker: Broker | undefined): void {
-    // A connection that does not answer may be dead without the system knowing: the next attempt gets a new one.
-    if (isRequestTimeout(error)) {
-      broker?.disconnect().catch((cause: unknown) => {
-        this.#options.logger.debug(
-          { err: cause, nodeId: this.nodeId },
-          'disconnecting from a silent broker failed',
-        )
-      })
-    }
+  #failed(error: unknown, broker: Broker | undefined): void {
+    const batches = this.#unanswered
+    if (error instanceof kafkajs.KafkaJSRequestTimeoutError) void this.#disconnect(broker)
     this.#unanswered = []
     this.#pauseAfterFailure()
     for (const { partition } of batches) partition.inFlight = false
-    this.#events.unanswered(batches, { error, sent: broker !== undefined, failures: this.#failures })
+    this.#events.unanswered(batches, { error, sent: this.#handedOver, failures: this.#failures })
+  }
+
+  /** A connection that does not answer may be dead without the system knowing: the next attempt gets a new one. */
+  async #disconnect(broker: Broker | undefined): Promise<void> {
+    try {
+      await broker?.disconnect()
+    } catch (error) {
+      this.#options.logger.debug({ err: error, nodeId: this.nodeId }, 'disconnecting failed')
+    }
   }
 
   /**
@@ -266,21 +288,28 @@ export class BrokerSender {
   }
 }
 
+/** All records of the batch had settled before the request left. */
+const nothingSent: BatchAnswer = { errorCode: 0, baseOffset: '-1' }
+
 /** A broker that leaves a partition out of its answer: the records go again, they may be stored. */
 const missingAnswer: BatchAnswer = { errorCode: 13, baseOffset: '-1' }
 
 type TopicData = Parameters<Broker['produce']>[0]['topicData']
-type Messages = TopicData[number]['partitions'][number]['messages']
+
+/** Records settle before their answer only when their time is over, so the oldest do first. */
+function withoutSettled(batch: Batch): Batch {
+  if (batch.records[0]?.delivery !== null) return batch
+  return { partition: batch.partition, records: batch.records.filter(({ delivery }) => delivery !== null) }
+}
 
 function toTopicData(batches: readonly Batch[]): TopicData {
   const topics = new Map<string, TopicData[number]>()
   for (const { partition, records } of batches) {
+    if (records.length === 0) continue
     const { name } = partition.topic
     let topic = topics.get(name)
     if (topic === undefined) topics.set(name, (topic = { topic: name, partitions: [] }))
-    // kafkajs' types do not know a header without a value, its patched encoder does.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    topic.partitions.push({ partition: partition.id, messages: records as Messages })
+    topic.partitions.push({ partition: partition.id, messages: records })
   }
   return [...topics.values()]
 }
@@ -297,13 +326,4 @@ function answersByPartition(response: ProduceResponse): Map<string, Map<number, 
       ),
     ]),
   )
-}
-
-/** The patched kafkajs puts the whole response on the error that it makes of its first failed partition. */
-function responseOf(error: unknown): ProduceResponse | undefined {
-  return error instanceof kafkajs.KafkaJSProtocolError ? error.response : undefined
-}
-
-function isRequestTimeout(error: unknown): boolean {
-  return error instanceof Error && error.name === 'KafkaJSRequestTimeoutError'
 }

@@ -139,7 +139,7 @@ describe('classifyKafkaError', () => {
 })
 
 test.each([
-  [new QueueFullError(10, 100), 'retryable'],
+  [new QueueFullError(1, 100, '10 of 10 records'), 'retryable'],
   [new DeliveryTimeoutError('t', 1, 10, true), 'retryable'],
   [new RecordTooLargeError('t', 10, 'the limit'), 'not retryable'],
   [new RecordRefusedError('t', 0, 'INVALID_RECORD', 'no'), 'not retryable'],
@@ -148,7 +148,7 @@ test.each([
   [new ConnectError(refusedConnection), 'retryable'],
   [new DeliveryFailedError('t', 0, protocol('SASL_AUTHENTICATION_FAILED', false)), 'fatal'],
   [
-    new BatchSendError([{ offset: '1' }, new QueueFullError(1, 1), new RecordTooLargeError('t', 1, 'x')]),
+    new BatchSendError([{ offset: '1' }, new QueueFullError(1, 1, ''), new RecordTooLargeError('t', 1, 'x')]),
     'not retryable',
   ],
 ] as const)('%s carries its class', (error, category) => {

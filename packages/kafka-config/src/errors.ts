@@ -25,8 +25,8 @@ export class ConnectError extends KafkaConfigError {
 
 /** More records or bytes wait than the producer was allowed to hold; the record was not accepted, nothing was sent. */
 export class QueueFullError extends KafkaConfigError {
-  constructor(queuedRecords: number, queuedBytes: number) {
-    super(`${queuedRecords} records (${queuedBytes} bytes) already wait to be delivered`, 'retryable')
+  constructor(records: number, sizeBytes: number, queued: string) {
+    super(`no room for ${records} more records of ${sizeBytes} bytes: the queue holds ${queued}`, 'retryable')
   }
 }
 

@@ -13,7 +13,7 @@
  */
 import { nextDelayMs, RetriesExhaustedError, retry } from '@kafka-pattern/retry'
 import type { RetryPolicy } from '@kafka-pattern/retry'
-import type { Cluster, Kafka } from 'kafkajs'
+import type { BrokerMetadata, Cluster, Kafka } from 'kafkajs'
 import type { Logger } from 'pino'
 import { BrokerSender } from './broker-sender.ts'
 import type { Batch, BatchAnswer, RequestFailure } from './broker-sender.ts'
@@ -244,7 +244,8 @@ class Producer implements GatheringProducer {
     if (this.#closing !== undefined) throw new ProducerClosedError()
     const { maxQueuedRecords, maxQueuedBytes } = this.#options
     if (this.#queuedRecords + records > maxQueuedRecords || this.#queuedBytes + sizeBytes > maxQueuedBytes) {
-      throw new QueueFullError(this.#queuedRecords, this.#queuedBytes)
+      const queued = `${this.#queuedRecords} of ${maxQueuedRecords} records, ${this.#queuedBytes} of ${maxQueuedBytes} bytes`
+      throw new QueueFullError(records, sizeBytes, queued)
     }
   }
 
@@ -286,9 +287,11 @@ class Producer implements GatheringProducer {
     this.#topics.set(name, topic)
     this.#cluster.targetTopics.add(name)
     // connect() has loaded the metadata of all topics when none was known yet.
-    const known = this.#cluster.brokerPool.metadata?.topicMetadata.find(candidate => candidate.topic === name)
-    if (known?.topicErrorCode === 0) this.#learnPartitions(topic, known.partitionMetadata)
-    else this.#refresher.wish()
+    const { metadata } = this.#cluster.brokerPool
+    const known = metadata?.topicMetadata.find(candidate => candidate.topic === name)
+    if (metadata !== null && known?.topicErrorCode === 0) {
+      this.#learnPartitions(topic, known.partitionMetadata, brokerIdsOf(metadata))
+    } else this.#refresher.wish()
     return topic
   }
 
@@ -428,14 +431,14 @@ class Producer implements GatheringProducer {
     this.#metadataAtMs = performance.now()
 
     let complete = true
+    const brokers = brokerIdsOf(metadata)
     const found = new Map(metadata.topicMetadata.map(topic => [topic.topic, topic]))
     for (const topic of this.#topics.values()) {
       const { topicErrorCode, partitionMetadata } = found.get(topic.name) ?? noTopicMetadata
-      if (topicErrorCode === 0) this.#learnPartitions(topic, partitionMetadata)
+      if (topicErrorCode === 0) this.#learnPartitions(topic, partitionMetadata, brokers)
       else if (this.#isRefusedTopic(topic, topicErrorCode)) this.#dropTopic(topic, topicErrorCode)
       complete &&= topic.unassigned.length === 0 && topic.partitions.every(isServed)
     }
-    const brokers = new Set(metadata.brokers.map(({ nodeId }) => nodeId))
     for (const [nodeId, sender] of this.#senders) {
       if (!brokers.has(nodeId) && sender.idle) {
         sender.stop()
@@ -445,17 +448,22 @@ class Producer implements GatheringProducer {
     return complete ? 'complete' : 'incomplete'
   }
 
-  #learnPartitions(topic: Topic, found: readonly { partitionId: number; leader: number }[]): void {
+  #learnPartitions(
+    topic: Topic,
+    found: readonly { partitionId: number; leader: number }[],
+    brokers: ReadonlySet<number>,
+  ): void {
     topic.unknownSinceMs = undefined
     for (let id = topic.partitions.length; id < found.length; id++) {
       topic.partitions.push(new Partition(topic, id, requestBytes))
     }
     const leaders = new Map(found.map(({ partitionId, leader }) => [partitionId, leader]))
     for (const partition of topic.partitions) {
-      const leader = leaders.get(partition.id) ?? noLeader
+      const leader = leaders.get(partition.id)
       partition.sender?.remove(partition)
-      partition.leader = leader
-      partition.sender = leader < 0 ? undefined : this.#senderFor(leader)
+      // A broker that just went away may still be named as leader.
+      partition.leader = leader !== undefined && brokers.has(leader) ? leader : noLeader
+      partition.sender = partition.leader === noLeader ? undefined : this.#senderFor(partition.leader)
       this.#offer(partition)
     }
     if (topic.partitions.length === 0) return
@@ -546,9 +554,10 @@ class Producer implements GatheringProducer {
             oldestMs = Math.min(oldestMs, record.queuedAtMs)
             break
           }
+          const perhapsStored = record.perhapsStored || sender.handedOver
           this.#settle(
             record,
-            new DeliveryTimeoutError(topic.name, id, deliveryTimeoutMs, true, partition.lastFailure),
+            new DeliveryTimeoutError(topic.name, id, deliveryTimeoutMs, perhapsStored, partition.lastFailure),
           )
         }
       }
@@ -575,6 +584,10 @@ class Producer implements GatheringProducer {
 
 /** Not in the answer at all: it was asked for before this topic was wanted. */
 const noTopicMetadata = { topicErrorCode: 5, partitionMetadata: [] }
+
+function brokerIdsOf({ brokers }: BrokerMetadata): ReadonlySet<number> {
+  return new Set(brokers.map(({ nodeId }) => nodeId))
+}
 
 function isServed({ queue, leader }: Partition): boolean {
   return queue.length === 0 || leader !== noLeader
