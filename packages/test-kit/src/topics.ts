@@ -1,5 +1,6 @@
 /** Topics and records for tests, by plain clients that know nothing of the code under test. */
 import { atEndOfTest } from './end-of-test.ts'
+import { eventually } from './eventually.ts'
 import { testKafka, type TestKafka } from './test-kafka.ts'
 import { uniqueName } from './unique-name.ts'
 
@@ -25,7 +26,7 @@ export async function createTopic(options: TestTopicOptions = {}): Promise<strin
   const topic = options.topic ?? uniqueName(options.prefix ?? 'topic')
   await withAdmin(on, async admin => {
     await admin.createTopics({
-      waitForLeaders: true,
+      waitForLeaders: false,
       topics: [
         {
           topic,
@@ -35,6 +36,15 @@ export async function createTopic(options: TestTopicOptions = {}): Promise<strin
         },
       ],
     })
+    // kafkajs' own wait fails when the broker has not heard of the topic yet (tulios/kafkajs#1563).
+    await eventually(
+      async () => {
+        const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+        const leaderless = topics[0]?.partitions.filter(({ leader }) => leader < 0)
+        if (leaderless?.length !== 0) throw new Error(`${leaderless?.length} partitions have no leader`)
+      },
+      { what: `the leaders of ${topic}` },
+    )
   })
   // Brokers of a test's own go away with all they hold, and may be down by then.
   if (options.on === undefined) atEndOfTest(() => deleteTopic(on, topic))
