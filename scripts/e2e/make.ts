@@ -1,0 +1,113 @@
+/** Types `make …` as a person does, in a stack of the test's own: other ports, other data, another project than a developer's. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { findFreePorts } from '@kafka-pattern/local-stack'
+import { repositoryDir } from '../repository.ts'
+import { findDocker } from '../runtime/docker.ts'
+
+export type MakeResult = {
+  code: number | null
+  stdout: string
+  stderr: string
+  output: string
+  durationMs: number
+}
+
+export type TestStack = {
+  kind: 'local' | 'containers'
+  env: Record<string, string>
+  /** by the names of their variables */
+  ports: Record<string, number>
+  stateDir: string
+  projectName: string
+  make(...parameters: string[]): Promise<MakeResult>
+  start(...parameters: string[]): ChildProcess
+  /** Ends whatever runs and removes what it left. */
+  remove(): Promise<void>
+}
+
+const portVariables = [
+  'KAFKA_PORT',
+  'USER_API_PORT',
+  'USER_API_PROBE_PORT',
+  'FAMILY_API_PORT',
+  'FAMILY_API_PROBE_PORT',
+  'COWORKER_API_PORT',
+  'COWORKER_API_PROBE_PORT',
+  'SIMPLE_CONSUMER_PROBE_PORT',
+  'BATCH_CONSUMER_PROBE_PORT',
+]
+
+/** RUNTIME, else what TEST_STACK says of the other tests, else what `make up` itself would choose. */
+export async function runtimeUnderTest(): Promise<'local' | 'containers'> {
+  const wanted = process.env.RUNTIME || process.env.TEST_STACK
+  if (wanted === 'local' || wanted === 'containers') return wanted
+  return (await findDocker()).usable ? 'containers' : 'local'
+}
+
+export async function newStack(): Promise<TestStack> {
+  const kind = await runtimeUnderTest()
+  const stateDir = await mkdtemp(join(tmpdir(), 'kafka-pattern-e2e-'))
+  const projectName = `kafka-pattern-e2e-${stateDir.slice(-6).toLowerCase()}`
+  const free = await findFreePorts(portVariables.length)
+  const ports = Object.fromEntries(portVariables.map((name, i) => [name, free[i]!]))
+  const env = {
+    RUNTIME: kind,
+    LOCAL_STACK_DIR: stateDir,
+    COMPOSE_PROJECT_NAME: projectName,
+    ...Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)])),
+  }
+  return {
+    kind,
+    env,
+    ports,
+    stateDir,
+    projectName,
+    make: (...parameters) => make(parameters, env),
+    start: (...parameters) => startMake(parameters, env),
+    async remove() {
+      await make(['clean'], env)
+      await rm(stateDir, { recursive: true, force: true })
+    },
+  }
+}
+
+export async function make(parameters: string[], env: Record<string, string> = {}): Promise<MakeResult> {
+  const startedAt = performance.now()
+  const child = startMake(parameters, env)
+  let stdout = ''
+  let stderr = ''
+  let output = ''
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+    output += text
+  })
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+    output += text
+  })
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
+  })
+  return { code, stdout, stderr, output, durationMs: performance.now() - startedAt }
+}
+
+/** In a process group of its own, so that a test can press Ctrl-C: `process.kill(-child.pid, 'SIGINT')`. */
+function startMake(parameters: string[], env: Record<string, string>): ChildProcess {
+  return spawn('make', parameters, {
+    cwd: repositoryDir,
+    env: { ...cleanEnvironment(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+}
+
+/** What a shell of a person has: nothing of the test run, of an outer make, or of a setting of the stack. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  const ours =
+    /^(VITEST|TEST_STACK$|MAKE|NODE_ENV$|NODE_OPTIONS$|RUNTIME$|KAFKA_|BATCH_|LOG_LEVEL$|LISTEN_HOST$)/
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)))
+}
