@@ -80,12 +80,12 @@ describe('closing a batch', () => {
     const [a, b, c] = records(0, 3)
     collector.add([
       { ...a!, offset: '9007199254740991' },
-      { ...b!, offset: '9007199254740995' },
-      { ...c!, offset: '9007199254740999' },
+      { ...b!, offset: '9007199254740992' },
+      { ...c!, offset: '9007199254740993' },
     ])
     expect(collector.close()).toMatchObject({
       firstOffset: '9007199254740991',
-      nextOffset: '9007199254741000',
+      nextOffset: '9007199254740994',
       closedBy: 'size',
     })
   })

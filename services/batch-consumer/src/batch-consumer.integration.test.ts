@@ -13,7 +13,7 @@ import { Ledger } from '@kafka-pattern/test-kit'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { NotRetryableError, RecordFailed } from './handler.ts'
 import { bufferLimit } from './partition-buffer.ts'
-import { committedOffsets, startInstance } from './test-instance.ts'
+import { allowMessageBytes, committedOffsets, startInstance } from './test-instance.ts'
 import type { BatchHandler } from './handler.ts'
 import type { TestRecord } from '@kafka-pattern/test-kit'
 
@@ -246,13 +246,7 @@ test('a dead letter that is refused stops its partition: nothing skipped, nothin
   expect(stored.filter(name => name.startsWith('r'))).toEqual(['r0', 'r1'])
   expect(await readTopic(dlt)).toEqual([])
 
-  await withAdmin(testKafka(), admin =>
-    admin.alterConfigs({
-      validateOnly: false,
-      // 2 = topic
-      resources: [{ type: 2, name: dlt, configEntries: [{ name: 'max.message.bytes', value: '1048588' }] }],
-    }),
-  )
+  await allowMessageBytes(dlt, 1_048_588)
   await eventually(async () => expect(await committedOffsets(group, topic)).toEqual({ 0: '10', 1: '10' }), {
     what: 'the partition to go on',
   })
@@ -269,11 +263,12 @@ describe('partitions', () => {
     const { stored, handle } = storing(async names => {
       if (names.some(name => name.startsWith('slow'))) await gate.promise
     })
-    const slow = 30_000
-    await produce([
-      ...recordsFor(topic, numbered('slow', slow), 0),
-      ...recordsFor(topic, numbered('a', 100), 1),
-    ])
+    const slow = numbered('slow', 30_000)
+    // In pieces: a batch that is larger than the topic's max.message.bytes is refused.
+    for (let from = 0; from < slow.length; from += 5_000) {
+      await produce(recordsFor(topic, slow.slice(from, from + 5_000), 0))
+    }
+    await produce(recordsFor(topic, numbered('a', 100), 1))
     const instance = await startInstance({ topics: [topic], group, handle, batchSize: 50 })
     for (const more of ['b', 'c', 'd']) {
       await produce(recordsFor(topic, numbered(more, 100), 1))
@@ -287,24 +282,24 @@ describe('partitions', () => {
     expect(instance.counted.fetched).toBeLessThan(bufferLimit(50) + 13_000)
     gate.resolve()
     await eventually(
-      async () => expect(await committedOffsets(group, topic)).toEqual({ 0: String(slow), 1: '400' }),
+      async () => expect(await committedOffsets(group, topic)).toEqual({ 0: '30000', 1: '400' }),
       {
         what: 'the rest, once the handler goes on',
       },
     )
-    expect(stored.filter(name => name.startsWith('slow'))).toEqual(numbered('slow', slow))
+    expect(stored.filter(name => name.startsWith('slow'))).toEqual(slow)
   })
 })
 
 describe('membership', () => {
   test('a batch that takes longer than the session timeout costs neither the membership nor a record', async () => {
     const { topic, group } = await topicAndGroup()
-    // 6,000 ms is the least that brokers allow.
+    // The session of these instances is 6,000 ms.
     const { stored, handle } = storing(
       names => new Promise(resolve => setTimeout(resolve, names.includes('r0') ? 9_000 : 0)),
     )
     await produce(recordsFor(topic, numbered('r', 10)))
-    const instance = await startInstance({ topics: [topic], group, handle, sessionTimeoutMs: 6_000 })
+    const instance = await startInstance({ topics: [topic], group, handle })
     await eventually(() => expect(instance.commits).toEqual([`${topic}/0 5`, `${topic}/0 10`]), {
       what: 'both commits',
     })
@@ -330,7 +325,7 @@ describe('membership', () => {
     const again = await start(second.handle, 'restarts')
     expect(again.assignments).toEqual([partitions])
     await produce([...recordsFor(topic, ['a'], 0), ...recordsFor(topic, ['b'], 1)])
-    await eventually(() => expect([...first.stored, ...second.stored].sort()).toEqual(['a', 'b']), {
+    await eventually(() => expect([...first.stored, ...second.stored].toSorted()).toEqual(['a', 'b']), {
       what: 'both records',
     })
     expect(stays.assignments).toHaveLength(2)
@@ -358,9 +353,9 @@ describe('giving partitions up', () => {
     await eventually(async () => expect(await committedOffsets(group, topic)).toEqual({ 0: '20', 1: '20' }), {
       what: 'all to be committed',
     })
-    expect(leaving.commits.slice(0, 2).sort()).toEqual([`${topic}/0 5`, `${topic}/1 5`])
-    expect([...old.stored, ...next.stored].sort()).toEqual(
-      [...numbered('a', 20), ...numbered('b', 20)].sort(),
+    expect(leaving.commits.slice(0, 2).toSorted()).toEqual([`${topic}/0 5`, `${topic}/1 5`])
+    expect([...old.stored, ...next.stored].toSorted()).toEqual(
+      [...numbered('a', 20), ...numbered('b', 20)].toSorted(),
     )
     expect(next.stored.length).toBeGreaterThan(0)
   })

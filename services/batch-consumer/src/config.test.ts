@@ -1,8 +1,8 @@
 import { parseSettings } from '@kafka-pattern/service-runtime'
 import { describe, expect, test } from 'vitest'
-import { limitsOf, retryPolicyOf, settingsSchema, topicSpecs } from './config.ts'
+import { limitsOf, retryPolicyOf, Settings, topicSpecs } from './config.ts'
 
-const read = (environment: Record<string, string>) => parseSettings(settingsSchema, environment)
+const read = (environment: Record<string, string>) => parseSettings(Settings, environment)
 
 describe('settings', () => {
   test('without any: batches of 5 or 5 s, all three topics, exponential with full jitter', () => {
@@ -53,7 +53,12 @@ describe('settings', () => {
 
 test('every topic that is read has a dead-letter topic that takes larger records', () => {
   const specs = topicSpecs(
-    read({ KAFKA_TOPICS: 'a,b', KAFKA_CONSUMER_GROUP: 'g', TOPIC_PARTITIONS: '4', TOPIC_REPLICATION_FACTOR: '3' }),
+    read({
+      KAFKA_TOPICS: 'a,b',
+      KAFKA_CONSUMER_GROUP: 'g',
+      TOPIC_PARTITIONS: '4',
+      TOPIC_REPLICATION_FACTOR: '3',
+    }),
   )
   expect(specs.map(spec => spec.topic)).toEqual(['a', 'a.g.dlt', 'b', 'b.g.dlt'])
   for (const spec of specs) expect(spec).toMatchObject({ partitions: 4, replicationFactor: 3 })

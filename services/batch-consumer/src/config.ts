@@ -13,18 +13,20 @@ const { durationMs, flag, list, wholeNumber } = settingsTypes
 /** How long the group waits for a member in a rebalance; revoked batches must be through by then. */
 export const rebalanceTimeoutMs = 60_000
 
-/** Everything that the batch consumer reads from its environment. */
-export const settingsSchema = z
+/** All that batch-consumer reads. */
+export const Settings = z
   .object({
     ...runtimeSettings,
     ...kafkaSettings,
-    /** Topics to read. They are created if they do not exist. */
+    KAFKA_CLUSTER_NAME: z.string().min(1).default('batch-consumer'),
+    /** Topics to read. */
     KAFKA_TOPICS: list.default(Object.values(TOPICS)),
     KAFKA_CONSUMER_GROUP: z.string().default('batch-consumer'),
     /** A name of this instance that survives its restart: then a restart moves no partitions. */
     KAFKA_GROUP_INSTANCE_ID: z.string().optional(),
     /** A member that is silent for so long is thrown out of the group. Brokers allow 6 s to 30 min. */
     KAFKA_SESSION_TIMEOUT_MS: durationMs.default(30_000),
+    /** For topics that do not exist yet; one that exists is never changed. */
     TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
     TOPIC_REPLICATION_FACTOR: wholeNumber({ min: 1, max: 32_767 }).default(1),
     /** A batch closes at so many records... */
@@ -57,7 +59,7 @@ export const settingsSchema = z
     error: 'must be below SHUTDOWN_TIMEOUT_MS, or a shutdown ends before the batches in process do',
   })
 
-export type Settings = z.output<typeof settingsSchema>
+export type Settings = z.output<typeof Settings>
 
 /** A number of at least 1, such as 1.5. */
 function factor() {
@@ -105,17 +107,11 @@ export function consumerOptionsOf(settings: Settings, logger: Logger): GroupCons
   }
 }
 
-/**
- * The topics that are read and a dead-letter topic for each.
- */
+/** The topics that are read, and a dead-letter topic for each. */
 export function topicSpecs(settings: Settings): TopicSpec[] {
-  const specOf = (topic: string) => ({
-    ...entityTopicSpec(topic, settings.TOPIC_REPLICATION_FACTOR),
-    partitions: settings.TOPIC_PARTITIONS,
-  })
-  const group = settings.KAFKA_CONSUMER_GROUP
+  const size = { partitions: settings.TOPIC_PARTITIONS, replicationFactor: settings.TOPIC_REPLICATION_FACTOR }
   return settings.KAFKA_TOPICS.flatMap(topic => [
-    specOf(topic),
-    deadLetterTopicSpec({ ...specOf(topic), group }),
+    { ...entityTopicSpec(topic, size.replicationFactor), ...size },
+    deadLetterTopicSpec({ topic, group: settings.KAFKA_CONSUMER_GROUP, ...size }),
   ])
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { DEMO_FAULT_HEADER, parseDemoFault, withDemoFaults } from './demo-faults.ts'
 import { NotRetryableError } from './handler.ts'
-import type { HandlerContext, ReadableRecord } from './handler.ts'
+import type { BatchHandler, HandlerContext, ReadableRecord } from './handler.ts'
 
 const context: HandlerContext = {
   topic: 'user',
@@ -38,12 +38,12 @@ test.each([
 
 describe('with demo faults', () => {
   test('a disabled fault is no fault: the handler itself is used', () => {
-    const handle = vi.fn()
+    const handle = vi.fn<BatchHandler>()
     expect(withDemoFaults(false, handle)).toBe(handle)
   })
 
   test('timeout:2 refuses every batch that holds it, fails twice alone, then works', async () => {
-    const handle = vi.fn()
+    const handle = vi.fn<BatchHandler>()
     const faulty = withDemoFaults(true, handle)
     const bad = record('timeout:2')
     const good = record()
@@ -57,13 +57,14 @@ describe('with demo faults', () => {
   })
 
   test('timeout:* never works', async () => {
-    const faulty = withDemoFaults(true, vi.fn())
+    const faulty = withDemoFaults(true, vi.fn<BatchHandler>())
     const bad = record('timeout:*')
-    for (let attempt = 0; attempt < 10; attempt++) await expect(faulty([bad], context)).rejects.toThrow()
+    for (let attempt = 0; attempt < 10; attempt++)
+      await expect(faulty([bad], context)).rejects.toThrow('timed out')
   })
 
   test('reject cannot be cured by a retry', async () => {
-    const faulty = withDemoFaults(true, vi.fn())
+    const faulty = withDemoFaults(true, vi.fn<BatchHandler>())
     await expect(faulty([record('reject')], context)).rejects.toThrow(NotRetryableError)
   })
 })

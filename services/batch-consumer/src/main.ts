@@ -9,25 +9,23 @@ import {
 import { createLogger, createService, loadSettings } from '@kafka-pattern/service-runtime'
 import { createBatchConsumer } from './batch-consumer.ts'
 import { createBatchReport } from './batch-report.ts'
-import { consumerOptionsOf, limitsOf, retryPolicyOf, settingsSchema, topicSpecs } from './config.ts'
+import { Settings, consumerOptionsOf, limitsOf, retryPolicyOf, topicSpecs } from './config.ts'
 import { createDeadLetters } from './dead-letters.ts'
 import { withDemoFaults } from './demo-faults.ts'
 import { printRecords } from './handler.ts'
 
-const name = 'batch-consumer'
-const settings = loadSettings(settingsSchema, { name })
-const logger = createLogger({ name, level: settings.LOG_LEVEL })
-const service = createService({ name, settings, logger })
-
+const settings = loadSettings(Settings, { name: 'batch-consumer' })
+const logger = createLogger({ name: settings.KAFKA_CLUSTER_NAME, level: settings.LOG_LEVEL })
+const service = createService({ name: settings.KAFKA_CLUSTER_NAME, settings, logger })
 const kafka = createKafka(settings, logger)
+
 const producer = createGatheringProducer(kafka, { logger, maxRecordBytes: deadLetterMaxBytes })
+service.onStop('producer', () => producer.close())
+
 const consumer = createGroupConsumer(kafka, consumerOptionsOf(settings, logger))
 const report = createBatchReport(logger, service.metrics)
-const deadLetters = createDeadLetters(
-  createDeadLetterPublisher({ kafka, producer, logger }),
-  settings.KAFKA_CONSUMER_GROUP,
-  report,
-)
+const publisher = createDeadLetterPublisher({ kafka, producer, logger })
+const deadLetters = createDeadLetters(publisher, settings.KAFKA_CONSUMER_GROUP, report)
 const batchConsumer = createBatchConsumer({
   consumer,
   // Your own work goes here: one function of a batch (src/handler.ts).
@@ -37,18 +35,18 @@ const batchConsumer = createBatchConsumer({
   report,
   limits: limitsOf(settings),
   drainTimeoutMs: settings.DRAIN_TIMEOUT_MS,
-  onDefect: service.fail,
+  onDefect: error => service.fail(error),
 })
 
-consumer.onFatal(service.fail)
-service.readyWhen('the consumer group', () => consumer.joined)
-service.readyWhen('the dead-letter topic', () => !deadLetters.refused)
+consumer.onFatal(error => service.fail(error))
+service.onStop('batch consumer', () => batchConsumer.stop())
+service.readyWhen('consumer group', () => consumer.joined)
+service.readyWhen('dead-letter topic', () => !deadLetters.refused)
 
 await service.run(async () => {
-  await waitForKafka(kafka, { logger, signal: service.stopping })
-  await ensureTopics(kafka, topicSpecs(settings), { logger, signal: service.stopping })
-  service.onStop('the producer', () => producer.close())
+  const during = { logger, signal: service.stopping }
+  await waitForKafka(kafka, during)
+  await ensureTopics(kafka, topicSpecs(settings), during)
   await producer.connect()
-  service.onStop('the batch consumer', () => batchConsumer.stop())
   await batchConsumer.start()
 })

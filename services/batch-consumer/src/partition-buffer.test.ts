@@ -31,8 +31,10 @@ describe('the buffer of a partition', () => {
     const { buffer } = bufferWithCalls()
     const next = buffer.next(new AbortController().signal)
     buffer.add(records(0, 1))
+    await vi.advanceTimersByTimeAsync(50)
     buffer.add(records(1, 2))
     expect((await next)?.closedBy).toBe('size')
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   test('wakes the worker when the time of a partial batch is up', async () => {

@@ -45,7 +45,7 @@ function batchOf(names: (string | null)[], firstOffset = 10): Batch {
 class Downstream {
   readonly calls: string[][] = []
   readonly stored: string[] = []
-  readonly dead: [offset: string, category: string, attempts: number, message: string][] = []
+  readonly dead: [offset: string, category: string, attempts: number, error: string][] = []
   readonly draining = new AbortController()
   readonly abandoned = new AbortController()
   acceptsDeadLetters = true
@@ -61,7 +61,7 @@ class Downstream {
       publish: async (_place, record, failure) => {
         await Promise.resolve()
         if (!this.acceptsDeadLetters) return 'interrupted'
-        this.dead.push([record.offset, failure.category, failure.attempts, (failure.error as Error).message])
+        this.dead.push([record.offset, failure.category, failure.attempts, String(failure.error)])
         return 'done'
       },
     }
@@ -120,7 +120,9 @@ describe('a batch is seen through', () => {
       const outcome = await downstream.run(names, refusing(bad, new NotRetryableError('no')))
       expect(outcome).toEqual({ state: 'done', nextOffset: '17' })
       expect(downstream.stored).toEqual(names.filter(name => name !== bad))
-      expect(downstream.dead).toEqual([[String(10 + names.indexOf(bad)), 'not retryable', 1, 'no']])
+      expect(downstream.dead).toEqual([
+        [String(10 + names.indexOf(bad)), 'not retryable', 1, 'NotRetryableError: no'],
+      ])
       expect(downstream.calls.filter(call => call.length === 1 && call[0] === bad)).toHaveLength(1)
     },
   )
@@ -150,7 +152,7 @@ describe('a batch is seen through', () => {
     const downstream = new Downstream()
     await downstream.run(['a', 'b'], refusing('b', new Error('busy')))
     expect(downstream.calls.filter(call => call.length === 1 && call[0] === 'b')).toHaveLength(3)
-    expect(downstream.dead).toEqual([['11', 'retries exhausted', 3, 'busy']])
+    expect(downstream.dead).toEqual([['11', 'retries exhausted', 3, 'Error: busy']])
   })
 
   test('RecordFailed: those before it are not handled again, nothing is searched', async () => {
@@ -160,7 +162,7 @@ describe('a batch is seen through', () => {
       if (index >= 0) throw new RecordFailed(index, new NotRetryableError('no'))
     })
     expect(downstream.calls).toEqual([['a', 'b', 'c', 'd'], ['c'], ['d']])
-    expect(downstream.dead).toEqual([['12', 'not retryable', 1, 'no']])
+    expect(downstream.dead).toEqual([['12', 'not retryable', 1, 'NotRetryableError: no']])
   })
 
   test('every record failing: each gets its own attempts and its own dead letter, in order', async () => {

@@ -12,7 +12,7 @@ import {
 import { deadLetterTopic } from '@kafka-pattern/dead-letter'
 import { describe, expect, test } from 'vitest'
 import { DEMO_FAULT_HEADER } from './demo-faults.ts'
-import { committedOffsets } from './test-instance.ts'
+import { allowMessageBytes, committedOffsets } from './test-instance.ts'
 import type { LogLine, RunningService, TestRecord } from '@kafka-pattern/test-kit'
 
 function record(topic: string, name: string, fault?: string): TestRecord {
@@ -98,14 +98,13 @@ describe('demo faults', () => {
       RETRY_MAX_ATTEMPTS: '4',
     })
     await service.waitForLog(isCommitUpTo('5'))
-    const batch = expect.any(Number) as number
     const ids = (offset: string, key: string) => ({
       topic,
       partition: 0,
       offset,
       key,
       correlationId: `of-${key}`,
-      batch,
+      batch: expect.any(Number),
     })
 
     expect(ofMessage(service, 'record processed')).toMatchObject([
@@ -124,7 +123,7 @@ describe('demo faults', () => {
       { ...ids('4', 'hopeless'), ...at, deadLetterOffset: '2', category: 'retries exhausted', attempts: 4 },
     ])
     expect(ofMessage(service, 'batch committed')).toMatchObject([
-      { topic, partition: 0, batch, records: 5, firstOffset: '0', nextOffset: '5' },
+      { topic, partition: 0, batch: expect.any(Number), records: 5, firstOffset: '0', nextOffset: '5' },
     ])
     const letters = await readTopic(deadLetterTopic(topic, group))
     expect(letters.map(each => each.key?.toString())).toEqual(['unreadable', 'rejected', 'hopeless'])
@@ -150,7 +149,10 @@ describe('demo faults', () => {
 
 test('a refused dead letter turns readiness off and says what is waited for; accepted, it turns on again', async () => {
   const { topic, group } = await topicAndGroup()
-  await createTopic({ topic: deadLetterTopic(topic, group), configs: { 'max.message.bytes': '100' } })
+  const dlt = await createTopic({
+    topic: deadLetterTopic(topic, group),
+    configs: { 'max.message.bytes': '100' },
+  })
   const service = await startService('batch-consumer', settingsOf(topic, group))
   await produce([record(topic, 'rejected', 'reject')])
   const readiness = await eventually(
@@ -161,8 +163,14 @@ test('a refused dead letter turns readiness off and says what is waited for; acc
     },
     { what: '/readyz to be 503' },
   )
-  expect(readiness).toMatchObject({ waitingFor: ['the dead-letter topic'] })
+  expect(readiness).toMatchObject({ waitingFor: ['dead-letter topic'] })
   expect(await committedOffsets(group, topic)).toEqual({ 0: '-1' })
+
+  await allowMessageBytes(dlt, 1_048_588)
+  await service.waitForLog(isCommitUpTo('1'))
+  await eventually(async () => expect((await fetch(`${service.probeUrl}/readyz`)).status).toBe(200), {
+    what: '/readyz to be 200 again',
+  })
 })
 
 test('no broker at start: it waits, says so, is not ready; ready as soon as a broker answers', async () => {

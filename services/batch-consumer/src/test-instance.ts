@@ -87,7 +87,7 @@ export async function startInstance(options: TestInstanceOptions): Promise<TestI
         ...handlers,
         onAssigned: async (partitions, assignment) => {
           await handlers.onAssigned?.(partitions, assignment)
-          assignments.push(partitions.map(each => `${each.topic}/${each.partition}`).sort())
+          assignments.push(partitions.map(each => `${each.topic}/${each.partition}`).toSorted())
         },
         onRecords: async fetched => {
           const name = `${fetched.topic}/${fetched.partition}`
@@ -101,7 +101,11 @@ export async function startInstance(options: TestInstanceOptions): Promise<TestI
         },
       }),
   }
-  const deadLetters = createDeadLetters(createDeadLetterPublisher({ kafka, producer, logger }), options.group, report)
+  const deadLetters = createDeadLetters(
+    createDeadLetterPublisher({ kafka, producer, logger }),
+    options.group,
+    report,
+  )
   const batchConsumer = createBatchConsumer({
     consumer: watched,
     handle: options.handle,
@@ -145,4 +149,16 @@ export async function committedOffsets(group: string, topic: string): Promise<Re
     admin.fetchOffsets({ groupId: group, topics: [topic] }),
   )
   return Object.fromEntries(found?.partitions.map(each => [each.partition, each.offset]) ?? [])
+}
+
+/** Changes the size of the largest record batch that a topic takes. */
+export async function allowMessageBytes(topic: string, bytes: number): Promise<void> {
+  const configEntries = [{ name: 'max.message.bytes', value: String(bytes) }]
+  await withAdmin(testKafka(), admin =>
+    admin.alterConfigs({
+      validateOnly: false,
+      // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- the enum is kafkajs' own; 2 is TOPIC
+      resources: [{ type: 2, name: topic, configEntries }],
+    }),
+  )
 }
