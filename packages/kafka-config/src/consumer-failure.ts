@@ -8,6 +8,13 @@ export class HandlerFailedError extends KafkaConfigError {
   }
 }
 
+/** The consumer is stopping and the commit got no answer. The offset may have been committed, or not. */
+export class CommitAbandonedError extends KafkaConfigError {
+  constructor() {
+    super('no broker answered the commit before the consumer stopped', 'retryable')
+  }
+}
+
 /** A topic to consume does not exist. kafkajs would have the broker create it, with whatever defaults that has. */
 export class TopicMissingError extends KafkaConfigError {
   constructor(topics: string[], cause: unknown) {

@@ -9,7 +9,7 @@ import { retry } from '@kafka-pattern/retry'
 import { PartitionAssigners } from 'kafkajs'
 import type { Cluster, Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from 'kafkajs'
 import type { Logger } from 'pino'
-import { HandlerFailedError, isOwnershipLost } from './consumer-failure.ts'
+import { CommitAbandonedError, HandlerFailedError, isOwnershipLost } from './consumer-failure.ts'
 import { hasErrorType, reasonOf } from './error-causes.ts'
 import { classifyKafkaError } from './errors.ts'
 import type {
@@ -64,7 +64,11 @@ const COMMIT_RETRIES = {
   maxElapsedMs: 15_000,
 } as const
 
-const DISCONNECT_LIMIT_MS = 5_000
+/** For each thing that a broker has to answer while the consumer stops. */
+const BROKER_LIMIT_AT_STOP_MS = 5_000
+
+/** Heartbeats go out every second; a member that had no answer for so long cannot say that it has joined. */
+const SILENCE_LIMIT_MS = 5_000
 
 export class ConsumerSession {
   readonly #context: SessionContext
@@ -72,6 +76,7 @@ export class ConsumerSession {
   readonly #consumer: Consumer
   readonly #heartbeatIntervalMs: number
   readonly #end = Promise.withResolvers<End>()
+  readonly #stopping = new AbortController()
   readonly #paused = new Set<string>()
   #cluster!: Cluster
   #coordinator: Broker | undefined
@@ -84,7 +89,8 @@ export class ConsumerSession {
     const { options } = context
     this.#context = context
     this.#log = options.logger
-    this.#heartbeatIntervalMs = Math.min(3_000, Math.floor(options.sessionTimeoutMs / 3))
+    // A rebalance is noticed by the answer to a heartbeat, and all members wait for the last one to notice it.
+    this.#heartbeatIntervalMs = Math.min(1_000, Math.floor(options.sessionTimeoutMs / 3))
     this.#consumer = kafka.consumer({
       groupId: options.groupId,
       ...(options.groupInstanceId !== undefined && { groupInstanceId: options.groupInstanceId }),
@@ -116,10 +122,7 @@ export class ConsumerSession {
   get isJoined(): boolean {
     const assignment = this.#assignment
     if (assignment === undefined || assignment.settling || assignment.revoked) return false
-    return (
-      performance.now() - this.#lastHeartbeatAt <
-      3 * this.#heartbeatIntervalMs + this.#context.options.maxWaitMs
-    )
+    return performance.now() - this.#lastHeartbeatAt < SILENCE_LIMIT_MS + this.#context.options.maxWaitMs
   }
 
   /** Resolves after `stop`. @throws what ended the session otherwise */
@@ -134,6 +137,7 @@ export class ConsumerSession {
 
   /** Gives up the partitions as in a rebalance, then ends `run`. */
   async stop(): Promise<void> {
+    this.#stopping.abort()
     this.#silence()
     await this.#revoke()
     this.#end.resolve({ how: 'stopped' })
@@ -164,9 +168,27 @@ export class ConsumerSession {
     const commit = this.#commitUnder(assignment, [{ topic, partitions: [{ partition, offset: nextOffset }] }])
     assignment.commits.add(commit)
     try {
-      return await commit
+      return await this.#unlessStopping(commit)
     } finally {
       assignment.commits.delete(commit)
+    }
+  }
+
+  /** A stop does not wait for a broker that does not answer. */
+  async #unlessStopping<T>(commit: Promise<T>): Promise<T> {
+    const gaveUp = Promise.withResolvers<never>()
+    let timer: NodeJS.Timeout | undefined
+    const startClock = (): void => {
+      timer = setTimeout(() => gaveUp.reject(new CommitAbandonedError()), BROKER_LIMIT_AT_STOP_MS)
+    }
+    const { signal } = this.#stopping
+    if (signal.aborted) startClock()
+    else signal.addEventListener('abort', startClock)
+    try {
+      return await Promise.race([commit, gaveUp.promise])
+    } finally {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', startClock)
     }
   }
 
@@ -421,7 +443,8 @@ export class ConsumerSession {
         `onRevoked ${outcome.how}; its partitions are given up`,
       )
     }
-    await Promise.allSettled(assignment.commits)
+    // Those that onRevoked did not await. A later one harms nobody: the broker refuses its generation.
+    await within(BROKER_LIMIT_AT_STOP_MS, Promise.allSettled(assignment.commits))
     if (this.#assignment === assignment) this.#assignment = undefined
   }
 
@@ -429,17 +452,15 @@ export class ConsumerSession {
     const { memory, options } = this.#context
     const memberId = memory.abandonedMemberId
     if (memberId === undefined) return
-    memory.abandonedMemberId = undefined
+    const coordinator = await this.#findCoordinator()
     try {
-      const coordinator = await this.#findCoordinator()
       await coordinator.leaveGroup({ groupId: options.groupId, memberId })
     } catch (error) {
-      // It has left, or the group forgot it. If neither, the join below waits for its session to time out.
-      this.#log.debug(
-        { memberId, reason: reasonOf(error) },
-        'could not remove the former member of this process',
-      )
+      // That it is unknown is what was wanted. After another answer the next session tries again, because the join
+      // would only wait for the session of that member to time out.
+      if (!isOwnershipLost(error)) throw error
     }
+    memory.abandonedMemberId = undefined
   }
 
   async #close(opened: Promise<void>): Promise<void> {
@@ -448,7 +469,7 @@ export class ConsumerSession {
     this.#tell(consumer => consumer.resume([]))
     // When this happened in the middle of #open, that may have connected and joined again.
     const closed = Promise.all([disconnected, opened.then(() => this.#consumer.disconnect())])
-    const outcome = await within(DISCONNECT_LIMIT_MS, closed)
+    const outcome = await within(BROKER_LIMIT_AT_STOP_MS, closed)
     if (outcome.how !== 'done') {
       const reason = outcome.how === 'failed' ? reasonOf(outcome.error) : 'no answer'
       this.#log.debug({ reason }, 'left the brokers without a clean disconnect')

@@ -1,28 +1,40 @@
+import { setTimeout } from 'node:timers/promises'
 import { createTopic, eventually, produce, testKafka, uniqueName, withAdmin } from '@kafka-pattern/test-kit'
 import { expect, onTestFinished, test } from 'vitest'
+import { HandlerFailedError, TopicMissingError } from './consumer-failure.ts'
 import { createGroupConsumer } from './group-consumer.ts'
-import type {
-  FetchedRecords,
-  GroupConsumer,
-  GroupConsumerHandlers,
-  GroupConsumerOptions,
-} from './group-consumer.ts'
+import type { FetchedRecords, GroupConsumerHandlers, GroupConsumerOptions } from './group-consumer.ts'
 
 /** A consumer that keeps what it was given, and is stopped at the end of the test. */
 function collect(options: Partial<GroupConsumerOptions> & { topics: string[] }) {
   const { kafka, logger } = testKafka()
-  const consumer: GroupConsumer = createGroupConsumer(kafka, {
+  const consumer = createGroupConsumer(kafka, {
     groupId: uniqueName('group'),
     from: 'earliest',
     logger,
     ...options,
   })
   const fetched: FetchedRecords[] = []
-  const values = () => fetched.flatMap(({ records }) => records.map(({ value }) => String(value)))
-  const start = (handlers: Partial<GroupConsumerHandlers> = {}) =>
-    consumer.start({ onRecords: some => void fetched.push(some), ...handlers })
+  const assignments: { partitions: number[]; assignment: number }[] = []
+  const fatal: Error[] = []
+  consumer.onFatal(error => fatal.push(error))
   onTestFinished(() => consumer.stop())
-  return { consumer, fetched, values, start }
+  return {
+    consumer,
+    fetched,
+    assignments,
+    fatal,
+    values: () => fetched.flatMap(({ records }) => records.map(({ value }) => String(value))),
+    assigned: () => assignments.at(-1)?.partitions ?? [],
+    start: (handlers: Partial<GroupConsumerHandlers> = {}) =>
+      consumer.start({
+        onRecords: some => void fetched.push(some),
+        onAssigned: (partitions, assignment) => {
+          assignments.push({ partitions: partitions.map(({ partition }) => partition).sort(), assignment })
+        },
+        ...handlers,
+      }),
+  }
 }
 
 async function produceValues(topic: string, values: string[], partition = 0): Promise<void> {
@@ -48,8 +60,7 @@ test('goes on behind the committed offset after a restart', async () => {
   const first = collect({ groupId, topics: [topic] })
   await first.start()
   await eventually(() => expect(first.values()).toHaveLength(10), { what: 'ten records' })
-  const { assignment } = first.fetched[0]!
-  expect(await first.consumer.commit(topic, 0, '4', assignment)).toBe('committed')
+  expect(await first.consumer.commit(topic, 0, '4', first.fetched[0]!.assignment)).toBe('committed')
   await first.consumer.stop()
   expect(await committedOffset(groupId, topic)).toBe('4')
 
@@ -57,5 +68,307 @@ test('goes on behind the committed offset after a restart', async () => {
   await second.start()
   await eventually(() => expect(second.values()).toEqual(numbered('a', 10).slice(4)), {
     what: 'the other six',
+  })
+})
+
+test('commits nothing by itself', async () => {
+  const topic = await createTopic()
+  const groupId = uniqueName('group')
+  await produceValues(topic, numbered('a', 3))
+  const reader = collect({ groupId, topics: [topic] })
+  await reader.start()
+  await eventually(() => expect(reader.values()).toHaveLength(3), { what: 'three records' })
+  await reader.consumer.stop()
+  expect(await committedOffset(groupId, topic)).toBe('-1')
+})
+
+test('moves partitions only after onRevoked has finished, with its commit in place', async () => {
+  const topic = await createTopic({ partitions: 2 })
+  const groupId = uniqueName('group')
+  for (const partition of [0, 1]) await produceValues(topic, numbered(`p${partition}`, 10), partition)
+
+  const finishWork = Promise.withResolvers<void>()
+  const events: string[] = []
+  const first = collect({ groupId, topics: [topic] })
+  await first.start({
+    onRevoked: async () => {
+      if (events.length > 0) return
+      events.push('revoke begins')
+      await finishWork.promise
+      const { assignment } = first.fetched[0]!
+      for (const partition of [0, 1]) {
+        expect(await first.consumer.commit(topic, partition, '7', assignment)).toBe('committed')
+      }
+      events.push('revoke ends')
+    },
+  })
+  await eventually(() => expect(first.values()).toHaveLength(20), { what: 'all records at the first member' })
+
+  const second = collect({ groupId, topics: [topic] })
+  const secondStarted = second.start({
+    onRecords: some => {
+      events.push('the second member gets records')
+      second.fetched.push(some)
+    },
+  })
+  await eventually(() => expect(events).toEqual(['revoke begins']), { what: 'the revocation' })
+  expect(second.assignments).toEqual([])
+  finishWork.resolve()
+  await secondStarted
+
+  await eventually(() => expect(second.values()).toHaveLength(3), { what: 'three records behind the commit' })
+  expect(events).toEqual(['revoke begins', 'revoke ends', 'the second member gets records'])
+  const [moved] = second.assigned()
+  expect(second.values()).toEqual(numbered(`p${moved}`, 10).slice(7))
+  // What the first member keeps comes again from where it was committed: it dropped the rest.
+  await eventually(() => expect(first.values().slice(20)).toEqual(numbered(`p${1 - moved!}`, 10).slice(7)), {
+    what: 'the uncommitted rest of the partition that stayed',
+  })
+})
+
+test('refuses commits under an assignment that is over, and for partitions it does not own', async () => {
+  const topic = await createTopic({ partitions: 2 })
+  const groupId = uniqueName('group')
+  const first = collect({ groupId, topics: [topic] })
+  await first.start()
+  const old = first.assignments[0]!.assignment
+  expect(await first.consumer.commit(topic, 7, '1', old)).toBe('no longer owned')
+
+  const second = collect({ groupId, topics: [topic] })
+  await second.start()
+  await eventually(() => expect(first.assignments).toHaveLength(2), { what: 'the second assignment' })
+  const current = first.assignments[1]!.assignment
+  expect(current).toBeGreaterThan(old)
+
+  const kept = first.assigned()[0]!
+  expect(await first.consumer.commit(topic, kept, '1', old)).toBe('no longer owned')
+  expect(await first.consumer.commit(topic, 1 - kept, '1', current)).toBe('no longer owned')
+  expect(await first.consumer.commit(topic, kept, '1', current)).toBe('committed')
+  expect(await committedOffset(groupId, topic, 1 - kept)).toBe('-1')
+})
+
+test('reports a commit that the broker refuses as no longer owned', async () => {
+  const topic = await createTopic()
+  const groupId = uniqueName('group')
+  const first = collect({ groupId, topics: [topic], rebalanceTimeoutMs: 2_000, sessionTimeoutMs: 6_000 })
+  const revoked = Promise.withResolvers<void>()
+  const outcome = Promise.withResolvers<string>()
+  const [{ assignment }] = await first
+    .start({
+      onRevoked: async () => {
+        // Longer than the group waits: it goes on without this member, and its generation is over.
+        await revoked.promise
+        outcome.resolve(await first.consumer.commit(topic, 0, '1', assignment))
+      },
+    })
+    .then(() => [first.assignments[0]!] as const)
+  const second = collect({ groupId, topics: [topic] })
+  await second.start()
+  revoked.resolve()
+  expect(await outcome.promise).toBe('no longer owned')
+  expect(await committedOffset(groupId, topic)).toBe('-1')
+})
+
+test('stays a member while paused, or while onRecords is awaited, for longer than the session timeout', async () => {
+  const topic = await createTopic()
+  const slow = Promise.withResolvers<void>()
+  const paused = collect({ topics: [topic], sessionTimeoutMs: 6_000 })
+  const awaited = collect({ topics: [topic], sessionTimeoutMs: 6_000 })
+  await paused.start({
+    onRecords: some => {
+      paused.fetched.push(some)
+      paused.consumer.pause({ topic, partition: 0 })
+    },
+  })
+  await awaited.start({
+    onRecords: async some => {
+      awaited.fetched.push(some)
+      await slow.promise
+    },
+  })
+  await produceValues(topic, ['a'])
+  for (const { values } of [paused, awaited]) {
+    await eventually(() => expect(values()).toEqual(['a']), { what: 'the first record' })
+  }
+  await produceValues(topic, ['b'])
+
+  const begunAt = performance.now()
+  while (performance.now() - begunAt < 9_000) {
+    for (const { consumer, values } of [paused, awaited]) {
+      expect(consumer.joined).toBe(true)
+      expect(values()).toEqual(['a'])
+    }
+    await setTimeout(200)
+  }
+
+  slow.resolve()
+  await eventually(() => expect(awaited.values()).toEqual(['a', 'b']), {
+    what: 'the next record, nothing twice',
+  })
+  const resumedAt = performance.now()
+  paused.consumer.resume({ topic, partition: 0 })
+  await eventually(() => expect(paused.values()).toEqual(['a', 'b']), { what: 'the next record' })
+  // A resumed partition does not wait for the fetch of the others to run out.
+  expect(performance.now() - resumedAt).toBeLessThan(700)
+  for (const { assignments } of [paused, awaited]) expect(assignments).toHaveLength(1)
+})
+
+test('a static member that restarts keeps its partitions and disturbs nobody', async () => {
+  const topic = await createTopic({ partitions: 4 })
+  const groupId = uniqueName('group')
+  const [left, right] = ['left', 'right'].map(groupInstanceId =>
+    collect({ groupId, groupInstanceId, topics: [topic] }),
+  )
+  await left!.start()
+  await right!.start()
+  await eventually(() => expect(left!.assigned()).toHaveLength(2), { what: 'two partitions each' })
+  const before = { left: left!.assignments.length, rightPartitions: right!.assigned() }
+  await right!.consumer.stop()
+
+  const again = collect({ groupId, groupInstanceId: 'right', topics: [topic] })
+  await again.start()
+  expect(again.assigned()).toEqual(before.rightPartitions)
+  await produceValues(topic, ['after'], before.rightPartitions[0])
+  await eventually(() => expect(again.values()).toEqual(['after']), {
+    what: 'a record at the restarted member',
+  })
+  expect(left!.assignments).toHaveLength(before.left)
+})
+
+test('ends in onFatal when another instance takes its group instance id', async () => {
+  const topic = await createTopic()
+  const groupId = uniqueName('group')
+  const first = collect({ groupId, groupInstanceId: 'same', topics: [topic] })
+  await first.start()
+  const second = collect({ groupId, groupInstanceId: 'same', topics: [topic] })
+  await second.start()
+  await eventually(() => expect(first.fatal).toHaveLength(1), { what: 'the fatal error' })
+  expect(first.fatal[0]!.message).toMatch(/another consumer with the same group instance id/)
+  expect(first.consumer.joined).toBe(false)
+  await produceValues(topic, ['for the second'])
+  await eventually(() => expect(second.values()).toEqual(['for the second']), { what: 'the record' })
+  expect(second.fatal).toEqual([])
+})
+
+test.each(['in memory', 'committed'] as const)(
+  'from latest with positions %s: loses nothing that is produced around a rejoin',
+  async positions => {
+    const topic = await createTopic({ partitions: 2 })
+    const groupId = uniqueName('group')
+    await produceValues(topic, ['before the start'])
+    const first = collect({ groupId, topics: [topic], from: 'latest', positions })
+    let duringRevoke = async () => {}
+    await first.start({ onRevoked: () => duringRevoke() })
+    // Produced right after start, before anything else was fetched.
+    await produceValues(topic, ['a'])
+    await eventually(() => expect(first.values()).toEqual(['a']), {
+      what: 'the first record after the start',
+    })
+
+    // Produced while nobody is a member: kafkajs would begin at the end again and never see them.
+    duringRevoke = async () => {
+      await produceValues(topic, ['b0'], 0)
+      await produceValues(topic, ['b1'], 1)
+    }
+    const second = collect({ groupId, topics: [topic], from: 'latest', positions })
+    await second.start()
+    await eventually(() => expect(first.assignments).toHaveLength(2), { what: 'the rejoin' })
+    duringRevoke = async () => {}
+    await second.consumer.stop()
+    await produceValues(topic, ['c'])
+    await eventually(
+      () => expect(new Set([...first.values(), ...second.values()])).toEqual(new Set(['a', 'b0', 'b1', 'c'])),
+      { what: 'all records since the start, and none from before it' },
+    )
+    expect(await committedOffset(groupId, topic)).toBe(positions === 'committed' ? '1' : '-1')
+  },
+)
+
+test('in memory: a rejoin goes on behind the last record, nothing comes twice', async () => {
+  const topic = await createTopic()
+  const groupId = uniqueName('group')
+  const reader = collect({ groupId, topics: [topic], from: 'latest', positions: 'in memory' })
+  await reader.start()
+  await produceValues(topic, numbered('a', 5))
+  await eventually(() => expect(reader.values()).toHaveLength(5), { what: 'five records' })
+  const { start, consumer } = collect({ groupId, topics: [topic], from: 'latest', positions: 'in memory' })
+  await start()
+  await consumer.stop()
+  await eventually(
+    () => {
+      expect(reader.assignments.length).toBeGreaterThan(1)
+      expect(reader.assigned()).toEqual([0])
+    },
+    { what: 'the partition back at the first member' },
+  )
+  await produceValues(topic, ['b'])
+  await eventually(() => expect(reader.values()).toEqual([...numbered('a', 5), 'b']), {
+    what: 'each record once',
+  })
+})
+
+test('delivers nothing before onAssigned has returned, and then from where it sought', async () => {
+  const topic = await createTopic()
+  await produceValues(topic, numbered('a', 5))
+  const reader = collect({ topics: [topic] })
+  const events: string[] = []
+  await reader.start({
+    onAssigned: async () => {
+      // Longer than the first fetch takes.
+      await eventually(() => withAdmin(testKafka(), admin => admin.fetchTopicOffsets(topic)), {
+        what: 'a while',
+      })
+      reader.consumer.seek({ topic, partition: 0 }, '3')
+      events.push('assigned')
+    },
+    onRecords: some => {
+      events.push('records')
+      reader.fetched.push(some)
+    },
+  })
+  await eventually(() => expect(reader.values()).toEqual(['a-3', 'a-4']), { what: 'records from offset 3' })
+  expect(events[0]).toBe('assigned')
+})
+
+test('a handler that throws ends the consumer, with nothing committed', async () => {
+  const topic = await createTopic()
+  const reader = collect({ topics: [topic] })
+  await reader.start({
+    onRecords: () => {
+      throw new Error('out of order')
+    },
+  })
+  await produceValues(topic, ['a'])
+  await eventually(() => expect(reader.fatal).toHaveLength(1), { what: 'the fatal error' })
+  expect(reader.fatal[0]).toBeInstanceOf(HandlerFailedError)
+  expect(reader.fatal[0]!.message).toBe('onRecords failed: out of order')
+})
+
+test('a topic that does not exist fails the start with its name, and is not created', async () => {
+  const topic = uniqueName('missing')
+  const reader = collect({ topics: [topic] })
+  await expect(reader.start()).rejects.toThrow(TopicMissingError)
+  expect(await withAdmin(testKafka(), admin => admin.listTopics())).not.toContain(topic)
+})
+
+test('in memory: a partition that is younger than the consumer is read from its beginning', async () => {
+  const topic = await createTopic()
+  const groupId = uniqueName('group')
+  const options: Parameters<typeof collect>[0] = {
+    groupId,
+    topics: [topic],
+    from: 'latest',
+    positions: 'in memory',
+  }
+  const reader = collect(options)
+  await reader.start()
+  await withAdmin(testKafka(), admin => admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] }))
+  await eventually(() => produceValues(topic, ['young'], 1), { what: 'a record in the new partition' })
+  // Whoever joins makes the group look at its topics again.
+  const other = collect(options)
+  await other.start()
+  await other.consumer.stop()
+  await eventually(() => expect(reader.values()).toEqual(['young']), {
+    what: 'the record of the new partition',
   })
 })

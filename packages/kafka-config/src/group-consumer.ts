@@ -87,6 +87,8 @@ export interface GroupConsumer {
   /**
    * Commits `nextOffset` (last processed + 1). Never commits for a partition that is not owned or under an
    * assignment that is over: that is 'no longer owned', and whoever owns it now processes the records again.
+   * Retries for 15 s while the coordinator moves.
+   * @throws RetriesExhaustedError, CommitAbandonedError (while stopping), or what the broker says (not authorized)
    */
   commit(topic: string, partition: number, nextOffset: string, assignment: number): Promise<CommitOutcome>
   /**
@@ -98,7 +100,8 @@ export interface GroupConsumer {
   stop(): Promise<void>
 }
 
-const START_WITHOUT_TOPIC_LIMIT_MS = 10_000
+/** Brokers learn of a topic one after another. */
+const START_WITHOUT_TOPIC_LIMIT_MS = 5_000
 
 const REJOIN_PAUSES = {
   kind: 'exponential',
@@ -160,7 +163,8 @@ export function createGroupConsumer(kafka: Kafka, options: GroupConsumerOptions)
         if (classifyKafkaError(failure) === 'fatal') return end(asError(failure))
         failures++
         const delayMs = nextDelayMs(REJOIN_PAUSES, failures, 0) ?? REJOIN_PAUSES.capMs
-        log.warn(
+        // A coordinator that just started or moved answers one or two attempts with "not yet".
+        log[failures < 3 ? 'info' : 'warn'](
           { groupId: options.groupId, reason: reasonOf(error), delayMs },
           'not in the consumer group; joining again',
         )

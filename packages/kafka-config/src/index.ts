@@ -1,4 +1,4 @@
-export { HandlerFailedError, TopicMissingError } from './consumer-failure.ts'
+export { CommitAbandonedError, HandlerFailedError, TopicMissingError } from './consumer-failure.ts'
 export {
   BatchSendError,
   ConnectError,

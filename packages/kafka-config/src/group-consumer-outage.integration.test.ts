@@ -1,0 +1,91 @@
+import { createTopic, eventually, produce, startOwnKafka, uniqueName } from '@kafka-pattern/test-kit'
+import { expect, onTestFinished, test } from 'vitest'
+import { createGroupConsumer } from './group-consumer.ts'
+
+test('survives its broker: nothing is lost over an outage, and stop is bounded without one', async () => {
+  const kafka = await startOwnKafka()
+  const topic = await createTopic({ on: kafka })
+  const seen: string[] = []
+  let revocations = 0
+  const consumer = createGroupConsumer(kafka.kafka, {
+    groupId: uniqueName('group'),
+    topics: [topic],
+    from: 'earliest',
+    logger: kafka.logger,
+  })
+  const fatal: Error[] = []
+  consumer.onFatal(error => fatal.push(error))
+  onTestFinished(() => consumer.stop())
+  const committed: string[] = []
+  await consumer.start({
+    onRecords: async ({ topic: from, partition, records, assignment }) => {
+      seen.push(...records.map(({ value }) => String(value)))
+      const next = String(BigInt(records.at(-1)!.offset) + 1n)
+      if ((await consumer.commit(from, partition, next, assignment)) === 'committed') committed.push(next)
+    },
+    onRevoked: () => void revocations++,
+  })
+  await produce([{ topic, key: 'k', value: 'before' }], kafka)
+  await eventually(() => expect(committed).toEqual(['1']), { what: 'the first commit' })
+
+  const [broker] = kafka.nodes
+  await broker!.stop()
+  await eventually(() => expect(consumer.joined).toBe(false), {
+    what: 'the consumer to know that it is alone',
+  })
+  // Until kafkajs has given up, and the consumer has tried again in vain.
+  await eventually(() => expect(revocations).toBe(1), { what: 'the revocation' })
+  await broker!.start()
+  await produce([{ topic, key: 'k', value: 'after' }], kafka)
+  const backAt = performance.now()
+  await eventually(() => expect(seen).toEqual(['before', 'after']), { what: 'the record after the outage' })
+  // Not the 30 s that the group would wait for a member that nobody removed.
+  expect(performance.now() - backAt).toBeLessThan(15_000)
+  await eventually(() => expect(consumer.joined).toBe(true), { what: 'the membership' })
+  expect(fatal).toEqual([])
+
+  await broker!.freeze()
+  const stoppedAt = performance.now()
+  await consumer.stop()
+  expect(performance.now() - stoppedAt).toBeLessThan(10_000)
+  await broker!.thaw()
+})
+
+test('waits for a broker that is not there yet', async () => {
+  const kafka = await startOwnKafka()
+  const topic = await createTopic({ on: kafka })
+  const [broker] = kafka.nodes
+  await broker!.kill()
+  const consumer = createGroupConsumer(kafka.kafka, {
+    groupId: uniqueName('group'),
+    topics: [topic],
+    from: 'earliest',
+    logger: kafka.logger,
+  })
+  onTestFinished(() => consumer.stop())
+  const seen: string[] = []
+  const started = consumer.start({
+    onRecords: ({ records }) => void seen.push(...records.map(({ value }) => String(value))),
+  })
+  await broker!.start()
+  await started
+  await produce([{ topic, key: 'k', value: 'hello' }], kafka)
+  await eventually(() => expect(seen).toEqual(['hello']), { what: 'the record' })
+})
+
+test('a stop during the start ends it at once', async () => {
+  const kafka = await startOwnKafka()
+  await kafka.nodes[0]!.kill()
+  const consumer = createGroupConsumer(kafka.kafka, {
+    groupId: uniqueName('group'),
+    topics: ['any'],
+    from: 'earliest',
+    logger: kafka.logger,
+  })
+  const started = consumer.start({ onRecords: () => {} })
+  const stoppedAt = performance.now()
+  await consumer.stop()
+  await started
+  expect(consumer.joined).toBe(false)
+  expect(performance.now() - stoppedAt).toBeLessThan(7_000)
+})
