@@ -28,6 +28,7 @@ interface Internals {
   'consumer/assignerProtocol': { MemberAssignment: { encode: (assignment: object) => Buffer } }
   'consumer/batch': new (topic: string, fetchedOffset: string, partition: DecodedPartition) => ConsumedBatch
   'consumer/consumerGroup': new (options: object) => ConsumerGroup
+  'network/connection': new (options: object) => Connection
   'network/requestQueue': new (options: object) => RequestQueue
   'network/socketFactory': () => (options: { host: string; port: number; onConnect: () => void }) => Socket
   'producer/groupMessagesPerPartition': (request: {
@@ -37,6 +38,7 @@ interface Internals {
     partitioner: (choice: { message: Message }) => number
   }) => Record<number, Message[]>
   'producer/partitioners/default/murmur2': (key: Buffer | string) => number
+  'protocol/encoder': new () => object
   'protocol/error': { createErrorFromCode: (code: number) => Error & { type: string; retriable: boolean } }
   'protocol/message/compression': { Codecs: Record<number, () => Codec> }
   'protocol/requests/fetch/v11/response': { decode(response: Buffer): Promise<FetchResponse> }
@@ -114,4 +116,10 @@ interface ConnectionPool {
   isConnected(): boolean
   setVersions(): void
   send(request: { response: { parse(answer: object): Promise<object> } }): Promise<object>
+}
+
+interface Connection {
+  connect(): Promise<unknown>
+  disconnect(): Promise<unknown>
+  send(request: object): Promise<Buffer>
 }
