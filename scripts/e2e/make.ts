@@ -12,7 +12,6 @@ export type MakeResult = {
   stdout: string
   stderr: string
   output: string
-  durationMs: number
 }
 
 export type TestStack = {
@@ -75,7 +74,6 @@ export async function newStack(): Promise<TestStack> {
 }
 
 export async function make(parameters: string[], env: Record<string, string> = {}): Promise<MakeResult> {
-  const startedAt = performance.now()
   const child = startMake(parameters, env)
   let stdout = ''
   let stderr = ''
@@ -92,7 +90,7 @@ export async function make(parameters: string[], env: Record<string, string> = {
     child.once('error', reject)
     child.once('close', resolve)
   })
-  return { code, stdout, stderr, output, durationMs: performance.now() - startedAt }
+  return { code, stdout, stderr, output }
 }
 
 /** In a process group of its own, so that a test can press Ctrl-C: `process.kill(-child.pid, 'SIGINT')`. */
