@@ -1,16 +1,16 @@
 /**
- * Writes whole lines to a stream at the reader's speed. Nothing piles up in memory when the reader is slow: the caller waits,
- * and what it would have fetched meanwhile stays in Kafka.
+ * Writes lines to a stream at the reader's speed. Nothing piles up in memory when the reader is slow: the caller waits, and
+ * what it would have fetched meanwhile stays in Kafka.
  */
 import type { Writable } from 'node:stream'
 
 /**
- * Hands lines over to the stream. Resolves when the system has taken all of them, so that a commit after it never
- * covers a line that exists in this process only.
+ * Writes the lines in their order, whole, many at a time. Resolves when the system has taken all of them, so that a commit
+ * after it never covers a line that exists in this process only. Calls are served in turn.
  *
  * @throws OutputClosedError when nobody reads any more (`| head` has ended)
  */
-export type PrintLines = (lines: string) => Promise<void>
+export type PrintLines = (lines: Iterable<string>) => Promise<void>
 
 export class OutputClosedError extends Error {
   constructor(cause: Error) {
@@ -19,15 +19,44 @@ export class OutputClosedError extends Error {
   }
 }
 
+const pageBytes = 64 * 1024
+/** UTF-8 needs at most so many bytes for a UTF-16 code unit. */
+const bytesPerUnit = 3
+
 export function createLineOutput(stream: Writable): PrintLines {
+  // A write for each line would cost more than all the rest; one text of all lines would be megabytes of short-lived memory.
+  const page = Buffer.allocUnsafe(pageBytes)
   // The callback of the write that failed says the same to whoever can act on it; without a listener, the event would
   // end the process in the middle of its drain.
   stream.on('error', () => {})
-  return lines =>
-    new Promise((resolve, reject) => {
-      stream.write(lines, error => {
+
+  function write(bytes: Buffer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      stream.write(bytes, error => {
         if (error) reject(new OutputClosedError(error))
         else resolve()
       })
     })
+  }
+
+  async function printAll(lines: Iterable<string>): Promise<void> {
+    let filledBytes = 0
+    for (const line of lines) {
+      if (filledBytes > 0 && filledBytes + line.length * bytesPerUnit > pageBytes) {
+        await write(page.subarray(0, filledBytes))
+        filledBytes = 0
+      }
+      if (line.length * bytesPerUnit > pageBytes) await write(Buffer.from(line))
+      else filledBytes += page.write(line, filledBytes)
+    }
+    if (filledBytes > 0) await write(page.subarray(0, filledBytes))
+  }
+
+  // A rebalance can deliver records while the reader has not taken the ones before: those come first.
+  let previous: Promise<unknown> = Promise.resolve()
+  return lines => {
+    const printed = previous.then(() => printAll(lines))
+    previous = Promise.allSettled([printed])
+    return printed
+  }
 }

@@ -28,7 +28,7 @@ export type CreateOutcome =
 export type CreateEntity = (request: CreateRequest, correlationId: string) => Promise<CreateOutcome>
 
 export function entityCreator(options: {
-  readonly producer: Pick<GatheringProducer, 'connected' | 'send'>
+  readonly producer: Pick<GatheringProducer, 'send'>
   readonly topic: string
   readonly logger: Logger
   readonly metrics: Pick<ServiceMetrics, 'recordsTotal' | 'durations'>
@@ -70,7 +70,9 @@ export function entityCreator(options: {
       metrics.durations.observe(failed, (performance.now() - startedAtMs) / 1000)
       const unavailable = judgeFailure(error)
       if (unavailable === null) throw error
-      logger.warn({ err: error, topic, key: entity.id, correlationId }, 'record not acknowledged')
+      // Its message alone: in an outage this is a line for each request, and its stack says nothing more.
+      const reason = error instanceof Error ? error.message : String(error)
+      logger.warn({ topic, key: entity.id, correlationId, reason }, 'record not acknowledged')
       return unavailable
     }
   }
