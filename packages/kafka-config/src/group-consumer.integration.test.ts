@@ -30,7 +30,10 @@ function collect(options: Partial<GroupConsumerOptions> & { topics: string[] }) 
       consumer.start({
         onRecords: some => void fetched.push(some),
         onAssigned: (partitions, assignment) => {
-          assignments.push({ partitions: partitions.map(({ partition }) => partition).sort(), assignment })
+          assignments.push({
+            partitions: partitions.map(({ partition }) => partition).toSorted((a, b) => a - b),
+            assignment,
+          })
         },
         ...handlers,
       }),
@@ -257,8 +260,8 @@ test.each(['in memory', 'committed'] as const)(
     const groupId = uniqueName('group')
     await produceValues(topic, ['before the start'])
     const first = collect({ groupId, topics: [topic], from: 'latest', positions })
-    let duringRevoke = async () => {}
-    await first.start({ onRevoked: () => duringRevoke() })
+    let duringRevoke: (() => Promise<void>) | undefined
+    await first.start({ onRevoked: () => duringRevoke?.() })
     // Produced right after start, before anything else was fetched.
     await produceValues(topic, ['a'])
     await eventually(() => expect(first.values()).toEqual(['a']), {
@@ -273,7 +276,7 @@ test.each(['in memory', 'committed'] as const)(
     const second = collect({ groupId, topics: [topic], from: 'latest', positions })
     await second.start()
     await eventually(() => expect(first.assignments).toHaveLength(2), { what: 'the rejoin' })
-    duringRevoke = async () => {}
+    duringRevoke = undefined
     await second.consumer.stop()
     await produceValues(topic, ['c'])
     await eventually(

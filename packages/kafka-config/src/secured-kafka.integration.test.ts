@@ -34,7 +34,7 @@ let caFile: string
 beforeAll(async () => {
   const dir = await mkdtemp(join(tmpdir(), 'kafka-pattern-tls-'))
   const certificate = await createCertificate(dir)
-  caFile = certificate.caFile
+  caFile = certificate.authority
   const [plaintextPort, controllerPort, saslPort, tlsPort, saslTlsPort] = await findFreePorts(5)
   const listeners = {
     PLAINTEXT: plaintextPort,
@@ -67,12 +67,11 @@ beforeAll(async () => {
       ...Object.fromEntries(jaas),
     },
   })
-  ;[plaintext, sasl, tls, saslTls] = Object.values(listeners).map(port => `127.0.0.1:${port}`) as [
-    string,
-    string,
-    string,
-    string,
-  ]
+  const address = (name: keyof typeof listeners) => `127.0.0.1:${listeners[name]}`
+  plaintext = address('PLAINTEXT')
+  sasl = address('SASL_PLAINTEXT')
+  tls = address('SSL')
+  saslTls = address('SASL_SSL')
   await createScramUser(plaintextPort!, username, password)
   return async () => {
     await kafka.stop()
@@ -160,7 +159,7 @@ test('consumes over TLS with SCRAM', async () => {
   onTestFinished(() => consumer.stop())
   const seen: string[] = []
   await consumer.start({
-    onRecords: ({ records }) => void seen.push(...records.map(({ value }) => `${value}`)),
+    onRecords: ({ records }) => void seen.push(...records.map(({ value }) => String(value))),
   })
   await produce([{ topic, key: 'k', value: 'over TLS' }], on)
   await eventually(() => expect(seen).toEqual(['over TLS']), { what: 'the record' })
@@ -187,12 +186,23 @@ async function createCertificate(dir: string) {
       'broker',
     ])
   await keytool(
-    ...['-genkeypair', '-keyalg', 'EC', '-storetype', 'PKCS12', '-validity', '2'],
-    ...['-dname', 'CN=127.0.0.1', '-ext', 'SAN=ip:127.0.0.1', '-ext', 'bc=ca:true'],
+    '-genkeypair',
+    '-keyalg',
+    'EC',
+    '-storetype',
+    'PKCS12',
+    '-validity',
+    '2',
+    '-dname',
+    'CN=127.0.0.1',
+    '-ext',
+    'SAN=ip:127.0.0.1',
+    '-ext',
+    'bc=ca:true',
   )
-  const caFile = join(dir, 'ca.pem')
-  await keytool('-exportcert', '-rfc', '-file', caFile)
-  return { keystore, keystorePassword, caFile }
+  const authority = join(dir, 'ca.pem')
+  await keytool('-exportcert', '-rfc', '-file', authority)
+  return { keystore, keystorePassword, authority }
 }
 
 /**

@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest'
+import { differencesBetween } from './topics.ts'
+
+const spec = { topic: 't', partitions: 3, replicationFactor: 1, configs: { 'cleanup.policy': 'compact' } }
+const state = { partitions: 3, replicationFactor: 1, configs: { 'cleanup.policy': 'compact' } }
+
+test.each([
+  ['the same', {}, []],
+  ['configs that nobody specified', { configs: { ...state.configs, 'retention.ms': '1' } }, []],
+  ['partitions', { partitions: 6 }, [{ what: 'partitions', wanted: '3', found: '6' }]],
+  ['replication factor', { replicationFactor: 3 }, [{ what: 'replication factor', wanted: '1', found: '3' }]],
+  [
+    'a config',
+    { configs: { 'cleanup.policy': 'delete' } },
+    [{ what: 'cleanup.policy', wanted: 'compact', found: 'delete' }],
+  ],
+  ['an unknown config', { configs: {} }, [{ what: 'cleanup.policy', wanted: 'compact', found: 'unknown' }]],
+])('differences: %s', (_, changes, expected) => {
+  expect(differencesBetween(spec, { ...state, ...changes })).toEqual(expected)
+})
