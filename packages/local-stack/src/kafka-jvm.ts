@@ -1,6 +1,6 @@
 /** How the broker's Java is called: class path, memory, and what makes it start fast. */
 import { createHash } from 'node:crypto'
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fetchJars, type Progress } from './maven.ts'
 import { requireJava } from './tools.ts'
@@ -82,6 +82,7 @@ async function buildClassArchive(
       await rehearse(withOption(jvm, `-XX:ArchiveClassesAtExit=${join(unfinished, archiveName)}`))
     } catch (error) {
       // Without an archive everything works, only slower; the reason stays where one would look for the archive.
+      await rm(join(unfinished, archiveName), { force: true })
       await writeFile(join(unfinished, 'failure.txt'), String(error))
     }
   })

@@ -56,10 +56,10 @@ export type StartedKafka = {
   readonly brokers: string[]
   readonly nodes: KafkaNode[]
   /**
-   * Ends every broker (SIGKILL for one that takes longer than `timeoutMs`, 15 s by default) and frees the ports.
+   * Ends every broker (SIGKILL for one that takes longer than 15 s) and frees the ports.
    * The data stays, unless the folder was a temporary one of `startKafka`.
    */
-  stop(timeoutMs?: number): Promise<void>
+  stop(): Promise<void>
 }
 
 /**
@@ -69,7 +69,13 @@ export type StartedKafka = {
  *   when brokers already run on `dataDir`, or when it holds a cluster of another size
  */
 export async function startKafka(options: KafkaOptions = {}): Promise<StartedKafka> {
-  // The plainest mistake first, before anything is fetched for it.
+  // The plainest mistakes first, before anything is fetched for them.
+  const count = options.brokers ?? 1
+  if (options.ports !== undefined && options.ports.length !== count) {
+    throw new LocalStackError(
+      `${count} broker(s) need ${count} port(s), but ${options.ports.length} were given.`,
+    )
+  }
   for (const port of options.ports ?? []) await requireFreePort(port)
   const jvm = await prepareKafkaJvm({
     tuning: options.tuning ?? 'start',
@@ -77,7 +83,9 @@ export async function startKafka(options: KafkaOptions = {}): Promise<StartedKaf
     progress: options.progress ?? (() => {}),
     async rehearse(rehearsalJvm) {
       const kafka = await launchKafka({ brokers: 1 }, rehearsalJvm)
-      await kafka.stop(rehearsalStopTimeoutMs)
+      const inOrder = await kafka.nodes[0]?.stop(rehearsalStopTimeoutMs)
+      await kafka.stop()
+      if (inOrder !== true) throw new LocalStackError('The rehearsing broker did not end in time.')
     },
   })
   return launchKafka(options, jvm)
@@ -85,11 +93,6 @@ export async function startKafka(options: KafkaOptions = {}): Promise<StartedKaf
 
 async function launchKafka(options: KafkaOptions, jvm: KafkaJvm): Promise<StartedKafka> {
   const count = options.brokers ?? 1
-  if (options.ports !== undefined && options.ports.length !== count) {
-    throw new LocalStackError(
-      `${count} broker(s) need ${count} port(s), but ${options.ports.length} were given.`,
-    )
-  }
   const dataDir = resolve(options.dataDir ?? (await mkdtemp(join(tmpdir(), 'kafka-pattern-'))))
   await mkdir(dataDir, { recursive: true })
 
@@ -111,6 +114,7 @@ async function launchKafka(options: KafkaOptions, jvm: KafkaJvm): Promise<Starte
     await Promise.all(state.nodes.map(node => startNode(dataDir, state, node, count)))
   } catch (error) {
     await Promise.all(kafka.nodes.map(node => node.kill()))
+    await kafka.stop()
     throw error
   }
   return kafka
@@ -131,8 +135,8 @@ function attach(dataDir: string, state: KafkaState): StartedKafka {
     dataDir,
     brokers: nodes.map(node => node.address),
     nodes,
-    async stop(timeoutMs) {
-      await Promise.all(nodes.map(node => node.stop(timeoutMs)))
+    async stop() {
+      await Promise.all(nodes.map(node => node.stop()))
       if (state.temporary) await rm(dataDir, { recursive: true, force: true })
     },
   }

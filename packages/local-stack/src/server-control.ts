@@ -12,8 +12,8 @@ export type ControlledServer = {
   isRunning(): Promise<boolean>
   /** Starts a stopped or killed server again on its data and port; resolves when it is ready. */
   start(): Promise<void>
-  /** SIGTERM, and SIGKILL when it has not ended in order after `timeoutMs` (15 s by default). */
-  stop(timeoutMs?: number): Promise<void>
+  /** SIGTERM, and SIGKILL when it has not ended in order after `timeoutMs` (15 s by default): then false. */
+  stop(timeoutMs?: number): Promise<boolean>
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>
   /** SIGSTOP: its connections stay open, nothing answers. */
@@ -34,9 +34,7 @@ export type ServerHandle = {
 }
 
 export function controlServer({ title, port, state, save, launch }: ServerHandle): ControlledServer {
-  const end = async (how: (identity: ProcessIdentity) => Promise<void>) => {
-    if (state.process === null) return
-    await how(state.process)
+  const ended = () => {
     state.process = null
     save()
   }
@@ -56,8 +54,17 @@ export function controlServer({ title, port, state, save, launch }: ServerHandle
       await requireFreePort(port)
       await launch()
     },
-    stop: (timeoutMs = defaultStopTimeoutMs) => end(identity => stopProcess(identity, timeoutMs)),
-    kill: () => end(killProcess),
+    async stop(timeoutMs = defaultStopTimeoutMs) {
+      if (state.process === null) return true
+      const inOrder = await stopProcess(state.process, timeoutMs)
+      ended()
+      return inOrder
+    },
+    async kill() {
+      if (state.process === null) return
+      await killProcess(state.process)
+      ended()
+    },
     freeze: () => signal('SIGSTOP'),
     thaw: () => signal('SIGCONT'),
   }

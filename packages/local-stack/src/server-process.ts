@@ -73,13 +73,14 @@ export async function waitUntilReady(
   }
 }
 
-/** SIGTERM, and SIGKILL when the process is still there after `timeoutMs`. Returns when it is gone. */
-export async function stopProcess(identity: ProcessIdentity, timeoutMs: number): Promise<void> {
-  if (!(await signalProcess(identity, 'SIGTERM'))) return
+/** SIGTERM, and SIGKILL when the process is still there after `timeoutMs`: then false. Returns when it is gone. */
+export async function stopProcess(identity: ProcessIdentity, timeoutMs: number): Promise<boolean> {
+  if (!(await signalProcess(identity, 'SIGTERM'))) return true
   // A frozen process gets its SIGTERM only once it is thawed.
   await signalProcess(identity, 'SIGCONT')
-  if (await waitForExit(identity, timeoutMs)) return
+  if (await waitForExit(identity, timeoutMs)) return true
   await killProcess(identity)
+  return false
 }
 
 /** SIGKILL. Returns when the process is gone. */

@@ -1,0 +1,122 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { findKafka, startKafka } from './kafka.ts'
+import { describeCluster } from './kafka-readiness.ts'
+import { findFreePort, isPortFree } from './ports.ts'
+import { identifyProcess } from './process-identity.ts'
+import { exists } from './user-cache.ts'
+
+let dataDir: string
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'local-stack-test-'))
+  return async () => {
+    const kafka = await findKafka(dataDir)
+    await Promise.all(kafka?.nodes.map(node => node.kill()) ?? [])
+    await rm(dataDir, { recursive: true, force: true })
+  }
+})
+
+test('brokers outlive their starter, are found again by their folder, and leave nothing after stop', async () => {
+  // A starter with a process group of its own, which is then killed as a whole, as Ctrl-C in its terminal would.
+  const script = `
+    import { startKafka } from ${JSON.stringify(join(import.meta.dirname, 'kafka.ts'))}
+    await startKafka({ dataDir: ${JSON.stringify(dataDir)} })
+    console.log('started')
+    setInterval(() => {}, 1000)`
+  const starter = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(starter.stdout, 'data')
+  process.kill(-starter.pid!, 'SIGINT')
+  process.kill(-starter.pid!, 'SIGKILL')
+  await once(starter, 'exit')
+
+  const kafka = await findKafka(dataDir)
+  const [node] = kafka!.nodes
+  expect(await describeCluster({ host: '127.0.0.1', port: node!.port })).toMatchObject({ brokerIds: [1] })
+  await expect(startKafka({ dataDir })).rejects.toThrow(/already runs on/)
+
+  const { pid, port } = node!
+  await kafka!.stop()
+  expect(await identifyProcess(pid!)).toBeNull()
+  expect(await isPortFree(port)).toBe(true)
+  expect(await findKafka(dataDir)).toBeNull()
+  // The data stays: the next start is the same cluster, on the same port.
+  const ids = await readFile(join(dataDir, 'node-1', 'data', 'meta.properties'), 'utf8')
+  const again = await startKafka({ dataDir })
+  expect(again.nodes[0]?.port).toBe(port)
+  expect(await readFile(join(dataDir, 'node-1', 'data', 'meta.properties'), 'utf8')).toBe(ids)
+
+  await again.nodes[0]!.kill()
+  expect(await isPortFree(port)).toBe(true)
+  await again.nodes[0]!.start()
+  expect(await again.nodes[0]!.isRunning()).toBe(true)
+  await again.stop()
+})
+
+test('a process that has got the pid of a broker is neither taken for it nor signalled', async () => {
+  const stranger = spawn('sleep', ['60'])
+  try {
+    await once(stranger, 'spawn')
+    const process = { pid: stranger.pid, startTime: 'when the broker started' }
+    await writeFile(
+      join(dataDir, 'state.json'),
+      JSON.stringify({
+        kind: 'kafka',
+        clusterId: 'c',
+        temporary: false,
+        jvm: { jarsDir: '', command: 'java', options: [] },
+        nodes: [
+          { id: 1, port: 1, controllerPort: 2, process },
+          { id: 2, port: 3, controllerPort: 4, process: await identifyProcess(globalThis.process.pid) },
+        ],
+      }),
+    )
+    // The second node is this process, alive, so that there is something to find.
+    const found = await findKafka(dataDir)
+    expect(await found!.nodes[0]!.isRunning()).toBe(false)
+    await expect(found!.nodes[0]!.freeze()).rejects.toThrow('Kafka broker 1 does not run')
+    await found!.nodes[0]!.stop()
+    await found!.nodes[0]!.kill()
+    expect(stranger.exitCode).toBeNull()
+    expect(await identifyProcess(stranger.pid!)).not.toBeNull()
+    await rm(join(dataDir, 'state.json'))
+  } finally {
+    stranger.kill('SIGKILL')
+  }
+})
+
+describe('what keeps a broker from starting is said:', () => {
+  test('a port in use, with what holds it', async () => {
+    const port = await findFreePort()
+    const holder = createServer().listen(port, '127.0.0.1')
+    await once(holder, 'listening')
+    await expect(startKafka({ dataDir, ports: [port] })).rejects.toMatchObject({
+      name: 'PortInUseError',
+      port,
+      holder: expect.stringContaining(`pid ${process.pid}`),
+      message: expect.stringContaining(`Port ${port} on 127.0.0.1 is in use by`),
+    })
+    expect(await exists(join(dataDir, 'state.json'))).toBe(false)
+    holder.close()
+  })
+
+  test('a broker that dies, with the end of its log and nothing left running', async () => {
+    const failed = startKafka({ dataDir, config: { 'log.retention.ms': 'a week' } })
+    await expect(failed).rejects.toThrow(/Kafka broker 1 ended while starting.*log\.retention\.ms/s)
+    expect(await findKafka(dataDir)).toBeNull()
+  })
+
+  test('as many ports as brokers', async () => {
+    await expect(startKafka({ brokers: 3, ports: [29_092] })).rejects.toThrow(
+      /3 broker\(s\) need 3 port\(s\)/,
+    )
+  })
+})
