@@ -40,7 +40,7 @@ test-unit: ## the tests that need no broker, in seconds
 	$(RUN) scripts/test.ts --project unit
 
 check: ## types, lint, format
-	$(RUN) scripts/check.ts
+	$(RUN) --with bench scripts/check.ts
 
-bench: ## measure this project and its peers in one run
+bench: ## measure this project and its peers in one run; make bench FIGURE=http for one figure
 	$(RUN) --with bench bench/src/run.ts

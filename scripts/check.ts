@@ -1,5 +1,4 @@
 /** `make check`: all three checks, also when an earlier one fails, so that one run tells everything. */
-import { installBench } from './bench-workspace.ts'
 import { runCommand } from './command.ts'
 import { runTool } from './run-tool.ts'
 import { done, failed, print } from './terminal.ts'
@@ -12,7 +11,6 @@ const checks: [title: string, tool: string, parameters: string[]][] = [
 ]
 
 await runCommand(async () => {
-  await installBench()
   let failures = 0
   for (const [title, tool, parameters] of checks) {
     const code = await runTool(tool, parameters)

@@ -3,7 +3,8 @@
  * slower minute of the machine hits all of them; each turn is a process of its own; the first round is a warm-up and
  * is not counted. Prints Markdown tables; writes results/bench.json and results/bench.svg.
  *
- * Options: --figure <id> (repeatable), --repetitions <n> (3), --seconds <n> (5, measured time of a producing turn).
+ * Options: --repetitions <n> (3), --seconds <n> (5, measured time of a producing turn). FIGURE=<id>,<id> in the
+ * environment chooses figures.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
@@ -28,12 +29,11 @@ import type { Result, Task } from './task.ts'
 const CONSUMED_RECORDS = 1_000_000
 const { values: options } = parseArgs({
   options: {
-    figure: { type: 'string', multiple: true },
     repetitions: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '5' },
   },
 })
-const wanted = options.figure ?? figures.map(figure => figure.id)
+const wanted: string[] = process.env['FIGURE']?.split(',') ?? figures.map(figure => figure.id)
 const unknown = wanted.filter(id => !figures.some(figure => figure.id === id))
 if (unknown.length > 0) {
   console.error(`No figure ${unknown.join(', ')}; there are: ${figures.map(figure => figure.id).join(', ')}`)
