@@ -87,6 +87,16 @@ test('the record is not changed', () => {
   expect(headers).toEqual({ tag: [Buffer.from('a')], 'dlt.topic': [Buffer.from('x'), Buffer.from('y')] })
 })
 
+test('reading a dead letter does not change it', () => {
+  const letter = stored(
+    toDeadLetter({ ...record, headers: { 'dlt.topic': Buffer.from('earlier') } }, failure),
+  )
+  const before = Object.keys(letter.headers)
+  readDeadLetter(letter)
+  expect(Object.keys(letter.headers)).toEqual(before)
+  expect(letter.headers['dlt.topic']).toEqual([Buffer.from('earlier'), Buffer.from('user')])
+})
+
 describe('what was put in comes back', () => {
   test.each<[string, Partial<ConsumedRecord>]>([
     ['a record as usual', {}],

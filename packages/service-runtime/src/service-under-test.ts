@@ -66,6 +66,8 @@ await service.run(async () => {
       return
     case 'waits for a closer':
       await closer.promise
+      // Longer than closing all that is registered by now.
+      await new Promise(resolve => setTimeout(resolve, 100))
       service.onStop('the late one', () => logger.info('the late one is closed'))
   }
 })
