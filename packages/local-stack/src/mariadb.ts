@@ -149,6 +149,8 @@ async function launch(dataDir: string, state: MariaDbState): Promise<void> {
       '--socket=mariadb.sock',
       '--pid-file=mariadb.pid',
       '--character-set-server=utf8mb4',
+      // With TLS each start makes a new RSA key, which takes anything from one second to half a minute.
+      '--skip-ssl',
       ...(state.binlog ? ['--log-bin=binlog', '--binlog-format=ROW', '--server-id=1'] : []),
       ...asThisUser(),
     ],
