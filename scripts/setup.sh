@@ -42,6 +42,7 @@ install_packages() { # DIRECTORY WHAT
   require_npm
   pnpm=$(pnpm_package)
   say "Setting up: $2, by npx $pnpm (once)"
+  started=$(date +%s)
   log=$(mktemp)
   status=$(mktemp)
   # npm's warnings are about settings of its own; errors still come through.
@@ -51,7 +52,7 @@ install_packages() { # DIRECTORY WHAT
     tail -n 20 "$log" >&2
     stop 'The packages could not be installed; the end of the output is above. Is the network there? Trying again is safe.'
   fi
-  say "Set up: $(sed -n 's/^Done in \([0-9.]*m\{0,1\}s\).*/\1/p' "$log" | tail -n 1)"
+  say "Set up after $(($(date +%s) - started)) s"
   rm -f "$log" "$status"
 }
 

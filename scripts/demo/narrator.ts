@@ -48,10 +48,9 @@ export function createNarrator(services: ComposeService[]): Narrator {
         }
         case 'dead-lettered': {
           const { category, reason } = journey.deadLetter!
-          line(
-            'batch-consumer',
-            `${what()} ${colors.red(`dead-lettered (${category}): ${reason}`)} ${colors.dim(`-> ${formatPlace(journey.deadLetter!)}`)}`,
-          )
+          const place = formatPlace(journey.deadLetter!)
+          line('batch-consumer', `${what()} ${colors.red(`dead-lettered to ${place}, ${category}:`)}`)
+          line('', `${' '.repeat(what().length)} ${colors.dim(reason)}`)
           return
         }
         case 'processed':

@@ -19,8 +19,10 @@ export function describeFlowEvent(event: FlowEvent): string {
     case 'batch committed':
       break
   }
-  const range = `${event.firstOffset}-${BigInt(event.nextOffset) - 1n}`
-  return `${event.topic}/${event.partition}@${range} ${colors.green(`batch ${event.batch} committed, ${event.records} records`)}`
+  const last = String(BigInt(event.nextOffset) - 1n)
+  const offsets = last === event.firstOffset ? last : `${event.firstOffset}-${last}`
+  const records = event.records === 1 ? '1 record' : `${event.records} records`
+  return `${event.topic}/${event.partition}@${offsets} ${colors.green(`batch ${event.batch} committed, ${records}`)}`
 }
 
 function placeOf({ topic, partition, offset }: { topic: string; partition: number; offset: string }): string {

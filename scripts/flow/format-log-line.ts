@@ -14,7 +14,7 @@ export function formatLogLine(line: string): string {
   const entry = parseEntry(line)
   if (entry === null) return line
   const { time, level, msg, pid: _pid, hostname: _hostname, name: _name, err, ...fields } = entry
-  const rest = Object.entries(fields).map(([key, value]) => `${key}=${text(value)}`)
+  const rest = Object.entries(fields).map(([key, value]) => `${key}=${quoted(value)}`)
   const stack = typeof err === 'object' && err !== null && 'stack' in err ? `\n${text(err.stack)}` : ''
   return [
     colors.dim(timeOf(time)),
@@ -46,4 +46,8 @@ function parseEntry(line: string): Record<string, unknown> | null {
 
 function text(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function quoted(value: unknown): string {
+  return typeof value === 'string' && !/\s/.test(value) ? value : JSON.stringify(value)
 }
