@@ -62,17 +62,30 @@ test('each of 10,000 concurrent sends learns where its own record is, in far few
   for (const { partition, offset, value } of claims) expect(stored.get(`${partition}/${offset}`)).toBe(value)
 })
 
-test('concurrent sends for several topics leave in one request; a send after them in another', async () => {
+test('what is sent within a linger leaves in one request, whoever sends it and to whichever topic', async () => {
   const topics = [await createTopic({ partitions: 3 }), await createTopic({ partitions: 3 })]
-  const producer = await connectedProducer()
+  const producer = await connectedProducer({ lingerMs: 300 })
   const requests = countProduceRequests()
 
-  await Promise.all(
-    topics.flatMap(topic => ['a', 'b', 'c'].map(key => producer.send({ topic, key, value: key }))),
-  )
+  const sends: Promise<unknown>[] = []
+  for (const topic of topics) {
+    for (const key of ['a', 'b', 'c']) {
+      sends.push(producer.send({ topic, key, value: key }))
+      await new Promise(resolve => setTimeout(resolve, 5))
+    }
+  }
+  await Promise.all(sends)
   expect(requests()).toBe(1)
+
   await producer.send({ topic: topics[0]!, key: 'a', value: 'later' })
   expect(requests()).toBe(2)
+})
+
+test('what fills a batch does not wait for the linger', async () => {
+  const topic = await createTopic()
+  const producer = await connectedProducer({ lingerMs: 30_000, batchBytes: 10_000 })
+  const record = { topic, key: 'k', value: 'x'.repeat(1_000) }
+  expect(await Promise.all(Array.from({ length: 12 }, () => producer.send(record)))).toHaveLength(12)
 })
 
 test('a record arrives as it was given, with the time of the call', async () => {
