@@ -13,7 +13,10 @@ const schema = z.object({
   DB_PASSWORD: z.string().min(8).optional(),
   DB_URL: z.url({ protocol: /^mysql$/ }).optional(),
   LICENCE: settingsTypes.secret.max(4).optional(),
+  FROM: z.enum(['earliest', 'latest']),
 })
+
+const required = { TOPICS: 'user', FROM: 'earliest' }
 
 function messageFor(environment: Environment): string {
   try {
@@ -26,12 +29,13 @@ function messageFor(environment: Environment): string {
 }
 
 test('defaults hold for everything that is not set', () => {
-  expect(parseSettings(schema, { TOPICS: 'user' })).toEqual({
+  expect(parseSettings(schema, required)).toEqual({
     LOG_LEVEL: 'info',
     PROBE_PORT: 0,
     PROBE_HOST: '127.0.0.1',
     SHUTDOWN_TIMEOUT_MS: 25_000,
     TOPICS: ['user'],
+    FROM: 'earliest',
     PORT: 3001,
     BATCH_SIZE: 5,
     TLS: false,
@@ -39,7 +43,7 @@ test('defaults hold for everything that is not set', () => {
 })
 
 test('an empty string counts as not set', () => {
-  const settings = parseSettings(schema, { TOPICS: 'user', PORT: '', TLS: '', TIMEOUT_MS: '', LOG_LEVEL: '' })
+  const settings = parseSettings(schema, { ...required, PORT: '', TLS: '', TIMEOUT_MS: '', LOG_LEVEL: '' })
   expect(settings).toMatchObject({ PORT: 3001, TLS: false, LOG_LEVEL: 'info' })
   expect(settings).not.toHaveProperty('TIMEOUT_MS')
 })
@@ -56,7 +60,7 @@ describe('text becomes a value', () => {
     ['TOPICS', 'user', ['user']],
     ['TOPICS', 'user, family ,coworker', ['user', 'family', 'coworker']],
   ])('%s=%j', (key, text, value) => {
-    expect(parseSettings(schema, { TOPICS: 'user', [key]: text })).toHaveProperty(key, value)
+    expect(parseSettings(schema, { ...required, [key]: text })).toHaveProperty(key, value)
   })
 })
 
@@ -74,7 +78,7 @@ describe('text that is no value is refused, with what it was', () => {
     ['TOPICS', 'user,,family', 'must be a list such as a,b,c without empty places (was "user,,family")'],
     ['TOPICS', ' ', 'must be a list such as a,b,c without empty places (was " ")'],
   ])('%s=%j', (key, text, problem) => {
-    expect(messageFor({ TOPICS: 'user', [key]: text })).toBe(`a setting is wrong\n  ${key}  ${problem}`)
+    expect(messageFor({ ...required, [key]: text })).toBe(`a setting is wrong\n  ${key}  ${problem}`)
   })
 })
 
@@ -82,16 +86,17 @@ test('all bad keys are in one message, one line each', () => {
   const message = messageFor({ PORT: 'abc', LOG_LEVEL: 'loud', TLS: 'maybe' })
   expect(message.split('\n')).toEqual([
     'settings are wrong',
-    expect.stringMatching(/^ {2}LOG_LEVEL {2}Invalid option: .*"info".* \(was "loud"\)$/),
+    expect.stringMatching(/^ {2}LOG_LEVEL {2}must be one of trace, .*, info, .* \(was "loud"\)$/),
     '  TOPICS     is not set',
     '  PORT       must be a whole number from 0 to 65535 (was "abc")',
     '  TLS        must be true or false (was "maybe")',
+    '  FROM       is not set',
   ])
 })
 
 test('the error names the keys', () => {
   expect(() => parseSettings(schema, { PORT: 'abc' })).toThrow(
-    expect.objectContaining({ name: 'SettingsError', keys: ['TOPICS', 'PORT'] }),
+    expect.objectContaining({ name: 'SettingsError', keys: ['TOPICS', 'PORT', 'FROM'] }),
   )
 })
 
@@ -101,7 +106,7 @@ describe('no message holds a secret', () => {
     ['a type that is marked', { LICENCE: 'hunter2' }],
     ['the password within a URL', { DB_URL: 'http://root:hunter2@db:3306' }],
   ])('%s', (_name, environment) => {
-    const message = messageFor({ TOPICS: 'user', ...environment })
+    const message = messageFor({ ...required, ...environment })
     expect(message).toContain(Object.keys(environment)[0])
     expect(message).not.toContain('hunter2')
   })

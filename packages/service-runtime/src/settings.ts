@@ -18,7 +18,7 @@ export const settingsTypes = {
     .transform(text => text.split(',').map(item => item.trim()))
     .refine(items => items.every(item => item !== ''), 'must be a list such as a,b,c without empty places'),
   /** true/false, yes/no, on/off, 1/0. */
-  flag: z.stringbool({ error: 'must be true or false' }),
+  flag: z.stringbool(),
   /** 0 asks the system for any free port. */
   port: wholeNumber({ min: 0, max: 65_535 }),
   /** A timeout in ms, as long as Node's timers can wait (24 days). */
@@ -73,14 +73,14 @@ export class SettingsError extends Error {
  */
 export function parseSettings<S extends z.ZodType>(schema: S, environment: Environment): z.output<S> {
   const given = withoutEmpty(environment)
-  const parsed = schema.safeParse(given)
+  const parsed = schema.safeParse(given, { error: sayChoices })
   if (parsed.success) return parsed.data
 
   const secretKeys = keysMarkedSecret(schema)
   throw new SettingsError(
     parsed.error.issues.map(issue => {
       const key = String(issue.path[0] ?? '(together)')
-      return { key, problem: describe(issue.message, key, given[key], secretKeys) }
+      return { key, problem: describe(issue, key, given[key], secretKeys) }
     }),
   )
 }
@@ -119,8 +119,22 @@ function withoutEmpty(environment: Environment): Environment {
   return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
 }
 
-function describe(message: string, key: string, given: string | undefined, secretKeys: Set<string>): string {
-  if (given === undefined) return message.startsWith('Invalid input') ? 'is not set' : `${message} (not set)`
+/** In the words of the other messages; of the many spellings of true and false two are enough. */
+function sayChoices(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code !== 'invalid_value') return undefined
+  const isFlag = issue.values.includes('true') && issue.values.includes('false')
+  return isFlag ? 'must be true or false' : `must be one of ${issue.values.join(', ')}`
+}
+
+function describe(
+  issue: z.core.$ZodIssue,
+  key: string,
+  given: string | undefined,
+  secretKeys: Set<string>,
+): string {
+  const { code, message } = issue
+  // A custom issue is about other keys too, such as a user name without its password.
+  if (given === undefined) return code === 'custom' ? `${message} (not set)` : 'is not set'
   const secret = secretKeys.has(key) || /PASSWORD|SECRET|TOKEN/i.test(key)
   return `${message} (${secret ? 'its value is not shown' : `was ${JSON.stringify(hidePasswordOfUrl(given))}`})`
 }
