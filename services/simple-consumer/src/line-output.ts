@@ -26,16 +26,15 @@ const bytesPerUnit = 3
 export function createLineOutput(stream: Writable): PrintLines {
   // A write for each line would cost more than all the rest; one text of all lines would be megabytes of short-lived memory.
   const page = Buffer.allocUnsafe(pageBytes)
-  // The callback of the write that failed says the same to whoever can act on it; without a listener, the event would
-  // end the process in the middle of its drain.
-  stream.on('error', () => {})
+  let closed: OutputClosedError | undefined
+  // Also when it was a log line that found nobody: the next record to print says so.
+  stream.on('error', error => (closed ??= new OutputClosedError(error)))
 
   function write(bytes: Buffer): Promise<void> {
     return new Promise((resolve, reject) => {
-      stream.write(bytes, error => {
-        if (error) reject(new OutputClosedError(error))
-        else resolve()
-      })
+      // A stream that has failed may never call back again.
+      if (closed !== undefined) reject(closed)
+      else stream.write(bytes, error => (error ? reject(new OutputClosedError(error)) : resolve()))
     })
   }
 

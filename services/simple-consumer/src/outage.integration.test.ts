@@ -1,0 +1,59 @@
+import {
+  createTopic,
+  eventually,
+  produce,
+  startOwnKafka,
+  startService,
+  withAdmin,
+} from '@kafka-pattern/test-kit'
+import { expect, test } from 'vitest'
+
+test('an outage is waited out: it goes on behind the last record printed, and reads a new partition from its start', async () => {
+  const kafka = await startOwnKafka()
+  const topic = await createTopic({ on: kafka, partitions: 2 })
+  const consumer = await startService('simple-consumer', {
+    KAFKA_BROKERS: kafka.brokers.join(','),
+    KAFKA_TOPICS: topic,
+  })
+  const printed = () =>
+    consumer.stdoutLines.filter(line => line.startsWith('[consume]')).map(line => line.split(' ').at(-1))
+  const records = (prefix: string) =>
+    Array.from({ length: 20 }, (_, i) => ({ topic, key: `k${i}`, value: `${prefix}${i}` }))
+
+  await produce(records('before'), kafka)
+  await eventually(() => expect(printed()).toHaveLength(20), { what: 'the records before the outage' })
+  await kafka.nodes[0]?.kill()
+  await eventually(async () => expect((await fetch(`${consumer.probeUrl}/readyz`)).status).toBe(503), {
+    what: 'readiness to be withdrawn',
+  })
+
+  await kafka.nodes[0]?.start()
+  // Before the consumer is back, so that it was not there when these were produced.
+  await withAdmin(kafka, admin => admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] }))
+  await produce([...records('after'), { topic, key: 'new', value: 'in-new-partition', partition: 2 }], kafka)
+  await eventually(() => expect(printed().length).toBeGreaterThanOrEqual(41), {
+    what: 'the records after the outage',
+  })
+  const expected = [...records('before'), ...records('after')].map(({ value }) => value)
+  expect(new Set(printed())).toEqual(new Set([...expected, 'in-new-partition']))
+  expect(printed()).toHaveLength(41)
+  await eventually(async () => expect((await fetch(`${consumer.probeUrl}/readyz`)).status).toBe(200), {
+    what: 'readiness to come back',
+  })
+})
+
+test('down at start: it waits, says for what, and joins when the broker is there', async () => {
+  const kafka = await startOwnKafka()
+  const topic = await createTopic({ on: kafka })
+  await kafka.nodes[0]?.kill()
+  const env = { KAFKA_BROKERS: kafka.brokers.join(','), KAFKA_TOPICS: topic }
+  const consumer = await startService('simple-consumer', env, { waitReady: false })
+  await consumer.waitForLog(({ msg }) => msg === 'waiting for a Kafka broker to answer')
+  expect((await fetch(`${consumer.probeUrl}/readyz`)).status).toBe(503)
+  await kafka.nodes[0]?.start()
+  await consumer.waitForLog(({ msg }) => msg === 'ready')
+  await produce([{ topic, key: 'k', value: 'v' }], kafka)
+  await eventually(() => expect(consumer.stdoutLines).toContain(`[consume] ${topic} 0 0 k v`), {
+    what: 'its line',
+  })
+})
