@@ -19,15 +19,15 @@ import { Socket } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 
-const runsDir = join(tmpdir(), `kafka-pattern-tests-${userInfo().username}`)
 const kafkaPrefix = 'kafka-'
 const processesDir = 'processes'
 const ownerFile = 'owner.json'
 
 /** Makes the folder of a new run, watched by a reaper; ends first what abandoned runs left behind. */
 export async function beginRun(): Promise<string> {
+  const runsDir = join(tmpdir(), `kafka-pattern-tests-${userInfo().username}`)
   await mkdir(runsDir, { recursive: true })
-  await endAbandonedRuns()
+  await endAbandonedRuns(runsDir)
   const runDir = await mkdtemp(join(runsDir, 'run-'))
   await mkdir(join(runDir, processesDir))
   await writeFile(join(runDir, ownerFile), JSON.stringify(await identifyProcess(process.pid)))
@@ -59,7 +59,7 @@ export async function endRun(runDir: string): Promise<void> {
   await rm(runDir, { recursive: true, force: true, maxRetries: 5 })
 }
 
-async function endAbandonedRuns(): Promise<void> {
+async function endAbandonedRuns(runsDir: string): Promise<void> {
   for (const name of await readdir(runsDir)) {
     const runDir = join(runsDir, name)
     const owner = await readIdentity(join(runDir, ownerFile))
