@@ -88,6 +88,14 @@ test('half a response that was cut off does not garble the next connection', asy
   expect(await response).toEqual(BODY)
 })
 
+test('requests that find the connection closed open one socket, not one each', async () => {
+  const { connection, sockets } = createConnection()
+
+  await Promise.all([connection.connect(), connection.connect(), connection.connect()])
+
+  expect(sockets).toHaveLength(1)
+})
+
 test('a socket that was given up does not end its successor', async () => {
   const { connection, sockets, send } = createConnection()
   await connection.connect()

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { internal } from './kafkajs-under-test.ts'
 
 const ConsumerGroup = internal('consumer/consumerGroup')
@@ -7,11 +7,13 @@ const { MemberAssignment } = internal('consumer/assignerProtocol')
 
 const GROUP_LOAD_IN_PROGRESS = 14
 const NOT_COORDINATOR_FOR_GROUP = 16
+const FENCED_INSTANCE_ID = 82
 const silent = { debug() {}, info() {}, warn() {}, error() {}, namespace: () => silent }
 
-/** A group whose coordinator answers the first joins with these errors. */
+/** A group whose coordinator answers the next joins with these errors. */
 function createGroup(errorCodes: number[]) {
   let lookups = 0
+  const onPartitionsRevoked = vi.fn<() => Promise<void>>(async () => {})
   const coordinator = {
     joinGroup: async () => {
       const code = errorCodes.shift()
@@ -38,8 +40,10 @@ function createGroup(errorCodes: number[]) {
     assigners: [],
     logger: silent,
     instrumentationEmitter: { emit() {} },
+    heartbeatInterval: 3_000,
+    onPartitionsRevoked,
   })
-  return { group, lookups: () => lookups }
+  return { group, onPartitionsRevoked, lookups: () => lookups }
 }
 
 test('a coordinator that is still loading, or has moved, is looked up and asked again', async () => {
@@ -57,4 +61,17 @@ test('several fetchers that find their metadata stale rejoin once', async () => 
   await Promise.all([group.joinAndSync(), group.joinAndSync()])
 
   expect(lookups()).toBe(1)
+})
+
+test('an assignment is revoked once, even if the rejoin fails and the consumer stops upon that', async () => {
+  const errorCodes: number[] = []
+  const { group, onPartitionsRevoked } = createGroup(errorCodes)
+  await group.joinAndSync()
+  expect(onPartitionsRevoked).not.toHaveBeenCalled()
+
+  errorCodes.push(FENCED_INSTANCE_ID)
+  await expect(group.joinAndSync()).rejects.toMatchObject({ type: 'FENCED_INSTANCE_ID' })
+  await group.revokeAssignment()
+
+  expect(onPartitionsRevoked).toHaveBeenCalledOnce()
 })

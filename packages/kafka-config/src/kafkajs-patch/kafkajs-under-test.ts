@@ -103,6 +103,7 @@ interface RequestQueue {
 
 interface ConsumerGroup {
   joinAndSync(): Promise<void>
+  revokeAssignment(): Promise<void>
   assigned(): { topic: string; partitions: number[] }[]
 }
 
