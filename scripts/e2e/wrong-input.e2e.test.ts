@@ -67,6 +67,19 @@ describe('settings', () => {
   })
 })
 
+test('a demo whose records do not all arrive names those that are missing, and where to look', async () => {
+  const stack = await stackOfThisTest()
+  // Neither full nor old enough: no batch closes while the demo waits.
+  const { code, stdout, output } = await stack.make('up', 'BATCH_SIZE=1000', 'BATCH_TIMEOUT_MS=600000')
+  expect(code, output).not.toBe(0)
+  expect(stdout).toMatch(
+    /Not processed in time: .*Ada user\/\d@\d+.* See `make logs SERVICE=batch-consumer`\./,
+  )
+  expect(stdout).toMatch(/Not dead-lettered in time: unreadable user\/\d@\d+, rejected coworker\/\d@\d+\./)
+  expect(stdout).not.toContain('Not seen in time')
+  expect(stdout).not.toContain('Every record arrived')
+})
+
 describe('ports', () => {
   test('one in use: the port, who holds it, the variable that moves it, and nothing is started', async () => {
     const stack = await stackOfThisTest()

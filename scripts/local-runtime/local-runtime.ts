@@ -18,6 +18,7 @@ import {
   isUpToDate,
   logFile,
   readServiceState,
+  requireReady,
   startService,
   stopService,
   type ServicePaths,
@@ -80,10 +81,7 @@ export function createLocalRuntime(stack: Stack): Runtime {
       const toStart: ComposeService[] = []
       for (const service of wanted) {
         const running = await isRunning(service)
-        if (running && (isKafka(service) || (await isUpToDate(paths, service)))) {
-          report(service, 'runs already')
-          continue
-        }
+        if (running && (isKafka(service) || (await isUpToDate(paths, service)))) continue
         if (running) {
           print(
             `  ${step} ${padVisible(service.name, nameWidth)} its code or settings changed: starting it anew`,
@@ -93,6 +91,11 @@ export function createLocalRuntime(stack: Stack): Runtime {
         toStart.push(service)
       }
       await requireFreePorts(toStart)
+      for (const service of wanted) {
+        if (toStart.includes(service)) continue
+        if (!isKafka(service)) await requireReady(paths, service)
+        report(service, 'runs already')
+      }
       await startInOrder(toStart, start)
     },
 

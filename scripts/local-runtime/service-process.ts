@@ -93,17 +93,21 @@ export async function startService(paths: ServicePaths, service: ComposeService)
   const outcome = await Promise.race([ended, waitUntilReady(probePort, giveUp.signal)])
   giveUp.abort()
   if (outcome === 'ready') return
-  const end = (await readFile(path)).subarray(logStart).toString('utf8')
-  const tail = end.trimEnd().split('\n').slice(-logTailLines).join('\n')
-  if (outcome === 'not ready') {
-    throw new UserError(
-      `${service.name} was not ready after ${readyTimeoutMs / 1000} s. The end of its log, ${path}:\n${tail}`,
-    )
-  }
+  if (outcome === 'not ready') throw await notReadyError(service, path)
   await rm(stateFile(paths, service.name), { force: true })
   throw new UserError(
-    `${service.name} ended while starting (${outcome}). The end of its log, ${path}:\n${tail}`,
+    `${service.name} ended while starting (${outcome}). The end of its log, ${path}:\n${await endOf(path, logStart)}`,
   )
+}
+
+/**
+ * Waits for a service that was started earlier.
+ * @throws {UserError} with the end of its log when it is not ready in time
+ */
+export async function requireReady(paths: ServicePaths, service: ComposeService): Promise<void> {
+  const probePort = Number(service.environment.PROBE_PORT)
+  if ((await waitUntilReady(probePort, new AbortController().signal)) === 'ready') return
+  throw await notReadyError(service, logFile(paths, service.name))
 }
 
 /** SIGTERM, and SIGKILL when it has not ended within its stop_grace_period. False when it did not run. */
@@ -145,6 +149,18 @@ async function waitUntilReady(probePort: number, signal: AbortSignal): Promise<'
     await new Promise(resolve => setTimeout(resolve, 25))
   }
   return 'not ready'
+}
+
+async function notReadyError(service: ComposeService, path: string): Promise<UserError> {
+  const limit = `${readyTimeoutMs / 1000} s`
+  return new UserError(
+    `${service.name} was not ready after ${limit}. The end of its log, ${path}:\n${await endOf(path, 0)}`,
+  )
+}
+
+async function endOf(path: string, from: number): Promise<string> {
+  const text = (await readFile(path)).subarray(from).toString('utf8')
+  return text.trimEnd().split('\n').slice(-logTailLines).join('\n')
 }
 
 function exitOf(child: ChildProcess): Promise<string> {

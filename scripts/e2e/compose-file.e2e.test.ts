@@ -1,0 +1,106 @@
+/** docker-compose.yml is one description only if the local runtime reads in it what Compose reads. */
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { readComposeFile } from '../compose-file/compose-file.ts'
+import { variablesIn } from '../compose-file/interpolate.ts'
+import { composeFilePath } from '../repository.ts'
+
+type ComposeConfig = {
+  name: string
+  services: Record<
+    string,
+    {
+      image: string
+      profiles: string[]
+      environment: Record<string, string>
+      ports: { host_ip: string; published: string; target: number }[]
+      depends_on?: Record<string, { condition: string }>
+      build?: { args: { SERVICE: string } }
+    }
+  >
+}
+
+const variables = { KAFKA_PORT: '9192', BATCH_SIZE: '7', LOG_LEVEL: '', COMPOSE_PROJECT_NAME: 'other' }
+
+/** What Compose makes of the file, which takes no engine; null on a machine without it. */
+async function composeConfig(): Promise<ComposeConfig | null> {
+  const parameters = [
+    'compose',
+    '--file',
+    composeFilePath,
+    '--profile',
+    'pubsub',
+    'config',
+    '--format',
+    'json',
+  ]
+  try {
+    const { stdout } = await promisify(execFile)('docker', parameters, {
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...variables },
+    })
+    return JSON.parse(stdout)
+  } catch (error) {
+    // Without docker or its Compose plugin there is nothing to compare with.
+    if (error instanceof Error && /ENOENT|is not a docker command|unknown/.test(error.message)) return null
+    throw error
+  }
+}
+
+const config = await composeConfig()
+
+// No test where there is no Compose to compare with.
+test.each(config === null ? [] : [config])('the local runtime reads what Compose reads', async compose => {
+  const file = await readComposeFile(composeFilePath, variables)
+  const read = {
+    name: file.projectName,
+    services: Object.fromEntries(
+      file.services.map(service => [
+        service.name,
+        {
+          image: service.image,
+          profiles: service.profiles,
+          environment: service.environment,
+          ports: service.ports.map(port => ['127.0.0.1', port.hostPort, port.containerPort]),
+          dependsOn: service.dependsOn.map(({ service: name, condition }) => [name, condition]),
+          program: service.program,
+        },
+      ]),
+    ),
+  }
+  const expected = {
+    name: compose.name,
+    services: Object.fromEntries(
+      Object.entries(compose.services).map(([name, service]) => [
+        name,
+        {
+          image: service.image,
+          profiles: service.profiles,
+          environment: service.environment,
+          ports: service.ports.map(port => [port.host_ip, Number(port.published), port.target]),
+          dependsOn: Object.entries(service.depends_on ?? {}).map(([on, { condition }]) => [on, condition]),
+          program: service.build?.args.SERVICE ?? null,
+        },
+      ]),
+    ),
+  }
+  expect(read).toEqual(expected)
+})
+
+test('every port of this machine is another one, and a variable moves it', async () => {
+  const file = await readComposeFile(composeFilePath, {})
+  const ports = file.services.flatMap(service => service.ports)
+  expect(new Set(ports.map(port => port.hostPort)).size).toBe(ports.length)
+  expect(new Set(ports.map(port => port.variable)).size).toBe(ports.length)
+  expect(ports.filter(port => port.variable === null)).toEqual([])
+})
+
+test('.env.example names every variable of docker-compose.yml, and no other of its own', async () => {
+  const source = await readFile(composeFilePath, 'utf8')
+  const example = await readFile(composeFilePath.replace('docker-compose.yml', '.env.example'), 'utf8')
+  const named = [...example.matchAll(/^#([A-Z_]+)=/gm)].map(match => match[1]!)
+  const ofTheCommands = ['RUNTIME', 'LOCAL_STACK_DIR', 'COMPOSE_PROJECT_NAME']
+  const used = variablesIn(source.replaceAll(/^\s*#.*$/gm, ''))
+  expect(named.toSorted()).toEqual([...used, ...ofTheCommands].toSorted())
+})
