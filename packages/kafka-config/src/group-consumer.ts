@@ -63,7 +63,7 @@ export interface GroupConsumerOptions {
   rebalanceTimeoutMs?: number
   /** How long the broker holds back an empty answer to a fetch. Default 1,000. */
   maxWaitMs?: number
-  /** Limit of one fetch from one broker. Default 8 MiB. */
+  /** Limit of one fetch from one broker. Default 2 MiB: more is not faster (measured), but takes more memory. */
   maxBytes?: number
   /** Limit of one partition within one fetch. Default 1 MiB. */
   maxBytesPerPartition?: number
@@ -127,7 +127,7 @@ export function createGroupConsumer(kafka: Kafka, options: GroupConsumerOptions)
     sessionTimeoutMs: 30_000,
     rebalanceTimeoutMs: 60_000,
     maxWaitMs: 1_000,
-    maxBytes: 8 * 1024 * 1024,
+    maxBytes: 2 * 1024 * 1024,
     maxBytesPerPartition: 1024 * 1024,
     ...options,
   }
