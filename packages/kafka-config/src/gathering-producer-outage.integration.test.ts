@@ -8,6 +8,7 @@ import {
   withAdmin,
 } from '@kafka-pattern/test-kit'
 import type { OwnKafka } from '@kafka-pattern/test-kit'
+import kafkajs from 'kafkajs'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { DeliveryTimeoutError } from './errors.ts'
 import { createGatheringProducer } from './gathering-producer.ts'
@@ -121,6 +122,30 @@ test('a broker that restarts: nothing is lost, nothing turned round, and the pro
   await broker!.start()
   await eventually(() => expect(producer.connected).toBe(true), { what: 'the producer to be back' })
   await new Promise(resolve => setTimeout(resolve, 500))
+  expect(await faultsOf(await sending.stop(), topic, kafka)).toEqual([])
+})
+
+test('a broker that is silent for longer than a request may take: nothing is lost, nothing turned round', async () => {
+  const kafka = await startOwnKafka()
+  const topic = await createTopic({ partitions: 3, on: kafka })
+  const impatient = new kafkajs.Kafka({
+    brokers: kafka.brokers,
+    requestTimeout: 700,
+    logLevel: kafkajs.logLevel.NOTHING,
+  })
+  const producer = createGatheringProducer(impatient, { logger: kafka.logger, deliveryTimeoutMs: 60_000 })
+  onTestFinished(() => producer.close())
+  await producer.connect()
+  const sending = sendWithoutPause(producer, topic)
+  await new Promise(resolve => setTimeout(resolve, 300))
+
+  const [broker] = kafka.nodes
+  await broker!.freeze()
+  await new Promise(resolve => setTimeout(resolve, 3_000))
+  expect(producer.connected).toBe(false)
+  await broker!.thaw()
+  await eventually(() => expect(producer.connected).toBe(true), { what: 'the producer to be back' })
+  await new Promise(resolve => setTimeout(resolve, 300))
   expect(await faultsOf(await sending.stop(), topic, kafka)).toEqual([])
 })
 
