@@ -22,50 +22,58 @@ beforeEach(async () => {
   }
 })
 
-test('brokers outlive their starter, are found again by their folder, and leave nothing after stop', async () => {
-  // A starter with a process group of its own, which is then killed as a whole, as Ctrl-C in its terminal would.
-  const script = `
+test(
+  'brokers outlive their starter, are found again by their folder, and leave nothing after stop',
+  { timeout: 120_000 },
+  async () => {
+    // A starter with a process group of its own, which is then killed as a whole, as Ctrl-C in its terminal would.
+    const script = `
     import { startKafka } from ${JSON.stringify(join(import.meta.dirname, 'kafka.ts'))}
     await startKafka({ dataDir: ${JSON.stringify(dataDir)} })
     console.log('started')
     setInterval(() => {}, 1000)`
-  const starter = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  await once(starter.stdout, 'data')
-  process.kill(-starter.pid!, 'SIGINT')
-  process.kill(-starter.pid!, 'SIGKILL')
-  await once(starter, 'exit')
+    const starter = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(starter.stdout, 'data')
+    process.kill(-starter.pid!, 'SIGINT')
+    process.kill(-starter.pid!, 'SIGKILL')
+    await once(starter, 'exit')
 
-  const kafka = await findKafka(dataDir)
-  const [node] = kafka!.nodes
-  expect(await describeCluster({ host: '127.0.0.1', port: node!.port })).toMatchObject({ brokerIds: [1] })
-  await expect(startKafka({ dataDir })).rejects.toThrow(/already runs on/)
+    const kafka = await findKafka(dataDir)
+    const [node] = kafka!.nodes
+    expect(await describeCluster({ host: '127.0.0.1', port: node!.port })).toMatchObject({ brokerIds: [1] })
+    await expect(startKafka({ dataDir })).rejects.toThrow(/already runs on/)
 
-  const { pid, port } = node!
-  await kafka!.stop()
-  expect(await identifyProcess(pid!)).toBeNull()
-  expect(await isPortFree(port)).toBe(true)
-  expect(await findKafka(dataDir)).toBeNull()
-  // The data stays: the next start is the same cluster, on the same port.
-  const ids = await readFile(join(dataDir, 'node-1', 'data', 'meta.properties'), 'utf8')
-  const again = await startKafka({ dataDir })
-  expect(again.nodes[0]?.port).toBe(port)
-  expect(await readFile(join(dataDir, 'node-1', 'data', 'meta.properties'), 'utf8')).toBe(ids)
+    const { pid, port } = node!
+    await kafka!.stop()
+    expect(await identifyProcess(pid!)).toBeNull()
+    expect(await isPortFree(port)).toBe(true)
+    expect(await findKafka(dataDir)).toBeNull()
+    // The data stays: the next start is the same cluster, on the same port.
+    const ids = await readFile(join(dataDir, 'node-1', 'data', 'meta.properties'), 'utf8')
+    const again = await startKafka({ dataDir })
+    expect(again.nodes[0]?.port).toBe(port)
+    expect(await readFile(join(dataDir, 'node-1', 'data', 'meta.properties'), 'utf8')).toBe(ids)
 
-  await again.nodes[0]!.kill()
-  expect(await isPortFree(port)).toBe(true)
-  await again.nodes[0]!.start()
-  expect(await again.nodes[0]!.isRunning()).toBe(true)
-  await again.stop()
-})
+    await again.nodes[0]!.kill()
+    expect(await isPortFree(port)).toBe(true)
+    await again.nodes[0]!.start()
+    expect(await again.nodes[0]!.isRunning()).toBe(true)
+    await again.stop()
+  },
+)
 
 test('a process that has got the pid of a broker is neither taken for it nor signalled', async () => {
   const stranger = spawn('sleep', ['60'])
+  const second = spawn('sleep', ['60'])
   try {
-    await once(stranger, 'spawn')
-    const process = { pid: stranger.pid, startTime: 'when the broker started' }
+    await Promise.all([once(stranger, 'spawn'), once(second, 'spawn')])
+    const secondEnded = once(second, 'exit')
+    const reusedPid = { pid: stranger.pid, startTime: 'when the broker started' }
+    // The second node is what the state says it is, so that there is something to find.
+    const running = await identifyProcess(second.pid!)
     await writeFile(
       join(dataDir, 'state.json'),
       JSON.stringify({
@@ -74,22 +82,23 @@ test('a process that has got the pid of a broker is neither taken for it nor sig
         temporary: false,
         jvm: { jarsDir: '', command: 'java', options: [] },
         nodes: [
-          { id: 1, port: 1, controllerPort: 2, process },
-          { id: 2, port: 3, controllerPort: 4, process: await identifyProcess(globalThis.process.pid) },
+          { id: 1, port: 1, controllerPort: 2, process: reusedPid },
+          { id: 2, port: 3, controllerPort: 4, process: running },
         ],
       }),
     )
-    // The second node is this process, alive, so that there is something to find.
     const found = await findKafka(dataDir)
+    expect(await found!.nodes[1]!.isRunning()).toBe(true)
     expect(await found!.nodes[0]!.isRunning()).toBe(false)
     await expect(found!.nodes[0]!.freeze()).rejects.toThrow('Kafka broker 1 does not run')
-    await found!.nodes[0]!.stop()
-    await found!.nodes[0]!.kill()
-    expect(stranger.exitCode).toBeNull()
+    await found!.stop()
+    await Promise.all(found!.nodes.map(node => node.kill()))
+    expect(await secondEnded).toEqual([null, 'SIGTERM'])
+    expect(stranger.signalCode).toBeNull()
     expect(await identifyProcess(stranger.pid!)).not.toBeNull()
-    await rm(join(dataDir, 'state.json'))
   } finally {
     stranger.kill('SIGKILL')
+    second.kill('SIGKILL')
   }
 })
 
