@@ -34,7 +34,8 @@ export default defineConfig({
           name: 'e2e',
           include: ['scripts/**/*.e2e.test.ts'],
           sequence: { groupOrder: 3 },
-          fileParallelism: false,
+          // Each file has a stack of its own, and waits most of the time.
+          maxWorkers: 2,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
