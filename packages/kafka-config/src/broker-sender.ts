@@ -82,9 +82,14 @@ export class BrokerSender {
     return this.#failures > 0
   }
 
+  /** A request is on its way. */
+  get awaitsAnswer(): boolean {
+    return this.#state === 'awaiting answer'
+  }
+
   /** Nothing waits and nothing is on its way. */
   get idle(): boolean {
-    return this.#waiting.size === 0 && this.#state !== 'awaiting answer'
+    return this.#waiting.size === 0 && !this.awaitsAnswer
   }
 
   /** The batches of the request that is on its way, or about to be while a connection is made. */

@@ -10,7 +10,7 @@ import {
 import type { OwnKafka } from '@kafka-pattern/test-kit'
 import kafkajs from 'kafkajs'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { DeliveryTimeoutError } from './errors.ts'
+import { ConnectError, DeliveryTimeoutError } from './errors.ts'
 import { createGatheringProducer } from './gathering-producer.ts'
 import type { GatheringProducer, GatheringProducerOptions } from './gathering-producer.ts'
 
@@ -21,6 +21,18 @@ async function connectedProducer(
   const producer = createGatheringProducer(on.kafka, { logger: on.logger, ...options })
   onTestFinished(() => producer.close())
   await producer.connect()
+  return producer
+}
+
+/** Gives requests up after 0.7 s; the client that services use takes 10 s. */
+function impatientProducer(on: OwnKafka, options: Partial<GatheringProducerOptions> = {}): GatheringProducer {
+  const kafka = new kafkajs.Kafka({
+    brokers: on.brokers,
+    requestTimeout: 700,
+    logLevel: kafkajs.logLevel.NOTHING,
+  })
+  const producer = createGatheringProducer(kafka, { logger: on.logger, ...options })
+  onTestFinished(() => producer.close())
   return producer
 }
 
@@ -125,16 +137,35 @@ test('a broker that restarts: nothing is lost, nothing turned round, and the pro
   expect(await faultsOf(await sending.stop(), topic, kafka)).toEqual([])
 })
 
+test('a broker that is frozen when the producer connects, and when it closes', async () => {
+  const kafka = await startOwnKafka()
+  const topic = await createTopic({ on: kafka })
+  const [broker] = kafka.nodes
+  await broker!.freeze()
+  const producer = impatientProducer(kafka)
+  const { error } = await failureOf(producer.connect())
+  expect(error).toBeInstanceOf(ConnectError)
+  expect(error).toMatchObject({ category: 'retryable' })
+
+  await broker!.thaw()
+  await eventually(() => producer.connect(), { what: 'the connection' })
+  expect((await producer.send({ topic, key: 'k', value: 'v' })).topic).toBe(topic)
+
+  const idle = await connectedProducer(kafka, { deliveryTimeoutMs: 1_000 })
+  await broker!.freeze()
+  const closing = idle.send({ topic: uniqueName('unknown'), key: 'k', value: 'v' })
+  const closedAt = performance.now()
+  await expect(Promise.all([closing, idle.close()])).rejects.toBeInstanceOf(DeliveryTimeoutError)
+  await idle.close()
+  // It waits for its records, not for the answer about an unknown topic.
+  expect(performance.now() - closedAt).toBeLessThan(2_000)
+  await broker!.thaw()
+})
+
 test('a broker that is silent for longer than a request may take: nothing is lost, nothing turned round', async () => {
   const kafka = await startOwnKafka()
   const topic = await createTopic({ partitions: 3, on: kafka })
-  const impatient = new kafkajs.Kafka({
-    brokers: kafka.brokers,
-    requestTimeout: 700,
-    logLevel: kafkajs.logLevel.NOTHING,
-  })
-  const producer = createGatheringProducer(impatient, { logger: kafka.logger, deliveryTimeoutMs: 60_000 })
-  onTestFinished(() => producer.close())
+  const producer = impatientProducer(kafka, { deliveryTimeoutMs: 60_000 })
   await producer.connect()
   const sending = sendWithoutPause(producer, topic)
   await new Promise(resolve => setTimeout(resolve, 300))

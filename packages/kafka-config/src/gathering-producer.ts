@@ -215,13 +215,13 @@ class Producer implements GatheringProducer {
     clearTimeout(this.#expiry)
     this.#refresher.stop()
     const senders = [...this.#senders.values()]
-    const awaited = senders.some(sender => sender.unanswered.length > 0)
+    const awaitsAnswer = this.#refresher.awaitsAnswer || senders.some(sender => sender.awaitsAnswer)
     for (const sender of senders) sender.stop()
     for (const { partitions } of this.#topics.values())
       for (const { pause } of partitions) clearTimeout(pause)
     const disconnected = this.#cluster.disconnect()
-    // kafkajs waits for the answers it expects. Nobody waits for those of records that have timed out.
-    if (awaited) disconnected.catch(cause => this.#logger.debug({ err: cause }, 'disconnecting failed'))
+    // kafkajs waits for the answers it expects. Nobody here does: every record has its outcome.
+    if (awaitsAnswer) disconnected.catch(cause => this.#logger.debug({ err: cause }, 'disconnecting failed'))
     else await disconnected
   }
 

@@ -46,6 +46,11 @@ export class MetadataRefresher {
     return this.#failures > 0
   }
 
+  /** A request is on its way. */
+  get awaitsAnswer(): boolean {
+    return this.#current !== undefined
+  }
+
   get stopped(): boolean {
     return this.#stopped
   }
