@@ -14,15 +14,20 @@ export function createNarrator(services: ComposeService[]): Narrator {
   // Of one batch all records are committed at once: one line for them, when the last of the commit is told.
   let committed: Journey[] = []
 
-  function tellCommit(): void {
-    const first = committed[0]!
-    const inOrder = committed.toSorted((a, b) => Number(a.place!.offset) - Number(b.place!.offset))
-    const records = inOrder.map(({ label, place, deadLetter }) =>
-      deadLetter === null ? `${label} @${place!.offset}` : colors.red(`${label} @${place!.offset}`),
+  function tellCommits(): void {
+    // Several batches can end in the same turn of the event loop: a line for each.
+    const batches = Map.groupBy(
+      committed,
+      ({ batch, place }) => `batch ${batch} of ${place!.topic}/${place!.partition}`,
     )
-    const { topic, partition } = first.place!
-    line('batch-consumer', `batch ${first.batch} of ${topic}/${partition} committed: ${records.join(', ')}`)
     committed = []
+    for (const [batch, journeys] of batches) {
+      const inOrder = journeys.toSorted((a, b) => Number(a.place!.offset) - Number(b.place!.offset))
+      const records = inOrder.map(({ label, place, deadLetter }) =>
+        deadLetter === null ? `${label} @${place!.offset}` : colors.red(`${label} @${place!.offset}`),
+      )
+      line('batch-consumer', `${batch} committed: ${records.join(', ')}`)
+    }
   }
 
   return {
@@ -59,7 +64,7 @@ export function createNarrator(services: ComposeService[]): Narrator {
           }
           return
         case 'committed':
-          if (committed.length === 0) queueMicrotask(tellCommit)
+          if (committed.length === 0) queueMicrotask(tellCommits)
           committed.push(journey)
       }
     },
