@@ -1,5 +1,5 @@
 import { identifyProcess } from '@kafka-pattern/local-stack'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { startService } from './running-service.ts'
 import { createTopic } from './topics.ts'
 
@@ -22,6 +22,13 @@ test('a service runs as a process of its own that can be frozen, thawed and stop
   expect(service.exit).toBeNull()
   expect(await service.stop()).toBe(0)
   expect(service.logLines.some(line => line.msg === 'stopped')).toBe(true)
+})
+
+test('settings of the one who runs the tests do not reach a service', async () => {
+  vi.stubEnv('LOG_LEVEL', 'no such level')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const service = await startService('simple-consumer', { KAFKA_TOPICS: await createTopic() })
+  expect(service.exit).toBeNull()
 })
 
 test('a killed service has no time to say goodbye', async () => {
