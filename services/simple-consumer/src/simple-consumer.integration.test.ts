@@ -215,10 +215,14 @@ test('a reader that stops reading holds the consumer, not its memory; all comes 
   expect((await fetch(`${consumer.probeUrl}/readyz`)).status).toBe(200)
 
   const lines = consumer.readOn()
-  await eventually(() => expect(lines.length).toBeGreaterThanOrEqual(count), { what: 'all lines' })
-  expect(new Set(lines.map(line => line.split(' ')[4])).size).toBe(count)
-  // A log line never stands in the middle of a printed one.
-  expect(lines.filter(line => !line.endsWith(filler))).toEqual([])
+  const records = () => lines.filter(line => line.startsWith('[consume]'))
+  await eventually(() => expect(records().length).toBeGreaterThanOrEqual(count), { what: 'all lines' })
+  expect(new Set(records().map(line => line.split(' ')[4])).size).toBe(count)
+  // No line of the log stands in the middle of a record, nor the other way round.
+  expect(records().filter(line => !line.endsWith(filler))).toEqual([])
+  const log = lines.filter(line => !line.startsWith('[consume]'))
+  expect(log.length).toBeGreaterThan(10)
+  expect(log.filter(line => !/^\{"level".*\}$/.test(line))).toEqual([])
 })
 
 /** The partitions that it was given last. */
@@ -245,7 +249,7 @@ interface HeldConsumer {
   readonly probeUrl: string
   /** Its exit code. */
   readonly exit: Promise<unknown>
-  /** Reads on; returns the lines of records, to which more are added. */
+  /** Reads on; returns the lines from then on, to which more are added. */
   readOn(): string[]
   /** As `| head` does when it has enough. */
   closeOutput(): void
@@ -262,6 +266,8 @@ async function startHeldConsumer(topic: string, group: string): Promise<HeldCons
       KAFKA_TOPICS: topic,
       KAFKA_CONSUMER_GROUP: group,
       PROBE_PORT: '0',
+      // Many log lines between those of the records.
+      LOG_LEVEL: 'trace',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
