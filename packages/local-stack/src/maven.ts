@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { LocalStackError } from './errors.ts'
 import { requireMaven } from './tools.ts'
 import { buildOnce, userCacheDir } from './user-cache.ts'
@@ -81,6 +82,7 @@ async function runMaven(
     ...Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
   ]
   const child = spawn(maven, parameters, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const startedAt = performance.now()
   const lastLines: string[] = []
   let downloaded = 0
   const onLine = (line: string) => {
@@ -88,19 +90,12 @@ async function runMaven(
     else if (!line.includes('Downloading from')) lastLines.push(line)
     if (lastLines.length > 15) lastLines.shift()
   }
-  for (const stream of [child.stdout, child.stderr]) {
-    let rest = ''
-    stream.setEncoding('utf8')
-    stream.on('data', (text: string) => {
-      const lines = (rest + text).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) onLine(line)
-    })
-  }
-  const ticker = setInterval(
-    () => request.progress(`  … ${request.title}: ${downloaded} files fetched`),
-    progressIntervalMs,
-  )
+  createInterface({ input: child.stdout }).on('line', onLine)
+  createInterface({ input: child.stderr }).on('line', onLine)
+  const ticker = setInterval(() => {
+    const seconds = Math.round((performance.now() - startedAt) / 1000)
+    request.progress(`  … ${seconds} s, ${downloaded} files downloaded`)
+  }, progressIntervalMs)
   try {
     const code = await new Promise<number | null>((resolve, reject) => {
       child.once('error', reject)

@@ -2,6 +2,7 @@
 import { identifyProcess } from '@kafka-pattern/local-stack'
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { inject, onTestFailed, TestRunner } from 'vitest'
 import { atEndOfTest } from './end-of-test.ts'
 import { eventually } from './eventually.ts'
@@ -90,13 +91,13 @@ export async function startService(
   child.once('error', error => (spawnError = error))
   const closed = new Promise<void>(resolve => child.once('close', () => resolve()))
   child.once('close', (code, signal) => (exit = code ?? signal))
-  eachLine(child.stdout, line => {
+  createInterface({ input: child.stdout }).on('line', line => {
     stdoutLines.push(line)
     output.push(line)
     const parsed = parseLogLine(line)
     if (parsed !== null) logLines.push(parsed)
   })
-  eachLine(child.stderr, line => {
+  createInterface({ input: child.stderr }).on('line', line => {
     stderrLines.push(line)
     output.push(line)
   })
@@ -186,19 +187,6 @@ async function endService(service: RunningService): Promise<void> {
   } catch {
     await service.kill()
   }
-}
-
-function eachLine(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {
-  let rest = ''
-  stream.setEncoding('utf8')
-  stream.on('data', (text: string) => {
-    const lines = (rest + text).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) onLine(line)
-  })
-  stream.on('end', () => {
-    if (rest !== '') onLine(rest)
-  })
 }
 
 function parseLogLine(line: string): LogLine | null {
