@@ -18,6 +18,12 @@ export function print(line = ''): void {
   stdout.write(`${line}\n`)
 }
 
+/** Shows on a terminal what is being done right now, in one line that the next one replaces; '' takes it away. */
+export function showProgress(text: string): void {
+  if (stdout.isTTY)
+    stdout.write(`\r\u001B[K${text === '' ? '' : `    ${colors.dim(text.slice(0, stdout.columns - 5))}`}`)
+}
+
 /** "0.4 s", "12.3 s" */
 export function seconds(durationMs: number): string {
   return `${(durationMs / 1000).toFixed(1)} s`

@@ -90,6 +90,7 @@ describe('make up, and what follows', () => {
         },
         { what: 'the steps of a record in make watch' },
       )
+      expect(seen, 'no escape sequences into a pipe').not.toContain('\u001B')
     } finally {
       process.kill(-watch.pid!, 'SIGINT')
       await ended

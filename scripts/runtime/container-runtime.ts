@@ -1,9 +1,9 @@
 /** docker-compose.yml by Docker Compose itself: what is added is what a person sees while waiting and when something fails. */
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { ComposeService } from '../compose-file/compose-file.ts'
 import { requireFreePorts } from '../local-runtime/published-ports.ts'
-import { done, nameWidth, padVisible, print, seconds, step } from '../terminal.ts'
+import { done, nameWidth, padVisible, print, seconds, showProgress, step } from '../terminal.ts'
 import { UserError } from '../user-error.ts'
 import type { Runtime, ServiceStatus, Stack } from './runtime.ts'
 
@@ -20,13 +20,11 @@ type ContainerStatus = {
 }
 
 export function createContainerRuntime(stack: Stack): Runtime {
-  // Every profile, or Compose would not see what another profile started.
-  const profiles = stack.file.profiles.flatMap(profile => ['--profile', profile])
-  const compose = (parameters: string[], options: { show?: boolean } = {}) =>
-    run('docker', ['compose', ...profiles, ...parameters], {
-      cwd: stack.repositoryDir,
-      ...options,
-    })
+  // Every profile, or Compose would not see what another profile started. Without --ansi it mixes escape sequences into logs.
+  const everyProfile = stack.file.profiles.flatMap(profile => ['--profile', profile])
+  const composeCommand = ['compose', '--ansi', 'never', ...everyProfile]
+  const compose = (parameters: string[], onLine?: (line: string) => void) =>
+    run([...composeCommand, ...parameters], onLine)
 
   async function containers(): Promise<ContainerStatus[]> {
     const { output } = await succeed(compose(['ps', '--all', '--format', 'json']), 'docker compose ps')
@@ -47,27 +45,18 @@ export function createContainerRuntime(stack: Stack): Runtime {
       const names = wanted.map(service => service.name)
       await pullMissing(wanted)
       await timed('images', 'built', async () => {
-        const { code, output } = await compose([
-          'build',
-          '--progress',
-          'plain',
-          ...names.filter(hasBuild(wanted)),
-        ])
-        if (code !== 0)
+        const built = wanted.filter(service => service.program !== null).map(service => service.name)
+        const { code, output } = await compose(['build', '--progress', 'plain', ...built], showProgress)
+        if (code !== 0) {
           throw new UserError(`The images could not be built. The end of the output:\n${tail(output)}`)
+        }
       })
       await timed('services', 'ready', async () => {
-        const { code, output } = await compose([
-          '--progress',
-          'plain',
-          'up',
-          '--detach',
-          '--no-build',
-          '--wait',
-          '--wait-timeout',
-          String(readyTimeoutSeconds),
-          ...names,
-        ])
+        const wait = ['--wait', '--wait-timeout', String(readyTimeoutSeconds)]
+        const { code, output } = await compose(
+          ['--progress', 'plain', 'up', '--detach', '--no-build', ...wait, ...names],
+          showProgress,
+        )
         if (code !== 0) throw await startFailure(output)
       })
     },
@@ -93,27 +82,41 @@ export function createContainerRuntime(stack: Stack): Runtime {
           : ['--tail', String(lastLines)]
       const child = spawn(
         'docker',
-        [
-          'compose',
-          ...profiles,
-          'logs',
-          '--no-color',
-          ...range,
-          ...(follow ? ['--follow'] : []),
-          ...services,
-        ],
+        [...composeCommand, 'logs', '--no-color', ...range, ...(follow ? ['--follow'] : []), ...services],
         // Out of reach of the terminal's Ctrl-C, which the caller turns into the end of following.
-        { cwd: stack.repositoryDir, stdio: ['ignore', 'pipe', 'ignore'], detached: true },
+        { cwd: stack.repositoryDir, stdio: ['ignore', 'pipe', 'pipe'], detached: true },
       )
       const stop = () => child.kill()
       follow?.addEventListener('abort', stop, { once: true })
+      let problem = ''
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        problem += text
+      })
+      const ended = exitCodeOf(child)
       // "user-api-1  | the line"
       for await (const text of createInterface({ input: child.stdout })) {
         const match = /^(.+?)-\d+\s*\| (.*)$/.exec(text)
         if (match !== null) onLine(match[1]!, match[2]!)
       }
+      const code = await ended
       follow?.removeEventListener('abort', stop)
+      if (code !== 0 && follow?.aborted !== true) {
+        throw new UserError(`docker compose logs failed. The end of its output:\n${tail(problem)}`)
+      }
     },
+  }
+
+  /** Runs docker to the end; stdout and stderr are gathered, and told line by line. */
+  async function run(parameters: string[], onLine?: (line: string) => void): Promise<Outcome> {
+    const child = spawn('docker', parameters, { cwd: stack.repositoryDir, stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on('line', line => {
+        output += `${line}\n`
+        onLine?.(line)
+      })
+    }
+    return { code: await exitCodeOf(child), output }
   }
 
   /** The containers that did not come up, each with the end of its log; without one, what Compose itself said. */
@@ -142,21 +145,16 @@ export function createContainerRuntime(stack: Stack): Runtime {
   async function pullMissing(wanted: ComposeService[]): Promise<void> {
     for (const service of wanted) {
       if (service.image === null || service.program !== null) continue
-      const { code } = await run('docker', ['image', 'inspect', service.image], { cwd: stack.repositoryDir })
+      const { code } = await run(['image', 'inspect', service.image])
       if (code === 0) continue
       print(`  ${step} Fetching the image ${service.image} (once)`)
       await timed(service.image, 'fetched', async () => {
-        const pulled = await compose(['pull', service.name], { show: true })
+        const pulled = await compose(['pull', service.name], showProgress)
         if (pulled.code !== 0)
           throw new UserError(`The image ${service.image} could not be fetched:\n${tail(pulled.output)}`)
       })
     }
   }
-}
-
-function hasBuild(services: ComposeService[]): (name: string) => boolean {
-  const built = new Set(services.filter(service => service.program !== null).map(service => service.name))
-  return name => built.has(name)
 }
 
 function toStatus({ Service, State, Health, Status }: ContainerStatus): ServiceStatus {
@@ -171,30 +169,18 @@ function toStatus({ Service, State, Health, Status }: ContainerStatus): ServiceS
 
 async function timed(subject: string, achieved: string, work: () => Promise<void>): Promise<void> {
   const startedAt = performance.now()
-  await work()
+  showProgress(`${subject} …`)
+  await work().finally(() => showProgress(''))
   const took = seconds(performance.now() - startedAt)
   print(`  ${done} ${padVisible(subject, nameWidth)} ${achieved} after ${took}`)
 }
 
 type Outcome = { code: number | null; output: string }
 
-/** Runs to the end; stdout and stderr are gathered, and shown as well when asked for. */
-function run(
-  command: string,
-  parameters: string[],
-  options: { cwd: string; show?: boolean },
-): Promise<Outcome> {
+function exitCodeOf(child: ChildProcess): Promise<number | null> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, parameters, { cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        output += text
-        if (options.show === true) process.stdout.write(text)
-      })
-    }
     child.once('error', reject)
-    child.once('close', code => resolve({ code, output }))
+    child.once('close', resolve)
   })
 }
 

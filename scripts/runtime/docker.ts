@@ -14,7 +14,8 @@ export async function findDocker(): Promise<Docker> {
     outputOf(['compose', 'version', '--short']),
   ])
   if (engine === 'missing') return { usable: false, reason: 'docker is not installed' }
-  if (engine === null) return { usable: false, reason: 'no Docker Engine answers' }
+  if (engine === null)
+    return { usable: false, reason: 'no Docker Engine answers (or this user may not ask it)' }
   if (compose === null || compose === 'missing') {
     return { usable: false, reason: 'docker has no Compose plugin' }
   }
