@@ -13,6 +13,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {}, namespace: () => 
 /** A group whose coordinator answers the next joins with these errors. */
 function createGroup(errorCodes: number[]) {
   let lookups = 0
+  const events: { name: string; payload: object }[] = []
   const onPartitionsRevoked = vi.fn<() => Promise<void>>(async () => {})
   const coordinator = {
     joinGroup: async () => {
@@ -39,11 +40,11 @@ function createGroup(errorCodes: number[]) {
     topicConfigurations: { user: {} },
     assigners: [],
     logger: silent,
-    instrumentationEmitter: { emit() {} },
+    instrumentationEmitter: { emit: (name: string, payload: object) => events.push({ name, payload }) },
     heartbeatInterval: 3_000,
     onPartitionsRevoked,
   })
-  return { group, onPartitionsRevoked, lookups: () => lookups }
+  return { group, events, onPartitionsRevoked, lookups: () => lookups }
 }
 
 test('a coordinator that is still loading, or has moved, is looked up and asked again', async () => {
@@ -74,4 +75,14 @@ test('an assignment is revoked once, even if the rejoin fails and the consumer s
   await group.revokeAssignment()
 
   expect(onPartitionsRevoked).toHaveBeenCalledOnce()
+})
+
+test('a join names its generation, so that commits can be tied to it', async () => {
+  const { group, events } = createGroup([])
+
+  await group.joinAndSync()
+
+  expect(events).toMatchObject([
+    { name: 'consumer.group_join', payload: { memberId: 'me', generationId: 1 } },
+  ])
 })

@@ -1,8 +1,14 @@
-import { expect, test } from 'vitest'
-import { internal } from './kafkajs-under-test.ts'
+import { expect, test, vi } from 'vitest'
+import { internal, kafkajs } from './kafkajs-under-test.ts'
 
 const groupMessagesPerPartition = internal('producer/groupMessagesPerPartition')
-const partitionMetadata = [0, 1, 2].map(partitionId => ({ partitionId, leader: 1 }))
+const partitionMetadata = [0, 1, 2].map(partitionId => ({
+  partitionId,
+  partitionErrorCode: 0,
+  leader: 1,
+  replicas: [1],
+  isr: [1],
+}))
 
 test('the messages of a batch are grouped by partition, in their order', () => {
   const messages = [4, 1, 3, 0, 2].map(n => ({ value: String(n), partition: n % 3 }))
@@ -34,4 +40,13 @@ test('grouping takes time in proportion to the batch, not to its square', () => 
 
   // Some milliseconds; with a copy of the group for every message it takes seconds
   expect(performance.now() - startedAt).toBeLessThan(250)
+})
+
+test('the partition of a key is found without looking through the partitions', () => {
+  const choosePartition = kafkajs.Partitioners.DefaultPartitioner()
+  const filter = vi.spyOn(partitionMetadata, 'filter')
+
+  choosePartition({ topic: 'user', partitionMetadata, message: { key: 'k', value: 'v' } })
+
+  expect(filter).not.toHaveBeenCalled()
 })

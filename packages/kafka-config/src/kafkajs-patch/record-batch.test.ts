@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { NOW } from './fuzzed-records.ts'
 import { protocolOutput } from './protocol-output.ts'
 import type { ProtocolOutput } from './protocol-output.ts'
+import { roundTrip } from './round-trip.ts'
 
 const stock: ProtocolOutput = JSON.parse(readFileSync(new URL('stock-output.json', import.meta.url), 'utf8'))
 
@@ -26,4 +27,10 @@ test('the decoder reads what the stock decoder reads: gaps, control batches, abo
 
   expect(Object.keys(partitions).length).toBeGreaterThan(50)
   expect(partitions).toEqual(stock.partitions)
+})
+
+test('a batch may hold more records than a call takes arguments', async () => {
+  const count = 150_000
+
+  expect(await roundTrip(Array.from({ length: count }, () => ({ value: 'v' })))).toHaveLength(count)
 })
