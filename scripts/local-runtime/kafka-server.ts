@@ -69,6 +69,12 @@ export async function isKafkaRunning(stateDir: string, service: string): Promise
   return (await findKafka(kafkaDataDir(stateDir, service))) !== null
 }
 
+/** Whether the broker that runs listens where docker-compose.yml now says. */
+export async function isKafkaAtItsPort(stateDir: string, service: ComposeService): Promise<boolean> {
+  const kafka = await findKafka(kafkaDataDir(stateDir, service.name))
+  return kafka?.nodes[0]?.port === service.ports[0]?.hostPort
+}
+
 export async function stopKafkaServer(stateDir: string, service: string): Promise<boolean> {
   const kafka = await findKafka(kafkaDataDir(stateDir, service))
   await kafka?.stop()

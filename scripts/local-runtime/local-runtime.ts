@@ -3,14 +3,21 @@
  * It keeps what Compose keeps: order by depends_on, ready means healthy, data stays over `down`, a changed service is replaced.
  * Not kept: isolation of file systems and networks, and restart policies; a service that ended is shown and stays ended.
  */
-import { rename, rm } from 'node:fs/promises'
+import { rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { findKafka, isAlive } from '@kafka-pattern/local-stack'
+import { errorCode, findKafka, isAlive } from '@kafka-pattern/local-stack'
 import type { ComposeService } from '../compose-file/compose-file.ts'
 import type { Runtime, ServiceStatus, Stack } from '../runtime/runtime.ts'
 import { done, nameWidth, padVisible, print, seconds, step } from '../terminal.ts'
 import { UserError } from '../user-error.ts'
-import { isKafka, isKafkaRunning, kafkaDataDir, startKafkaServer, stopKafkaServer } from './kafka-server.ts'
+import {
+  isKafka,
+  isKafkaAtItsPort,
+  isKafkaRunning,
+  kafkaDataDir,
+  startKafkaServer,
+  stopKafkaServer,
+} from './kafka-server.ts'
 import { followFile, lastLinesOf, sizeOf } from './log-file.ts'
 import { requireFreePorts } from './published-ports.ts'
 import {
@@ -52,6 +59,9 @@ export function createLocalRuntime(stack: Stack): Runtime {
     return state !== null && (await isAlive(state.process))
   }
 
+  const isAsDescribed = (service: ComposeService) =>
+    isKafka(service) ? isKafkaAtItsPort(stack.stateDir, service) : isUpToDate(paths, service)
+
   async function start(service: ComposeService): Promise<void> {
     const startedAt = performance.now()
     if (isKafka(service)) {
@@ -81,7 +91,7 @@ export function createLocalRuntime(stack: Stack): Runtime {
       const toStart: ComposeService[] = []
       for (const service of wanted) {
         const running = await isRunning(service)
-        if (running && (isKafka(service) || (await isUpToDate(paths, service)))) continue
+        if (running && (await isAsDescribed(service))) continue
         if (running) {
           print(
             `  ${step} ${padVisible(service.name, nameWidth)} its code or settings changed: starting it anew`,
@@ -119,7 +129,10 @@ export function createLocalRuntime(stack: Stack): Runtime {
 
     async clean() {
       await this.down()
-      await rm(stack.stateDir, { recursive: true, force: true })
+      // What was put there by this runtime, by name: LOCAL_STACK_DIR may be a folder that holds other things, too.
+      const own = ['logs', 'services', ...services.filter(isKafka).map(service => service.name)]
+      for (const name of own) await rm(join(stack.stateDir, name), { recursive: true, force: true })
+      await removeIfEmpty(stack.stateDir)
     },
 
     async logs({ services: names, lastLines, follow }, onLine) {
@@ -154,6 +167,14 @@ export function createLocalRuntime(stack: Stack): Runtime {
     if (service === undefined || !isKafka(service)) return logFile(paths, name)
     const node = (await findKafka(kafkaDataDir(stack.stateDir, name)))?.nodes[0]
     return node?.logFile ?? join(kafkaDataDir(stack.stateDir, name), 'node-1', 'server.log')
+  }
+}
+
+async function removeIfEmpty(dir: string): Promise<void> {
+  try {
+    await rmdir(dir)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'ENOENT') throw error
   }
 }
 
