@@ -1,5 +1,13 @@
 import { setTimeout } from 'node:timers/promises'
-import { createTopic, eventually, produce, testKafka, uniqueName, withAdmin } from '@kafka-pattern/test-kit'
+import {
+  createTopic,
+  eventually,
+  produce,
+  readTopic,
+  testKafka,
+  uniqueName,
+  withAdmin,
+} from '@kafka-pattern/test-kit'
 import { expect, onTestFinished, test } from 'vitest'
 import { HandlerFailedError, TopicMissingError } from './consumer-failure.ts'
 import { createGroupConsumer } from './group-consumer.ts'
@@ -343,10 +351,8 @@ test('delivers nothing before onAssigned has returned, and then from where it so
   const events: string[] = []
   await reader.start({
     onAssigned: async () => {
-      // Longer than the first fetch takes.
-      await eventually(() => withAdmin(testKafka(), admin => admin.fetchTopicOffsets(topic)), {
-        what: 'a while',
-      })
+      // Longer than the first fetch takes: another client joins a group and reads all there is.
+      await readTopic(topic)
       reader.consumer.seek({ topic, partition: 0 }, '3')
       events.push('assigned')
     },
