@@ -41,7 +41,7 @@ if (unknown.length > 0) {
 }
 
 const dataDir = await mkdtemp(join(tmpdir(), 'kafka-pattern-bench-'))
-const stack = await startKafka({ brokers: 1, dataDir })
+const stack = await startKafka({ brokers: 1, dataDir, tuning: 'throughput' })
 const logger = createLogger({ name: 'bench', level: 'warn' })
 const kafka = createKafka(
   { KAFKA_BROKERS: stack.brokers, KAFKA_CLUSTER_NAME: 'bench', KAFKA_TLS: false },
