@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { differencesBetween } from './topics.ts'
+import { differencesBetween, requireLeaders } from './topics.ts'
 
 const spec = { topic: 't', partitions: 3, replicationFactor: 1, configs: { 'cleanup.policy': 'compact' } }
 const state = { partitions: 3, replicationFactor: 1, configs: { 'cleanup.policy': 'compact' } }
@@ -17,4 +17,14 @@ test.each([
   ['an unknown config', { configs: {} }, [{ what: 'cleanup.policy', wanted: 'compact', found: 'unknown' }]],
 ])('differences: %s', (_, changes, expected) => {
   expect(differencesBetween(spec, { ...state, ...changes })).toEqual(expected)
+})
+
+function topicWithLeaders(leaders: number[]) {
+  return { name: 't', partitions: leaders.map((leader, partitionId) => ({ partitionId, leader })) }
+}
+
+test('a partition without a leader is waited for', () => {
+  expect(() => requireLeaders([topicWithLeaders([1, 2])])).not.toThrow()
+  expect(() => requireLeaders([topicWithLeaders([1, -1, 2])])).toThrow('no leader yet for t[1]')
+  expect(() => requireLeaders([topicWithLeaders([])])).toThrow('no leader yet')
 })

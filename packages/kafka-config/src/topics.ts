@@ -125,49 +125,48 @@ export function differencesBetween(spec: TopicSpec, state: TopicState): TopicDif
     .map(([what, wanted, found]) => ({ what, wanted, found }))
 }
 
-async function createMissing(
-  admin: Admin,
-  specs: TopicSpec[],
-  created: Set<string>,
-): Promise<Map<string, TopicState>> {
-  const existing = new Set(await admin.listTopics())
-  const missing = specs.filter(({ topic }) => !existing.has(topic))
-  if (missing.length > 0) {
-    for (const topic of await create(admin, missing)) created.add(topic)
-  }
-  return describe(admin, specs)
-}
-
-/** Returns the topics that this call created: another process may have been faster with some of them. */
-async function create(admin: Admin, specs: TopicSpec[]): Promise<string[]> {
-  const topics = specs.map(({ topic }) => topic)
-  try {
-    const areNew = await admin.createTopics({
-      waitForLeaders: false,
-      topics: specs.map(({ topic, partitions, replicationFactor, configs = {} }) => ({
-        topic,
-        numPartitions: partitions,
-        replicationFactor,
-        configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })),
-      })),
-    })
-    return areNew ? topics : []
-  } catch (error) {
-    const failures = failuresOf(error)
-    if (failures.length === 0 || failures.some(({ type }) => type !== 'TOPIC_ALREADY_EXISTS')) throw error
-    return topics.filter(topic => !failures.some(failure => failure.topic === topic))
-  }
-}
-
-/** @throws while a partition has no leader yet */
-async function describe(admin: Admin, specs: TopicSpec[]): Promise<Map<string, TopicState>> {
-  const { topics } = await admin.fetchTopicMetadata({ topics: specs.map(({ topic }) => topic) })
+/** Pure. @throws KafkaConfigError, retryable, while a partition has no leader: it can be neither written nor read */
+export function requireLeaders(
+  topics: { name: string; partitions: { partitionId: number; leader: number }[] }[],
+): void {
   for (const { name, partitions } of topics) {
     const leaderless = partitions.filter(({ leader }) => leader < 0).map(({ partitionId }) => partitionId)
     if (partitions.length === 0 || leaderless.length > 0) {
       throw new KafkaConfigError(`no leader yet for ${name}[${leaderless.join(', ')}]`, 'retryable')
     }
   }
+}
+
+async function createMissing(
+  admin: Admin,
+  specs: TopicSpec[],
+  created: Set<string>,
+): Promise<Map<string, TopicState>> {
+  const existing = new Set(await admin.listTopics())
+  for (const spec of specs) {
+    if (!existing.has(spec.topic) && (await create(admin, spec))) created.add(spec.topic)
+  }
+  return describe(admin, specs)
+}
+
+/**
+ * False: another process was faster. One topic a request, because of several kafkajs says that none was created as
+ * soon as one of them existed.
+ */
+async function create(
+  admin: Admin,
+  { topic, partitions, replicationFactor, configs = {} }: TopicSpec,
+): Promise<boolean> {
+  const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
+  return admin.createTopics({
+    waitForLeaders: false,
+    topics: [{ topic, numPartitions: partitions, replicationFactor, configEntries }],
+  })
+}
+
+async function describe(admin: Admin, specs: TopicSpec[]): Promise<Map<string, TopicState>> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: specs.map(({ topic }) => topic) })
+  requireLeaders(topics)
   const configs = await describeConfigs(admin, specs)
   return new Map(
     topics.map(({ name, partitions }) => [

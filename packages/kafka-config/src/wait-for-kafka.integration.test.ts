@@ -1,0 +1,43 @@
+import { AbortError } from '@kafka-pattern/retry'
+import { startOwnKafka } from '@kafka-pattern/test-kit'
+import { pino } from 'pino'
+import { expect, test } from 'vitest'
+import { createKafka } from './kafka.ts'
+import { waitForKafka } from './wait-for-kafka.ts'
+
+/** A log whose lines are kept, and whose first line is announced. */
+function keepLines() {
+  const lines: { msg: string; reason: string; level: number }[] = []
+  const firstLine = Promise.withResolvers<void>()
+  const write = (line: string) => {
+    lines.push(JSON.parse(line))
+    firstLine.resolve()
+  }
+  return { logger: pino({ level: 'info' }, { write }), lines, firstLine: firstLine.promise }
+}
+
+test('waits until a broker answers, and says meanwhile what it waits for', async () => {
+  const { settings, nodes } = await startOwnKafka()
+  const [broker] = nodes
+  await broker!.kill()
+  const { logger, lines, firstLine } = keepLines()
+  const waiting = waitForKafka(createKafka(settings, logger), { logger })
+  await firstLine
+  await broker!.start()
+  await waiting
+  expect(lines[0]).toMatchObject({ msg: 'waiting for a Kafka broker to answer', level: 40 })
+  expect(lines[0]!.reason).toContain(`ECONNREFUSED ${settings.KAFKA_BROKERS[0]}`)
+  // Nothing but that: what kafkajs itself says of each attempt is not for whoever runs a service.
+  for (const { msg } of lines) expect(msg).toBe('waiting for a Kafka broker to answer')
+})
+
+test('an abort ends the wait', async () => {
+  const { logger, firstLine } = keepLines()
+  const stop = new AbortController()
+  // Port 9 is the discard service: nothing listens there.
+  const settings = { KAFKA_BROKERS: ['127.0.0.1:9'], KAFKA_CLUSTER_NAME: 'test', KAFKA_TLS: false }
+  const waiting = waitForKafka(createKafka(settings, logger), { logger, signal: stop.signal })
+  await firstLine
+  stop.abort()
+  await expect(waiting).rejects.toThrow(AbortError)
+})
