@@ -50,7 +50,19 @@ test('survives its broker: nothing is lost over an outage, and stop is bounded w
   })
   // Until kafkajs has given up, and the consumer has tried again in vain.
   await eventually(() => expect(revocations).toBe(1), { what: 'the revocation' })
+  const early = createGroupConsumer(kafka.kafka, {
+    groupId: uniqueName('group'),
+    topics: [topic],
+    from: 'earliest',
+    logger: kafka.logger,
+  })
+  onTestFinished(() => early.stop())
+  const seenEarly: string[] = []
+  const started = early.start({
+    onRecords: ({ records }) => void seenEarly.push(...records.map(({ value }) => String(value))),
+  })
   await broker!.start()
+  await started
   await produce([{ topic, key: 'k', value: 'after' }], kafka)
   const backAt = performance.now()
   await eventually(() => expect(seen).toEqual(['before', 'after']), { what: 'the record after the outage' })
@@ -58,8 +70,13 @@ test('survives its broker: nothing is lost over an outage, and stop is bounded w
   expect(performance.now() - backAt).toBeLessThan(15_000)
   await eventually(() => expect(committed).toEqual(['1', '2']), { what: 'its commit' })
   expect(consumer.joined).toBe(true)
+  // Who was started while there was no broker has waited for it.
+  await eventually(() => expect(seenEarly).toEqual(['before', 'after']), {
+    what: 'all records, at the other',
+  })
   expect(fatal).toEqual([])
 
+  await early.stop()
   await broker!.freeze()
   const stoppedAt = performance.now()
   await consumer.stop()
@@ -67,28 +84,6 @@ test('survives its broker: nothing is lost over an outage, and stop is bounded w
   expect(performance.now() - stoppedAt).toBeLessThan(13_000)
   expect(lastCommit).toBeInstanceOf(CommitAbandonedError)
   await broker!.thaw()
-})
-
-test('waits for a broker that is not there yet', async () => {
-  const kafka = await startOwnKafka()
-  const topic = await createTopic({ on: kafka })
-  const [broker] = kafka.nodes
-  await broker!.kill()
-  const consumer = createGroupConsumer(kafka.kafka, {
-    groupId: uniqueName('group'),
-    topics: [topic],
-    from: 'earliest',
-    logger: kafka.logger,
-  })
-  onTestFinished(() => consumer.stop())
-  const seen: string[] = []
-  const started = consumer.start({
-    onRecords: ({ records }) => void seen.push(...records.map(({ value }) => String(value))),
-  })
-  await broker!.start()
-  await started
-  await produce([{ topic, key: 'k', value: 'hello' }], kafka)
-  await eventually(() => expect(seen).toEqual(['hello']), { what: 'the record' })
 })
 
 test('a stop during the start ends it at once', async () => {

@@ -1,0 +1,63 @@
+import { createTopic, eventually, startOwnKafka, uniqueName } from '@kafka-pattern/test-kit'
+import type { TestKafka } from '@kafka-pattern/test-kit'
+import { expect, onTestFinished, test } from 'vitest'
+import { createGatheringProducer } from './gathering-producer.ts'
+import { createGroupConsumer } from './group-consumer.ts'
+
+test('a cluster whose group coordinator dies: consumption goes on, nothing is lost', async () => {
+  const cluster = await startOwnKafka({ brokers: 3 })
+  const topic = await createTopic({ on: cluster, partitions: 3, replicationFactor: 3 })
+  const groupId = uniqueName('group')
+  const consumer = createGroupConsumer(cluster.kafka, {
+    groupId,
+    topics: [topic],
+    from: 'earliest',
+    logger: cluster.logger,
+  })
+  onTestFinished(() => consumer.stop())
+  const fatal: Error[] = []
+  consumer.onFatal(error => fatal.push(error))
+  const seen: string[] = []
+  await consumer.start({
+    onRecords: async ({ partition, records, assignment }) => {
+      seen.push(...records.map(({ value }) => String(value)))
+      const next = String(BigInt(records.at(-1)!.offset) + 1n)
+      await consumer.commit(topic, partition, next, assignment)
+    },
+  })
+  const producer = createGatheringProducer(cluster.kafka, {
+    logger: cluster.logger,
+    deliveryTimeoutMs: 30_000,
+  })
+  onTestFinished(() => producer.close())
+  const send = (from: number) =>
+    producer.sendBatch(
+      Array.from({ length: 30 }, (_, index) => ({
+        topic,
+        key: `k${from + index}`,
+        value: `v${from + index}`,
+      })),
+    )
+  await send(0)
+  await eventually(() => expect(new Set(seen).size).toBe(30), { what: 'the first records' })
+
+  const coordinator = await findCoordinator(cluster, groupId)
+  await cluster.nodes.find(({ id }) => id === coordinator)!.kill()
+  await send(30)
+  await eventually(() => expect(new Set(seen).size).toBe(60), { what: 'the records after the death' })
+  await eventually(() => expect(consumer.joined).toBe(true), { what: 'the membership' })
+  expect(fatal).toEqual([])
+})
+
+/** Node id of the broker that coordinates the group. */
+async function findCoordinator({ kafka }: TestKafka, groupId: string): Promise<number> {
+  const connection = kafka.cluster()
+  await connection.connect()
+  try {
+    await connection.refreshMetadata()
+    const { coordinator } = await connection.findGroupCoordinatorMetadata({ groupId })
+    return coordinator.nodeId
+  } finally {
+    await connection.disconnect()
+  }
+}
