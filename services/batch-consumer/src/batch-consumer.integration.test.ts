@@ -1,13 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import {
-  createTopic,
-  eventually,
-  produce,
-  readTopic,
-  testKafka,
-  uniqueName,
-  withAdmin,
-} from '@kafka-pattern/test-kit'
+import { createTopic, eventually, produce, readTopic, uniqueName } from '@kafka-pattern/test-kit'
 import { deadLetterTopic } from '@kafka-pattern/dead-letter'
 import { Ledger } from '@kafka-pattern/test-kit'
 import { describe, expect, onTestFinished, test } from 'vitest'

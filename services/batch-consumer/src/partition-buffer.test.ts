@@ -63,18 +63,19 @@ describe('the buffer of a partition', () => {
   })
 
   test('pauses its partition when full and resumes it once half empty, once each', async () => {
-    const { buffer, calls } = bufferWithCalls(500)
+    const { buffer, calls } = bufferWithCalls(100)
     const { signal } = new AbortController()
-    const limit = bufferLimit(500)
+    const limit = bufferLimit(100)
     buffer.add(records(0, limit - 1))
     expect(calls).toEqual([])
     buffer.add(records(limit - 1, 1))
     buffer.add(records(limit, 100))
     expect(calls).toEqual(['pause'])
-    await buffer.next(signal)
-    await buffer.next(signal)
-    expect(calls).toEqual(['pause'])
-    await buffer.next(signal)
+    for (let left = limit + 100; left > limit / 2; left -= 100) {
+      expect(calls).toEqual(['pause'])
+      await buffer.next(signal)
+    }
+    expect(calls).toEqual(['pause', 'resume'])
     await buffer.next(signal)
     expect(calls).toEqual(['pause', 'resume'])
   })

@@ -10,7 +10,7 @@ export interface Backpressure {
 
 /** A partition is paused from here on. One fetch may overshoot it: a fetch is never cut. */
 export function bufferLimit(batchSize: number): number {
-  return Math.max(4 * batchSize, 2_000)
+  return Math.max(2 * batchSize, 1_000)
 }
 
 /**
