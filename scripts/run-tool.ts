@@ -3,17 +3,13 @@ import { delimiter, join } from 'node:path'
 import { repositoryDir } from './repository.ts'
 
 /** Runs a tool of the workspace in the repository with this terminal, the workspace's Node first in PATH. Its exit code. */
-export function runTool(
-  name: string,
-  parameters: string[],
-  env: Record<string, string> = {},
-): Promise<number> {
+export function runTool(name: string, parameters: string[]): Promise<number> {
   const binDir = join(repositoryDir, 'node_modules', '.bin')
   const { MAKEFLAGS: _flags, MAKELEVEL: _level, ...inherited } = process.env
   const child = spawn(join(binDir, name), parameters, {
     cwd: repositoryDir,
     stdio: 'inherit',
-    env: { ...inherited, PATH: `${binDir}${delimiter}${process.env.PATH ?? ''}`, ...env },
+    env: { ...inherited, PATH: `${binDir}${delimiter}${process.env.PATH ?? ''}` },
   })
   return new Promise((resolve, reject) => {
     child.once('error', reject)

@@ -3,9 +3,10 @@ import picocolors from 'picocolors'
 
 const { env, stdout } = process
 
-export const colors = picocolors.createColors(
-  !env.NO_COLOR && (Boolean(env.FORCE_COLOR) || (stdout.isTTY && env.TERM !== 'dumb')),
-)
+// A pipe gets none, also under CI=true, where picocolors itself would colour.
+const isColored = !env.NO_COLOR && (Boolean(env.FORCE_COLOR) || (stdout.isTTY && env.TERM !== 'dumb'))
+
+export const colors = picocolors.createColors(Boolean(isColored))
 
 export const done = colors.green('✓')
 export const failed = colors.red('✗')

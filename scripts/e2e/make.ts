@@ -103,9 +103,9 @@ function startMake(parameters: string[], env: Record<string, string>): ChildProc
   })
 }
 
-/** What a shell of a person has: nothing of the test run, of an outer make, or of a setting of the stack. */
+/** What a shell of a person has: nothing of the test run, of an outer make, of colours, or of a setting of the stack. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
-  const ours =
-    /^(VITEST|TEST_STACK$|MAKE|NODE_ENV$|NODE_OPTIONS$|RUNTIME$|KAFKA_|BATCH_|LOG_LEVEL$|LISTEN_HOST$)/
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)))
+  const foreign =
+    /^(VITEST|TEST_STACK$|MAKE|MFLAGS$|NODE_ENV$|NODE_OPTIONS$|FORCE_COLOR$|NO_COLOR$|RUNTIME$|KAFKA_|BATCH_|LOG_LEVEL$|LISTEN_HOST$)/
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)))
 }
