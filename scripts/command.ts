@@ -1,10 +1,15 @@
 /** What every command of the Makefile is run by: errors become one readable answer and an exit code. */
-import { LocalStackError } from '@kafka-pattern/local-stack'
+import { errorCode, LocalStackError } from '@kafka-pattern/local-stack'
 import { colors, failed } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
 /** Runs the command and ends the process with its exit code, or with 1 when it fails. */
 export async function runCommand(command: () => Promise<number | void>): Promise<void> {
+  // Whoever reads the output may have seen enough: `make logs SERVICE=kafka | head`.
+  process.stdout.on('error', error => {
+    if (errorCode(error) === 'EPIPE') process.exit()
+    throw error
+  })
   try {
     process.exitCode = (await command()) ?? 0
   } catch (error) {

@@ -1,12 +1,13 @@
 /** How the commands print: colours only on a terminal (NO_COLOR and FORCE_COLOR are respected), one width for service names. */
+import { isatty } from 'node:tty'
 import picocolors from 'picocolors'
 
 const { env, stdout } = process
 
 // A pipe gets none, also under CI=true, where picocolors itself would colour.
-const isColored = !env.NO_COLOR && (Boolean(env.FORCE_COLOR) || (stdout.isTTY && env.TERM !== 'dumb'))
+const isColored = !env.NO_COLOR && (Boolean(env.FORCE_COLOR) || (isatty(1) && env.TERM !== 'dumb'))
 
-export const colors = picocolors.createColors(Boolean(isColored))
+export const colors = picocolors.createColors(isColored)
 
 export const done = colors.green('✓')
 export const failed = colors.red('✗')
