@@ -111,6 +111,7 @@ export function createBatchConsumer(options: BatchConsumerOptions): BatchConsume
     await Promise.race([Promise.all(working), delay(drainTimeoutMs, undefined, { signal: limit.signal })])
     limit.abort()
     abandoned.abort()
+    for (const partition of owned.values()) report.gaveUp(partition)
     owned.clear()
   }
 

@@ -3,7 +3,7 @@ import type { Batch } from './batch-collector.ts'
 import type { RecordFailure } from './dead-letters.ts'
 import type { ReadableRecord } from './handler.ts'
 import type { BatchOutcome, BatchPlace } from './process-batch.ts'
-import type { KafkaRecord, RecordMetadata } from '@kafka-pattern/kafka-config'
+import type { KafkaRecord, RecordMetadata, TopicPartition } from '@kafka-pattern/kafka-config'
 import type { RetryInfo } from '@kafka-pattern/retry'
 import type { Logger, ServiceMetrics } from '@kafka-pattern/service-runtime'
 
@@ -19,6 +19,7 @@ export interface BatchReport {
   deadLetterRefused(place: BatchPlace, record: KafkaRecord, info: RetryInfo): void
   committed(place: BatchPlace, batch: Batch, nextOffset: string, highWatermark: string): void
   commitRefused(place: BatchPlace, info: RetryInfo): void
+  gaveUp(partition: TopicPartition): void
 }
 
 /** Reports to the log and to the metrics. */
@@ -79,6 +80,10 @@ export function createBatchReport(logger: Logger, metrics: ServiceMetrics): Batc
         { ...place, attempt, delayMs, reason: reasonOf(error), err: error },
         'commit failed, tried again',
       )
+    },
+    gaveUp({ topic, partition }) {
+      // Its lag is its next owner's to tell.
+      metrics.lag.remove({ topic, partition })
     },
   }
 }

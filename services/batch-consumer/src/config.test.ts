@@ -1,6 +1,6 @@
-import { parseSettings } from '@kafka-pattern/service-runtime'
+import { createLogger, parseSettings } from '@kafka-pattern/service-runtime'
 import { describe, expect, test } from 'vitest'
-import { limitsOf, retryPolicyOf, Settings, topicSpecs } from './config.ts'
+import { consumerOptionsOf, limitsOf, retryPolicyOf, Settings, topicSpecs } from './config.ts'
 
 const read = (environment: Record<string, string>) => parseSettings(Settings, environment)
 
@@ -63,4 +63,15 @@ test('every topic that is read has a dead-letter topic that takes larger records
   expect(specs.map(spec => spec.topic)).toEqual(['a', 'a.g.dlt', 'b', 'b.g.dlt'])
   for (const spec of specs) expect(spec).toMatchObject({ partitions: 4, replicationFactor: 3 })
   expect(specs.filter(spec => Number(spec.configs?.['max.message.bytes']) > 1_048_588)).toHaveLength(2)
+})
+
+test('static membership when the instance has a name, and work from the beginning', () => {
+  const logger = createLogger({ name: 'test', level: 'silent' })
+  expect(consumerOptionsOf(read({}), logger)).not.toHaveProperty('groupInstanceId')
+  const named = read({ KAFKA_GROUP_INSTANCE_ID: 'one', KAFKA_SESSION_TIMEOUT_MS: '45000' })
+  expect(consumerOptionsOf(named, logger)).toMatchObject({
+    groupInstanceId: 'one',
+    sessionTimeoutMs: 45_000,
+    from: 'earliest',
+  })
 })

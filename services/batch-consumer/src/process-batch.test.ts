@@ -15,6 +15,7 @@ const unobserved: BatchReport = {
   deadLetterRefused: () => {},
   committed: () => {},
   commitRefused: () => {},
+  gaveUp: () => {},
 }
 
 const retryPolicy = { kind: 'fixed', delayMs: 0, maxAttempts: 3 } as const

@@ -76,6 +76,7 @@ export async function startInstance(options: TestInstanceOptions): Promise<TestI
     committed: (place, _batch, nextOffset) =>
       void commits.push(`${place.topic}/${place.partition} ${nextOffset}`),
     commitRefused: () => {},
+    gaveUp: () => {},
   }
   const watched: GroupConsumer = {
     ...consumer,
