@@ -1,8 +1,6 @@
 /** The topics of the pub/sub pattern: one per kind of entity, each written by its own producer. */
 export const TOPICS = { user: 'user', family: 'family', coworker: 'coworker' } as const
 
-export type EntityTopic = (typeof TOPICS)[keyof typeof TOPICS]
-
 /**
  * How an entity topic must exist before anyone writes to it. Three partitions let three members of a consumer
  * group share the work. With three or more replicas a write needs two of them, so that one lost broker neither
