@@ -10,6 +10,7 @@ import type { Runtime, ServiceStatus, Stack } from './runtime.ts'
 const failureTailLines = 25
 const serviceTailLines = 12
 const readyTimeoutSeconds = 120
+const eraseLine = '\u001B[2K'
 
 type ContainerStatus = {
   Service: string
@@ -20,9 +21,9 @@ type ContainerStatus = {
 }
 
 export function createContainerRuntime(stack: Stack): Runtime {
-  // Every profile, or Compose would not see what another profile started. Without --ansi it mixes escape sequences into logs.
+  // Every profile, or Compose would not see what another profile started.
   const everyProfile = stack.file.profiles.flatMap(profile => ['--profile', profile])
-  const composeCommand = ['compose', '--ansi', 'never', ...everyProfile]
+  const composeCommand = ['compose', ...everyProfile]
   const compose = (parameters: string[], onLine?: (line: string) => void) =>
     run([...composeCommand, ...parameters], onLine)
 
@@ -93,9 +94,9 @@ export function createContainerRuntime(stack: Stack): Runtime {
         problem += text
       })
       const ended = exitCodeOf(child)
-      // "user-api-1  | the line"
+      // "user-api-1  | the line", after an escape sequence that Compose 2.26 writes into a pipe, too
       for await (const text of createInterface({ input: child.stdout })) {
-        const match = /^(.+?)-\d+\s*\| (.*)$/.exec(text)
+        const match = /^(.+?)-\d+\s*\| (.*)$/.exec(text.replace(eraseLine, ''))
         if (match !== null) onLine(match[1]!, match[2]!)
       }
       const code = await ended
