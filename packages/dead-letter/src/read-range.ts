@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createGroupConsumer, withAdmin } from '@kafka-pattern/kafka-config'
+import { createGroupConsumer, deleteGroup } from '@kafka-pattern/kafka-config'
 import type { FetchedRecords, Kafka, KafkaRecord } from '@kafka-pattern/kafka-config'
 import type { Logger } from 'pino'
 
@@ -19,10 +19,14 @@ export class RangeNotReadError extends Error {
   }
 }
 
+/** How long a join may take: a rebalance waits up to 60 s for its members, a broker that restarts takes seconds. */
+const joinLimitMs = 90_000
+
 /**
- * Reads ranges of offsets once, in offset order per partition. Reads as a group of its own that commits nothing and is
- * deleted afterwards.
+ * Reads ranges of offsets once, in offset order per partition; a reconnect or a rebalance in the middle goes on behind the
+ * last records handled. Reads as a group of its own that commits nothing and is deleted afterwards.
  *
+ * @param options.idleTimeoutMs how long nothing may come while it waits for records; handling does not count
  * @throws RangeNotReadError when nothing comes any more and the end is not reached; what `handle` throws; AbortError's reason
  */
 export async function readRange(
@@ -35,6 +39,7 @@ export async function readRange(
     idleTimeoutMs = 10_000,
   }: { logger: Logger; signal?: AbortSignal | undefined; idleTimeoutMs?: number },
 ): Promise<void> {
+  // What is left of each range: `from` moves behind what was handled.
   const open = new Map(ranges.filter(({ from, to }) => from < to).map(range => [nameOf(range), range]))
   if (open.size === 0) return
   const done = Promise.withResolvers<void>()
@@ -52,60 +57,67 @@ export async function readRange(
   const onAbort = (): void => done.reject(signal?.reason)
   signal?.throwIfAborted()
   signal?.addEventListener('abort', onAbort, { once: true })
-  const idle = setTimeout(
-    () => done.reject(new RangeNotReadError([...open.keys()], idleTimeoutMs)),
-    idleTimeoutMs,
-  )
 
-  async function onRecords({ topic, partition, records }: FetchedRecords): Promise<void> {
+  let idle: NodeJS.Timeout | undefined
+  function expectNewsWithin(limitMs: number): void {
+    clearTimeout(idle)
+    idle = setTimeout(() => done.reject(new RangeNotReadError([...open.keys()], limitMs)), limitMs)
+  }
+
+  /** Settles, and never fails, when the records in hand are handled and their range has moved. */
+  let taking: Promise<unknown> = Promise.resolve()
+
+  async function take({ topic, partition, records }: FetchedRecords): Promise<void> {
     const name = nameOf({ topic, partition })
     const range = open.get(name)
-    if (range === undefined) return
     const last = records.at(-1)
+    if (range === undefined || last === undefined) return
     const wanted = records.filter(({ offset }) => BigInt(offset) >= range.from && BigInt(offset) < range.to)
-    try {
-      if (wanted.length > 0) await handle(range, wanted)
-    } catch (error) {
-      done.reject(error)
-      return
-    }
-    idle.refresh()
-    if (last !== undefined && BigInt(last.offset) >= range.to - 1n) {
+    clearTimeout(idle)
+    if (wanted.length > 0) await handle(range, wanted)
+    const from = BigInt(last.offset) + 1n
+    if (from < range.to) {
+      open.set(name, { ...range, from })
+    } else {
       open.delete(name)
       consumer.pause({ topic, partition })
     }
+    expectNewsWithin(idleTimeoutMs)
     if (open.size === 0) done.resolve()
   }
 
   try {
+    expectNewsWithin(joinLimitMs)
     await Promise.race([
       done.promise,
       consumer.start({
-        onAssigned: partitions => {
+        async onAssigned(partitions) {
+          // It may have outlasted the limit of onRevoked: where to go on is not known before it ends.
+          await taking
           for (const each of partitions) {
             const range = open.get(nameOf(each))
             if (range === undefined) consumer.pause(each)
             else consumer.seek(each, String(range.from))
           }
+          expectNewsWithin(idleTimeoutMs)
         },
-        onRecords,
+        onRecords(fetched) {
+          const taken = take(fetched).catch(done.reject)
+          taking = taken
+          return taken
+        },
+        async onRevoked() {
+          await taking
+          expectNewsWithin(joinLimitMs)
+        },
       }),
     ])
     await done.promise
   } finally {
-    clearTimeout(idle)
     signal?.removeEventListener('abort', onAbort)
     await consumer.stop()
+    clearTimeout(idle)
     await deleteGroup(kafka, groupId, logger)
-  }
-}
-
-async function deleteGroup(kafka: Kafka, groupId: string, logger: Logger): Promise<void> {
-  try {
-    await withAdmin(kafka, admin => admin.deleteGroups([groupId]))
-  } catch (error) {
-    // An empty group without commits goes away by itself; the work is done, so this is no reason to fail.
-    logger.debug({ err: error, groupId }, 'the reader’s group was not deleted')
   }
 }
 

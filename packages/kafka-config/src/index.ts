@@ -1,4 +1,5 @@
 export { CommitAbandonedError, HandlerFailedError, TopicMissingError } from './consumer-failure.ts'
+export { deleteGroup } from './delete-group.ts'
 export {
   BatchSendError,
   ConnectError,
