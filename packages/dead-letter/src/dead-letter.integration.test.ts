@@ -10,6 +10,7 @@ import {
   withAdmin,
 } from '@kafka-pattern/test-kit'
 import type { ReadRecord } from '@kafka-pattern/test-kit'
+import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createDeadLetterPublisher } from './dead-letter-publisher.ts'
 import { deadLetterMaxBytes, deadLetterTopicSpec } from './dead-letter-topics.ts'
@@ -214,6 +215,27 @@ describe('replay', () => {
     const { topic, options } = await deadLettersOf(4)
     expect(await replay({ ...options, dryRun: true })).toMatchObject({ read: 4, replayed: 4 })
     expect(await readTopic(topic)).toHaveLength(4)
+  })
+
+  test('tells what was sent only when it was, and in a dry run what would be', async () => {
+    const { options, producer } = await deadLettersOf(2)
+    const lines: string[] = []
+    const logger = pino({ level: 'info' }, { write: line => void lines.push(line) })
+    const told = (what: string) => lines.filter(line => line.includes(`"msg":"${what}"`)).length
+
+    await replay({ ...options, logger, dryRun: true })
+    expect([told('dead letter would be replayed'), told('dead letter replayed')]).toEqual([2, 0])
+
+    const failing: GatheringProducer = {
+      ...producer,
+      connected: true,
+      sendBatch: () => Promise.reject(new Error('not sent')),
+    }
+    await expect(replay({ ...options, logger, producer: failing })).rejects.toThrow('not sent')
+    expect(told('dead letter replayed')).toBe(0)
+
+    await replay({ ...options, logger })
+    expect(told('dead letter replayed')).toBe(2)
   })
 
   test('ends although every record that it sends comes back as a dead letter at once', async () => {

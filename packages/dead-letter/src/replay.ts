@@ -58,6 +58,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
     ranges,
     async ({ partition }, records) => {
       const outgoing: OutgoingRecord[] = []
+      const places: object[] = []
       for (const record of records) {
         const place = { topic: deadLetterTopic, partition, offset: record.offset }
         report.read++
@@ -72,10 +73,12 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
             toReplayed(record, letter.original, `${deadLetterTopic}/${partition}/${record.offset}`),
           )
           const { topic, partition: toPartition } = letter.original
-          logger.info({ ...place, toTopic: topic, toPartition, dryRun }, 'dead letter replayed')
+          places.push({ ...place, toTopic: topic, toPartition })
         }
       }
       if (!dryRun && outgoing.length > 0) await producer.sendBatch(outgoing)
+      const outcome = dryRun ? 'dead letter would be replayed' : 'dead letter replayed'
+      for (const place of places) logger.info(place, outcome)
       report.replayed += outgoing.length
     },
     { logger, signal },
