@@ -1,6 +1,6 @@
 import { parseSettings } from '@kafka-pattern/service-runtime'
 import { expect, test } from 'vitest'
-import { Settings } from './config.ts'
+import { Settings, topicSpecs } from './config.ts'
 
 test('everything has a default: broadcast of the three entity topics, printed', () => {
   const settings = parseSettings(Settings, { KAFKA_CONSUMER_GROUP: '' })
@@ -9,7 +9,22 @@ test('everything has a default: broadcast of the three entity topics, printed', 
 })
 
 test('all bad settings are named at once', () => {
-  const bad = { KAFKA_BROKERS: 'kafka', KAFKA_TOPICS: 'a,,b', PRINT: 'maybe', TOPIC_PARTITIONS: '0' }
+  const bad = {
+    KAFKA_BROKERS: 'kafka',
+    KAFKA_TOPICS: 'a,,b',
+    PRINT: 'maybe',
+    TOPIC_PARTITIONS: '0',
+    TOPIC_REPLICATION_FACTOR: '32768',
+  }
   const wrong = expect.objectContaining({ keys: expect.arrayContaining(Object.keys(bad)) })
   expect(() => parseSettings(Settings, bad)).toThrow(wrong)
+})
+
+test('a topic that does not exist yet gets the size that is set', () => {
+  const settings = { KAFKA_TOPICS: 'a,b', TOPIC_PARTITIONS: '4', TOPIC_REPLICATION_FACTOR: '3' }
+  const size = { partitions: 4, replicationFactor: 3, configs: { 'min.insync.replicas': '2' } }
+  expect(topicSpecs(parseSettings(Settings, settings))).toEqual([
+    { topic: 'a', ...size },
+    { topic: 'b', ...size },
+  ])
 })

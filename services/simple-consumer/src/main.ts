@@ -1,7 +1,6 @@
-import { entityTopicSpec } from '@kafka-pattern/events'
 import { createKafka, ensureTopics, waitForKafka } from '@kafka-pattern/kafka-config'
 import { createLogger, createService, loadSettings } from '@kafka-pattern/service-runtime'
-import { Settings } from './config.ts'
+import { Settings, topicSpecs } from './config.ts'
 import { createLineOutput } from './line-output.ts'
 import { chooseMembership } from './membership.ts'
 import { createSimpleConsumer } from './simple-consumer.ts'
@@ -28,14 +27,7 @@ service.readyWhen('consumer group', () => consumer.joined)
 await service.run(async () => {
   const during = { logger, signal: service.stopping }
   await waitForKafka(kafka, during)
-  await ensureTopics(
-    kafka,
-    settings.KAFKA_TOPICS.map(topic => ({
-      ...entityTopicSpec(topic, settings.TOPIC_REPLICATION_FACTOR),
-      partitions: settings.TOPIC_PARTITIONS,
-    })),
-    during,
-  )
+  await ensureTopics(kafka, topicSpecs(settings), during)
   await consumer.start()
   logger.info({ ...membership, topics: settings.KAFKA_TOPICS }, 'consuming')
 })

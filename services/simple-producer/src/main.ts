@@ -1,7 +1,6 @@
-import { entityTopicSpec } from '@kafka-pattern/events'
 import { createGatheringProducer, createKafka, ensureTopics, waitForKafka } from '@kafka-pattern/kafka-config'
 import { createLogger, createService, loadSettings } from '@kafka-pattern/service-runtime'
-import { Settings } from './config.ts'
+import { Settings, topicSpecs } from './config.ts'
 import { entityCreator } from './create-entity.ts'
 import { createHttpApi } from './http-api.ts'
 
@@ -37,16 +36,7 @@ await service.run(async () => {
   const during = { logger, signal: service.stopping }
   logger.info({ port: await api.listen() }, 'listening')
   await waitForKafka(kafka, during)
-  await ensureTopics(
-    kafka,
-    [
-      {
-        ...entityTopicSpec(settings.KAFKA_TOPIC, settings.TOPIC_REPLICATION_FACTOR),
-        partitions: settings.TOPIC_PARTITIONS,
-      },
-    ],
-    during,
-  )
+  await ensureTopics(kafka, topicSpecs(settings), during)
   await producer.connect()
   started = true
 })
