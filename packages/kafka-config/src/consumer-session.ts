@@ -46,10 +46,16 @@ interface Assignment {
   readonly partitions: TopicPartition[]
   readonly owned: ReadonlySet<string>
   readonly commits: Set<Promise<CommitOutcome>>
+  /** The positions that leave with the next commit request. */
+  gathering: { positions: Map<string, Position>; outcome: Promise<CommitOutcome> } | undefined
+  /** Settles when the commit request under way is answered. */
+  underWay: Promise<unknown>
   /** Pending until start positions are fixed and `onAssigned` has returned. */
   settling: Promise<void> | undefined
   revoked: Promise<void> | undefined
 }
+
+type Position = TopicPartition & { readonly offset: string }
 
 type End = { how: 'stopped' } | { how: 'failed'; error: unknown }
 
@@ -165,13 +171,32 @@ export class ConsumerSession {
   async commit(topic: string, partition: number, nextOffset: string, number: number): Promise<CommitOutcome> {
     const assignment = this.#assignment
     if (assignment?.number !== number || !this.#owns(topic, partition)) return 'no longer owned'
-    const commit = this.#commitUnder(assignment, [{ topic, partitions: [{ partition, offset: nextOffset }] }])
+    const commit = this.#commitTogether(assignment, { topic, partition, offset: nextOffset })
     assignment.commits.add(commit)
     try {
       return await this.#unlessStopping(commit)
     } finally {
       assignment.commits.delete(commit)
     }
+  }
+
+  /**
+   * One commit request at a time; what comes up while it is under way leaves with the next one. A broker answers the
+   * requests of a connection one after the other: with a request of its own each partition would wait for all others.
+   */
+  #commitTogether(assignment: Assignment, position: Position): Promise<CommitOutcome> {
+    assignment.gathering ??= { positions: new Map(), outcome: this.#commitGathered(assignment) }
+    assignment.gathering.positions.set(keyOf(position.topic, position.partition), position)
+    return assignment.gathering.outcome
+  }
+
+  async #commitGathered(assignment: Assignment): Promise<CommitOutcome> {
+    await assignment.underWay
+    const positions = [...(assignment.gathering?.positions.values() ?? [])]
+    assignment.gathering = undefined
+    const commit = this.#commitUnder(assignment, byTopic(positions))
+    assignment.underWay = Promise.allSettled([commit])
+    return commit
   }
 
   /** A stop does not wait for a broker that does not answer. */
@@ -282,6 +307,8 @@ export class ConsumerSession {
       partitions,
       owned: new Set(partitions.map(({ topic, partition }) => keyOf(topic, partition))),
       commits: new Set(),
+      gathering: undefined,
+      underWay: Promise.resolve(),
       settling: undefined,
       revoked: undefined,
     }
@@ -302,12 +329,15 @@ export class ConsumerSession {
   async #settle(assignment: Assignment): Promise<void> {
     const { options, handlers } = this.#context
     try {
-      if (options.positions === 'committed' && options.from === 'latest') await this.#commitStarts(assignment)
+      if (options.positions === 'committed' && options.from === 'latest') {
+        await this.#unlessStopping(this.#commitStarts(assignment))
+      }
       await this.#callOnAssigned(handlers, assignment)
       assignment.settling = undefined
       if (this.#assignment === assignment) this.#context.onReady()
     } catch (error) {
-      this.#fail(error)
+      // It is a stop that abandons a commit, and that ends the session by itself.
+      if (!(error instanceof CommitAbandonedError)) this.#fail(error)
     }
   }
 
@@ -331,11 +361,7 @@ export class ConsumerSession {
     })
     if (missing.length === 0) return
     for (const start of missing) this.#tell(consumer => consumer.seek(start))
-    const topics = [...Map.groupBy(missing, start => start.topic)].map(([topic, starts]) => ({
-      topic,
-      partitions: starts.map(({ partition, offset }) => ({ partition, offset })),
-    }))
-    await this.#commitUnder(assignment, topics)
+    await this.#commitUnder(assignment, byTopic(missing))
   }
 
   #seekRemembered(partitions: TopicPartition[]): void {
@@ -509,6 +535,13 @@ export class ConsumerSession {
   #owns(topic: string, partition: number): boolean {
     return this.#assignment?.owned.has(keyOf(topic, partition)) ?? false
   }
+}
+
+function byTopic(positions: readonly Position[]): Parameters<Broker['offsetCommit']>[0]['topics'] {
+  return [...Map.groupBy(positions, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
+    topic,
+    partitions: ofTopic.map(({ partition, offset }) => ({ partition, offset })),
+  }))
 }
 
 /** Topic names cannot contain a slash. */
