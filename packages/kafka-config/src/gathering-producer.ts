@@ -435,10 +435,18 @@ class Producer implements GatheringProducer {
     const found = new Map(metadata.topicMetadata.map(topic => [topic.topic, topic]))
     for (const topic of this.#topics.values()) {
       const { topicErrorCode, partitionMetadata } = found.get(topic.name) ?? noTopicMetadata
-      if (topicErrorCode === 0) this.#learnPartitions(topic, partitionMetadata, brokers)
-      else if (this.#isRefusedTopic(topic, topicErrorCode)) this.#dropTopic(topic, topicErrorCode)
-      complete &&= topic.unassigned.length === 0 && topic.partitions.every(isServed)
+      if (topicErrorCode === 0) {
+        this.#learnPartitions(topic, partitionMetadata, brokers)
+        complete &&= topic.unassigned.length === 0 && topic.partitions.every(isServed)
+        continue
+      }
+      if (this.#isRefusedTopic(topic, topicErrorCode)) this.#dropTopic(topic, topicErrorCode)
+      if (!this.#topics.has(topic.name)) continue
+      // Nothing was said of its partitions: they stay with their leaders, as far as those still exist.
+      for (const partition of topic.partitions) this.#follow(partition, partition.leader, brokers)
+      complete = false
     }
+    // No partition has one of these: all of them follow brokers that exist.
     for (const [nodeId, sender] of this.#senders) {
       if (!brokers.has(nodeId) && sender.idle) {
         sender.stop()
@@ -459,15 +467,18 @@ class Producer implements GatheringProducer {
     }
     const leaders = new Map(found.map(({ partitionId, leader }) => [partitionId, leader]))
     for (const partition of topic.partitions) {
-      const leader = leaders.get(partition.id)
-      partition.sender?.remove(partition)
-      // A broker that just went away may still be named as leader.
-      partition.leader = leader !== undefined && brokers.has(leader) ? leader : noLeader
-      partition.sender = partition.leader === noLeader ? undefined : this.#senderFor(partition.leader)
-      this.#offer(partition)
+      this.#follow(partition, leaders.get(partition.id) ?? noLeader, brokers)
     }
     if (topic.partitions.length === 0) return
     for (const record of topic.unassigned.takeAll()) this.#assign(topic, record)
+  }
+
+  #follow(partition: Partition, leader: number, brokers: ReadonlySet<number>): void {
+    partition.sender?.remove(partition)
+    // A broker that just went away may still be named as leader.
+    partition.leader = brokers.has(leader) ? leader : noLeader
+    partition.sender = partition.leader === noLeader ? undefined : this.#senderFor(partition.leader)
+    this.#offer(partition)
   }
 
   /** A topic of which the brokers do not know may be one that was created a moment ago. */

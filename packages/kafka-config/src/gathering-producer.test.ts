@@ -1,0 +1,108 @@
+import kafkajs from 'kafkajs'
+import type { BrokerMetadata } from 'kafkajs'
+import { pino } from 'pino'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { createGatheringProducer } from './gathering-producer.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+const leaderNotAvailable = 5
+
+/** The leader of the one partition, or the error of the topic. */
+type TopicState = { leader: number; errorCode?: undefined } | { leader?: undefined; errorCode: number }
+
+/** A cluster whose metadata is what the test says; every broker stores what it gets and says who it is by the offset. */
+function fakeCluster() {
+  const kafka = new kafkajs.Kafka({ brokers: ['127.0.0.1:1'], logLevel: kafkajs.logLevel.NOTHING })
+  const client = kafka.cluster({})
+  const cluster = {
+    /** Ids of the brokers that exist. */
+    brokers: [1, 2],
+    topics: new Map<string, TopicState>(),
+    refreshes: 0,
+  }
+  vi.spyOn(kafka, 'cluster').mockReturnValue(client)
+  vi.spyOn(client, 'disconnect').mockResolvedValue()
+  vi.spyOn(client, 'refreshMetadata').mockImplementation(async () => {
+    cluster.refreshes++
+    const metadata: BrokerMetadata = {
+      brokers: cluster.brokers.map(nodeId => ({ nodeId, host: '127.0.0.1', port: nodeId })),
+      topicMetadata: [...client.targetTopics].map(topic => {
+        const { errorCode: topicErrorCode = 0, leader } = cluster.topics.get(topic) ?? {}
+        const partition = { partitionErrorCode: 0, partitionId: 0, replicas: [], isr: [] }
+        return {
+          topic,
+          topicErrorCode,
+          partitionMetadata: leader === undefined ? [] : [{ ...partition, leader }],
+        }
+      }),
+    }
+    Object.assign(client.brokerPool, { metadata })
+  })
+  const findBroker = vi.spyOn(client, 'findBroker')
+  vi.mocked(findBroker, { partial: true }).mockImplementation(async ({ nodeId }) => {
+    if (!cluster.brokers.includes(Number(nodeId))) throw new Error(`there is no broker ${nodeId}`)
+    return {
+      produce: async ({ topicData }) => ({
+        topics: topicData.map(({ topic }) => ({
+          topicName: topic,
+          partitions: [{ partition: 0, errorCode: 0, baseOffset: `${nodeId}00` }],
+        })),
+      }),
+    }
+  })
+  const producer = createGatheringProducer(kafka, { logger: pino({ level: 'silent' }) })
+  onTestFinished(() => producer.close())
+  return { cluster, producer }
+}
+
+async function storedBy(send: Promise<{ offset: string }>): Promise<string> {
+  const outcome = send.then(
+    ({ offset }) => `broker ${Number(offset) / 100}`,
+    (error: unknown) => String(error),
+  )
+  await vi.advanceTimersByTimeAsync(12_000)
+  return outcome
+}
+
+test('a topic with an error in the metadata while its leader goes: its records reach the next leader', async () => {
+  const { cluster, producer } = fakeCluster()
+  cluster.topics.set('moving', { leader: 2 }).set('other', { leader: 1 })
+  expect(await storedBy(producer.send({ topic: 'moving', key: 'k', value: 'v' }))).toBe('broker 2')
+
+  cluster.brokers = [1]
+  cluster.topics.set('moving', { errorCode: leaderNotAvailable })
+  expect(await storedBy(producer.send({ topic: 'other', key: 'k', value: 'v' }))).toBe('broker 1')
+
+  cluster.topics.set('moving', { leader: 1 })
+  expect(await storedBy(producer.send({ topic: 'moving', key: 'k', value: 'v' }))).toBe('broker 1')
+})
+
+test('a topic with an error in the metadata is asked for until it has none, then no more', async () => {
+  const { cluster, producer } = fakeCluster()
+  cluster.topics.set('moving', { leader: 2 }).set('other', { leader: 1 })
+  expect(await storedBy(producer.send({ topic: 'moving', key: 'k', value: 'v' }))).toBe('broker 2')
+
+  cluster.topics.set('moving', { errorCode: leaderNotAvailable })
+  expect(await storedBy(producer.send({ topic: 'other', key: 'k', value: 'v' }))).toBe('broker 1')
+  const whileMissing = cluster.refreshes
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(cluster.refreshes).toBeGreaterThan(whileMissing)
+
+  cluster.topics.set('moving', { leader: 2 })
+  await vi.advanceTimersByTimeAsync(5_000)
+  const whenThere = cluster.refreshes
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect(cluster.refreshes).toBe(whenThere)
+})
+
+test('a topic with an error in the metadata keeps the leader that it had, while that one exists', async () => {
+  const { cluster, producer } = fakeCluster()
+  cluster.topics.set('moving', { leader: 2 }).set('other', { leader: 1 })
+  expect(await storedBy(producer.send({ topic: 'moving', key: 'k', value: 'v' }))).toBe('broker 2')
+
+  cluster.topics.set('moving', { errorCode: leaderNotAvailable })
+  expect(await storedBy(producer.send({ topic: 'other', key: 'k', value: 'v' }))).toBe('broker 1')
+  expect(await storedBy(producer.send({ topic: 'moving', key: 'k', value: 'v' }))).toBe('broker 2')
+})
