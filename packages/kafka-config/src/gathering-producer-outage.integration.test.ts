@@ -9,7 +9,9 @@ import {
 } from '@kafka-pattern/test-kit'
 import type { OwnKafka } from '@kafka-pattern/test-kit'
 import kafkajs from 'kafkajs'
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { Cluster, Kafka } from 'kafkajs'
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import type { MockInstance } from 'vitest'
 import { ConnectError, DeliveryTimeoutError } from './errors.ts'
 import { createGatheringProducer } from './gathering-producer.ts'
 import type { GatheringProducer, GatheringProducerOptions } from './gathering-producer.ts'
@@ -24,35 +26,67 @@ async function connectedProducer(
   return producer
 }
 
+/** The connections of the one producer that was made on `made`'s client. */
+function clusterOf(made: MockInstance<Kafka['cluster']>): Cluster {
+  const result = made.mock.results[0]
+  if (result?.type !== 'return') throw new Error('no producer was made on this client')
+  return result.value
+}
+
 /** Gives requests up after 0.7 s; the client that services use takes 10 s. */
-function impatientProducer(on: OwnKafka, options: Partial<GatheringProducerOptions> = {}): GatheringProducer {
-  const kafka = new kafkajs.Kafka({
+function impatientProducer(
+  on: OwnKafka,
+  options: Partial<GatheringProducerOptions> = {},
+  kafka = impatientClient(on),
+): GatheringProducer {
+  const producer = createGatheringProducer(kafka, { logger: on.logger, ...options })
+  onTestFinished(() => producer.close())
+  return producer
+}
+
+function impatientClient(on: OwnKafka): Kafka {
+  return new kafkajs.Kafka({
     brokers: on.brokers,
     requestTimeout: 700,
     logLevel: kafkajs.logLevel.NOTHING,
   })
-  const producer = createGatheringProducer(kafka, { logger: on.logger, ...options })
-  onTestFinished(() => producer.close())
-  return producer
 }
 
 /** Sends numbered records for ten keys, without waiting for answers, until `stop` is called. */
 function sendWithoutPause(producer: GatheringProducer, topic: string) {
   const ledger = new Ledger()
   const sends: Promise<unknown>[] = []
+  /** The highest number that was acknowledged, and how many were, by partition. */
+  const newest = new Map<number, number>()
+  let acknowledged = 0
   let sequence = 0
+  async function sendNumbered(k: number, own: number): Promise<void> {
+    const { partition } = await producer.send({ topic, key: `key-${k}`, value: String(own) })
+    ledger.sent(`key-${k}`, own)
+    acknowledged++
+    newest.set(partition, Math.max(own, newest.get(partition) ?? -1))
+  }
   const timer = setInterval(() => {
     for (let k = 0; k < 10; k++) {
-      const own = sequence
-      sends.push(
-        producer
-          .send({ topic, key: `key-${k}`, value: String(own) })
-          .then(() => ledger.sent(`key-${k}`, own)),
-      )
+      sends.push(sendNumbered(k, sequence))
     }
     sequence++
   }, 5)
   return {
+    /** Partitions of the records that were acknowledged so far. */
+    partitions: () => [...newest.keys()],
+    /** Resolves when 600 more records were acknowledged, and one sent from now on in each of these partitions. */
+    async moreAcknowledged(partitions = [...newest.keys()]): Promise<void> {
+      const from = sequence
+      const atLeast = acknowledged + 600
+      await eventually(
+        () => {
+          expect(acknowledged).toBeGreaterThanOrEqual(atLeast)
+          for (const partition of partitions) expect(newest.get(partition)).toBeGreaterThanOrEqual(from)
+        },
+        { what: `new records to be acknowledged in the partitions [${partitions.join()}]` },
+      )
+    },
     /** Resolves when every record was acknowledged; rejects with the first that was not. */
     async stop(): Promise<Ledger> {
       clearInterval(timer)
@@ -72,6 +106,14 @@ async function faultsOf(ledger: Ledger, topic: string, on: OwnKafka): Promise<st
   return faults.filter(fault => !fault.startsWith('duplicated'))
 }
 
+/** Node ids by partition. */
+function leadersOf(on: OwnKafka, topic: string): Promise<Map<number, number>> {
+  return withAdmin(on, async admin => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+    return new Map(topics[0]!.partitions.map(({ partitionId, leader }) => [partitionId, leader]))
+  })
+}
+
 /** The error with which a send fails, and how long that took. */
 async function failureOf(send: Promise<unknown>): Promise<{ error: unknown; afterMs: number }> {
   const sentAt = performance.now()
@@ -86,15 +128,18 @@ async function failureOf(send: Promise<unknown>): Promise<{ error: unknown; afte
 test('a broker that freezes: timely errors that tell what is known, then all is well again', async () => {
   const kafka = await startOwnKafka()
   const topic = await createTopic({ on: kafka })
+  const made = vi.spyOn(kafka.kafka, 'cluster')
   const producer = await connectedProducer(kafka, { deliveryTimeoutMs: 1_500 })
   await producer.send({ topic, key: 'k', value: 'before' })
   const [broker] = kafka.nodes
+  const connection = await clusterOf(made).findBroker({ nodeId: broker!.id })
+  const produce = vi.spyOn(connection, 'produce')
   await broker!.freeze()
 
   const failure = (value: string) => failureOf(producer.send({ topic, key: 'k', value }))
   const onItsWay = failure('on its way')
-  // The linger is over by then, so this one has to wait for the answer to the first.
-  await new Promise(resolve => setTimeout(resolve, 100))
+  await eventually(() => expect(produce).toHaveBeenCalledTimes(1), { what: 'the first to be handed over' })
+  // This one has to wait for the answer to the first.
   const behind = failure('behind it')
 
   for (const [failed, outcomeUnknown] of [
@@ -127,13 +172,13 @@ test('a broker that restarts: nothing is lost, nothing turned round, and the pro
   const producer = await connectedProducer(kafka, { deliveryTimeoutMs: 60_000 })
   const [broker] = kafka.nodes
   const sending = sendWithoutPause(producer, topic)
-  await new Promise(resolve => setTimeout(resolve, 500))
+  await sending.moreAcknowledged()
 
   await broker!.kill()
   await eventually(() => expect(producer.connected).toBe(false), { what: 'the producer to notice' })
   await broker!.start()
   await eventually(() => expect(producer.connected).toBe(true), { what: 'the producer to be back' })
-  await new Promise(resolve => setTimeout(resolve, 500))
+  await sending.moreAcknowledged()
   expect(await faultsOf(await sending.stop(), topic, kafka)).toEqual([])
 })
 
@@ -165,18 +210,22 @@ test('a broker that is frozen when the producer connects, and when it closes', a
 test('a broker that is silent for longer than a request may take: nothing is lost, nothing turned round', async () => {
   const kafka = await startOwnKafka()
   const topic = await createTopic({ partitions: 3, on: kafka })
-  const producer = impatientProducer(kafka, { deliveryTimeoutMs: 60_000 })
+  const client = impatientClient(kafka)
+  const made = vi.spyOn(client, 'cluster')
+  const producer = impatientProducer(kafka, { deliveryTimeoutMs: 60_000 }, client)
   await producer.connect()
   const sending = sendWithoutPause(producer, topic)
-  await new Promise(resolve => setTimeout(resolve, 300))
+  await sending.moreAcknowledged()
 
   const [broker] = kafka.nodes
   await broker!.freeze()
-  await new Promise(resolve => setTimeout(resolve, 3_000))
+  const attempts = vi.spyOn(clusterOf(made), 'findBroker')
+  // The third comes after two that were given up, or after one and a request that was on its way.
+  await eventually(() => expect(attempts.mock.calls.length).toBeGreaterThan(2), { what: 'further attempts' })
   expect(producer.connected).toBe(false)
   await broker!.thaw()
   await eventually(() => expect(producer.connected).toBe(true), { what: 'the producer to be back' })
-  await new Promise(resolve => setTimeout(resolve, 300))
+  await sending.moreAcknowledged()
   expect(await faultsOf(await sending.stop(), topic, kafka)).toEqual([])
 })
 
@@ -206,13 +255,17 @@ describe('in a cluster', () => {
     const topic = await createTopic({ partitions: 6, replicationFactor: 3, on: kafka })
     const producer = await connectedProducer(kafka, { deliveryTimeoutMs: 60_000 })
     const sending = sendWithoutPause(producer, topic)
-    await new Promise(resolve => setTimeout(resolve, 500))
+    await sending.moreAcknowledged()
 
-    const [, victim] = kafka.nodes
-    await victim!.kill()
-    await new Promise(resolve => setTimeout(resolve, 3_000))
-    await victim!.start()
-    await new Promise(resolve => setTimeout(resolve, 1_000))
+    const leaders = await leadersOf(kafka, topic)
+    const [used] = sending.partitions()
+    const victim = kafka.nodes.find(({ id }) => id === leaders.get(used!))!
+    const orphans = sending.partitions().filter(partition => leaders.get(partition) === victim.id)
+    await victim.kill()
+    await sending.moreAcknowledged(orphans)
+    expect(await victim.isRunning()).toBe(false)
+    await victim.start()
+    await sending.moreAcknowledged()
     expect(await faultsOf(await sending.stop(), topic, kafka)).toEqual([])
   })
 
@@ -225,10 +278,7 @@ describe('in a cluster', () => {
     })
     const producer = await connectedProducer(kafka, { deliveryTimeoutMs: 4_000 })
     const send = (partition: number) => producer.send({ topic, key: 'k', value: 'v', partition })
-    const leaders = await withAdmin(kafka, async admin => {
-      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
-      return new Map(topics[0]!.partitions.map(({ partitionId, leader }) => [partitionId, leader]))
-    })
+    const leaders = await leadersOf(kafka, topic)
     await Promise.all([send(0), send(1), send(2)])
 
     const victim = kafka.nodes.find(({ id }) => id === leaders.get(1))!
