@@ -37,7 +37,10 @@ export interface HttpApiOptions {
 export interface HttpApi {
   /** @returns the port. @throws PortUnavailableError */
   listen(): Promise<number>
-  /** Takes no new connection; resolves when every request in flight has its answer. */
+  /**
+   * Takes no new connection; resolves when every request in flight has its answer, or after `requestTimeoutMs`: then the
+   * connections of callers that have not sent all of their request are cut.
+   */
   close(): Promise<void>
 }
 
@@ -59,6 +62,12 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
     childLoggerFactory: parent => parent,
     bodyLimit: bodyLimitBytes,
     requestTimeout: options.requestTimeoutMs,
+    http: {
+      // By default Node looks for requests that take too long only every 30 s, and lets the longer of both limits rule.
+      connectionsCheckingInterval: 1_000,
+      headersTimeout: options.requestTimeoutMs,
+      requestTimeout: options.requestTimeoutMs,
+    },
     // Fastify's own answer while it closes has no Retry-After.
     return503OnClosing: false,
     genReqId: request => correlationIdFrom(request.headers['x-correlation-id']),
@@ -69,9 +78,14 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
 
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-correlation-id', request.id)
+    refuseWhenStopping(reply, done)
+  })
+  // Again when the body is there: a record that is taken over late would hold up the drain for its own delivery timeout.
+  app.addHook('preValidation', (_request, reply, done) => refuseWhenStopping(reply, done))
+  function refuseWhenStopping(reply: FastifyReply, done: () => void): void {
     if (stopping.aborted) answerUnavailable(reply, 'the service is stopping; nothing was stored', 1)
     else done()
-  })
+  }
   // A caller that keeps its connection would otherwise send the next request to a server that is gone.
   app.addHook('onSend', (_request, reply, _payload, done) => {
     if (stopping.aborted) reply.header('connection', 'close')
@@ -115,7 +129,9 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
       reply.header('x-kafka-partition', outcome.partition)
       reply.header('x-kafka-offset', outcome.offset)
       reply.header('content-type', 'application/json; charset=utf-8')
-      return sendAsItIs(reply, outcome.json)
+      // Fastify does not serialize a text whose type is set; the route's own type would want the object it was made from.
+      const untyped: FastifyReply = reply
+      return untyped.send(outcome.json)
     },
   )
 
@@ -140,13 +156,19 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
       if (address === null || typeof address === 'string') throw new Error('the HTTP server has no port')
       return address.port
     },
-    close: () => app.close(),
+    async close() {
+      // Node no longer enforces requestTimeout once its server closes: one slow caller could hold up the drain for ever.
+      const limit = setTimeout(() => {
+        logger.warn({ afterMs: options.requestTimeoutMs }, 'cutting connections with unfinished requests')
+        app.server.closeAllConnections()
+      }, options.requestTimeoutMs)
+      try {
+        await app.close()
+      } finally {
+        clearTimeout(limit)
+      }
+    },
   }
-}
-
-/** Fastify does not serialize a text whose type is set; the route's own type would want the object it was made from. */
-function sendAsItIs(reply: FastifyReply, json: string): FastifyReply {
-  return reply.send(json)
 }
 
 function answerUnavailable(reply: FastifyReply, reason: string, retryAfterSeconds: number): FastifyReply {

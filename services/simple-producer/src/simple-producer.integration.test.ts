@@ -1,6 +1,5 @@
 import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
 import { EntityCreated, HEADERS, headerText } from '@kafka-pattern/events'
 import {
   createTopic,
@@ -208,7 +207,8 @@ describe('stopping', () => {
     const late = await openConnection(service.url)
     // Begun, so that the connection is not idle; what it asks for comes after the drain has begun.
     late.send(head)
-    await delay(300)
+    // Answered after all that was sent before it was read.
+    await (await fetch(`${service.url}/ping`)).text()
     const stopped = service.stop()
     await service.waitForLog(({ msg }) => msg === 'draining')
     late.send(`\r\n${body}`)
@@ -222,6 +222,48 @@ describe('stopping', () => {
     expect(finished).toContain('\r\nconnection: close\r\n')
     expect(await stopped).toBe(0)
     expect(await readTopic(topic)).toHaveLength(1)
+  })
+})
+
+describe('a caller that sends half a body', () => {
+  const halfARequest =
+    'POST /create HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"level"'
+
+  test('is cut off by the request timeout', async () => {
+    const { service } = await startProducer({ REQUEST_TIMEOUT_MS: '1000' })
+    const slow = await openConnection(service.url)
+    const sentAtMs = performance.now()
+    slow.send(halfARequest)
+    expect(await slow.answer).toMatch(/^HTTP\/1.1 408 /)
+    expect(performance.now() - sentAtMs).toBeLessThan(5_000)
+  })
+
+  test('does not hold up a stop for longer than a request may take', async () => {
+    const { service, topic } = await startProducer({ REQUEST_TIMEOUT_MS: '2000' })
+    const slow = await openConnection(service.url)
+    slow.send(halfARequest)
+    // Answered after all that was sent before it was read.
+    await (await fetch(`${service.url}/ping`)).text()
+    const stoppedAtMs = performance.now()
+    expect(await service.stop()).toBe(0)
+    expect(performance.now() - stoppedAtMs).toBeLessThan(5_000)
+    expect(await slow.answer).not.toContain(' 201 ')
+    expect(await readTopic(topic)).toEqual([])
+  })
+
+  test('and the rest of it when the service stops is answered 503', async () => {
+    const { service, topic } = await startProducer()
+    const slow = await openConnection(service.url)
+    const body = JSON.stringify(ada)
+    const head = `POST /create HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`
+    slow.send(head + body.slice(0, 5))
+    await (await fetch(`${service.url}/ping`)).text()
+    const stopped = service.stop()
+    await service.waitForLog(({ msg }) => msg === 'draining')
+    slow.send(body.slice(5))
+    expect(await slow.answer).toMatch(/^HTTP\/1.1 503 /)
+    expect(await stopped).toBe(0)
+    expect(await readTopic(topic)).toEqual([])
   })
 })
 
