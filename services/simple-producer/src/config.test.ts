@@ -28,6 +28,13 @@ test('all bad settings are named at once', () => {
   expect(() => parseSettings(Settings, bad)).toThrow(wrong)
 })
 
+test('a shutdown leaves the requests in flight their time', () => {
+  const tooShort = { REQUEST_TIMEOUT_MS: '5000', SHUTDOWN_TIMEOUT_MS: '5000' }
+  const wrong = expect.objectContaining({ keys: ['REQUEST_TIMEOUT_MS'] })
+  expect(() => parseSettings(Settings, tooShort)).toThrow(wrong)
+  expect(parseSettings(Settings, { ...tooShort, SHUTDOWN_TIMEOUT_MS: '5001' })).toBeTruthy()
+})
+
 test('a half given security setting is named, and no secret shown', () => {
   const onlyThePassword = { KAFKA_SASL_PASSWORD: 'hidden' }
   expect(() => parseSettings(Settings, onlyThePassword)).toThrow(/KAFKA_SASL_PASSWORD(?!.*hidden)/s)
