@@ -5,12 +5,12 @@
  * and is committed only after it was printed, so that a crash repeats lines but never skips one (at least once).
  * Does not: keep anything across restarts in broadcast mode: what was produced while it was away is not for it.
  */
-import { classifyKafkaError, createGroupConsumer } from '@kafka-pattern/kafka-config'
-import { deleteGroup } from './delete-group.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { classifyKafkaError, createGroupConsumer, deleteGroup } from '@kafka-pattern/kafka-config'
 import { recordLine } from './record-line.ts'
 import type { PrintLines } from './line-output.ts'
 import type { Membership } from './membership.ts'
-import type { FetchedRecords, Kafka } from '@kafka-pattern/kafka-config'
+import type { FetchedRecords, Kafka, TopicPartition } from '@kafka-pattern/kafka-config'
 import type { Logger, ServiceMetrics } from '@kafka-pattern/service-runtime'
 
 export interface SimpleConsumerOptions {
@@ -36,6 +36,9 @@ export interface SimpleConsumer {
 /** Few records in memory at a time: a larger fetch is not faster, and four times this takes 60 MB more (measured). */
 const fetchBytes = 2 * 1024 * 1024
 
+/** For a reader that has stopped reading neither the group nor a shutdown waits longer; its lines are printed again. */
+const printLimitMs = 5_000
+
 export function createSimpleConsumer(options: SimpleConsumerOptions): SimpleConsumer {
   const { kafka, topics, membership, print, metrics, logger, onFatal } = options
   const { mode, groupId } = membership
@@ -49,6 +52,31 @@ export function createSimpleConsumer(options: SimpleConsumerOptions): SimpleCons
   })
   consumer.onFatal(onFatal)
   let groupExists = false
+  let owned: { readonly partitions: TopicPartition[]; readonly assignment: number } | undefined
+  /** Settles, and never fails, when the records in hand are printed and committed. */
+  let taking: Promise<unknown> = Promise.resolve()
+
+  function own(partitions: TopicPartition[], assignment: number): void {
+    groupExists = true
+    owned = { partitions, assignment }
+  }
+
+  /** Before the partitions go, what is being printed is printed and committed: their next owner does not repeat it. */
+  async function giveUp(): Promise<void> {
+    const printed = new AbortController()
+    const limit = sleep(printLimitMs, undefined, { signal: printed.signal }).catch(() => undefined)
+    await Promise.race([taking, limit])
+    printed.abort()
+    // Their lag is their next owner's to tell.
+    for (const { topic, partition } of owned?.partitions ?? []) metrics.lag.remove({ topic, partition })
+    owned = undefined
+  }
+
+  function onRecords(fetched: FetchedRecords): Promise<void> {
+    const taken = take(fetched)
+    taking = Promise.allSettled([taking, taken])
+    return taken
+  }
 
   /** Awaiting is the backpressure: nothing more is fetched while the reader is busy, and heartbeats go on. */
   async function take(fetched: FetchedRecords): Promise<void> {
@@ -70,17 +98,19 @@ export function createSimpleConsumer(options: SimpleConsumerOptions): SimpleCons
   }
 
   function count(fetched: FetchedRecords): void {
-    const { topic, partition, records, highWatermark } = fetched
+    const { topic, partition, records, highWatermark, assignment } = fetched
     metrics.recordsTotal.inc({ topic, outcome: 'consumed' }, records.length)
     metrics.batchSize.observe({ topic }, records.length)
-    metrics.lag.set({ topic, partition }, Number(BigInt(highWatermark) - BigInt(nextOffset(fetched))))
+    if (owned?.assignment !== assignment) return
+    const lag = Number(BigInt(highWatermark) - BigInt(nextOffset(fetched)))
+    metrics.lag.set({ topic, partition }, Math.max(0, lag))
   }
 
   return {
     get joined() {
       return consumer.joined
     },
-    start: () => consumer.start({ onRecords: take, onAssigned: () => void (groupExists = true) }),
+    start: () => consumer.start({ onAssigned: own, onRecords, onRevoked: giveUp }),
     async stop() {
       await consumer.stop()
       if (mode === 'broadcast' && groupExists) await deleteGroup(kafka, groupId, logger)
