@@ -72,6 +72,7 @@ function sendWithoutPause(producer: GatheringProducer, topic: string) {
     }
     sequence++
   }, 5)
+  onTestFinished(() => clearInterval(timer))
   return {
     /** Partitions of the records that were acknowledged so far. */
     partitions: () => [...newest.keys()],
