@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { createTopic, eventually, produce, testKafka, uniqueName, withAdmin } from '@kafka-pattern/test-kit'
 import { createService, createLogger, parseSettings } from '@kafka-pattern/service-runtime'
 import { expect, test } from 'vitest'
@@ -43,6 +44,8 @@ async function committed(groupId: string, topic: string): Promise<string | undef
 test('a planned stop commits what the reader is taking, and tells no lag of what it gave up', async () => {
   const { topic, groupId, consumer, reader, lag } = await startHeldMember()
   const stopped = consumer.stop()
+  // So late that without waiting the partition would be gone.
+  await turn()
   reader.resolve()
   await stopped
   expect(await committed(groupId, topic)).toBe('1')
