@@ -104,6 +104,9 @@ describe('wrong records', () => {
     expect(dead.map(each => String(each.headers['dlt.category']))).toEqual(Array(3).fill('not retryable'))
     expect(dead.map(each => String(each.headers['dlt.attempts']))).toEqual(Array(3).fill('1'))
     expect(dead.map(each => String(each.headers['dlt.offset']))).toEqual(['1', '2', '3'])
+    expect(dead.map(each => String(each.headers['dlt.error-class']))).toEqual(
+      Array(3).fill('UnreadableValueError'),
+    )
     expect(String(dead[0]?.headers['correlation-id'])).toBe('c1')
     await eventually(async () => expect(await committedOffsets(group, topic)).toEqual({ 0: '5' }), {
       what: 'the commit',

@@ -35,10 +35,8 @@ export function createBatchReport(logger: Logger, metrics: ServiceMetrics): Batc
     },
     isolating(place, records, error) {
       const firstOffset = records[0]?.record.offset
-      logger.info(
-        { ...place, records: records.length, firstOffset, err: error },
-        'batch refused, taken apart',
-      )
+      const fields = { ...place, records: records.length, firstOffset, reason: reasonOf(error) }
+      logger.info(fields, 'batch refused, taken apart')
     },
     retrying(place, record, { attempt, delayMs, error }) {
       metrics.retriesTotal.inc({ topic: place.topic })

@@ -34,7 +34,12 @@ export type BatchHandler = (
 
 /** Trying again cannot help: the record goes to the dead-letter topic at once. */
 export class NotRetryableError extends Error {
-  override readonly name = 'NotRetryableError'
+  override readonly name: string = 'NotRetryableError'
+}
+
+/** The value is not JSON, not of the schema, or null: no handler ever sees the record. */
+export class UnreadableValueError extends NotRetryableError {
+  override readonly name = 'UnreadableValueError'
 }
 
 /** Says which record of the batch failed, so that it need not be searched for. */

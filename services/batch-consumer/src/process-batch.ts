@@ -1,6 +1,6 @@
 import { EntityCreated, parseRecordValue } from '@kafka-pattern/events'
 import { AbortError, RetriesExhaustedError, retry } from '@kafka-pattern/retry'
-import { NotRetryableError, RecordFailed } from './handler.ts'
+import { NotRetryableError, RecordFailed, UnreadableValueError } from './handler.ts'
 import type { Batch } from './batch-collector.ts'
 import type { BatchReport } from './batch-report.ts'
 import type { DeadLetters, RecordFailure } from './dead-letters.ts'
@@ -88,7 +88,7 @@ function readValues(batch: Batch): {
       readable.push({ record, value: parsed.value })
     } else {
       const now = new Date()
-      const error = new NotRetryableError(parsed.reason)
+      const error = new UnreadableValueError(parsed.reason)
       const failure = {
         category: 'not retryable',
         error,
