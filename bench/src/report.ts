@@ -1,4 +1,5 @@
-import type { Contestant, Figure, Goal } from './contestants.ts'
+import { OURS } from './contestants.ts'
+import type { Contestant, Figure, RatioGoal } from './contestants.ts'
 import type { Result } from './task.ts'
 
 /** All runs of one figure, by contestant. */
@@ -46,25 +47,42 @@ export function renderTable({ figure, runs }: Measured): string {
   return `### ${figure.title}\n\n${table.join('\n')}\n\n${goals.join('\n')}\n`
 }
 
-/** Each goal of the figure with the ratio of medians that was measured. */
+/** Each goal of the figure with what was measured: ratios of medians, and the worst of our own runs for a limit. */
 export function judgeGoals({
   figure,
   runs,
 }: Measured): { text: string; reached: boolean; measured: number }[] {
-  const median = (contestant: Contestant, of: Goal['of']) =>
-    spread(runs.get(contestant)!.map(result => result[of] ?? NaN)).median
-  const ours = figure.contestants[0]
-  return figure.goals.map(({ peer: name, of, ratio }) => {
-    const peer = figure.contestants.find(contestant => contestant.name === name)!
-    const measured = median(ours, of) / median(peer, of)
+  const resultsOf = (name: string) => [...runs].find(([contestant]) => contestant.name === name)?.[1] ?? []
+  const median = (name: string, of: RatioGoal['of']) =>
+    spread(resultsOf(name).map(result => result[of] ?? NaN)).median
+  const unitOf = { value: figure.unit, p99Ms: 'p99', residentMb: 'MB resident' }
+  const judged = (reached: boolean, measured: number, text: string) => ({
+    reached,
+    measured,
+    text: `${reached ? 'reached' : 'MISSED'}: ${text}`,
+  })
+
+  return figure.goals.map(goal => {
+    const unit = unitOf[goal.of]
+    if ('atMost' in goal) {
+      const ours = [...runs].filter(([{ name }]) => name.startsWith(OURS)).flatMap(([, results]) => results)
+      const worst = Math.max(...ours.map(result => result[goal.of]))
+      return judged(
+        worst <= goal.atMost,
+        worst,
+        `at most ${format(worst)} ${unit} (goal: at most ${goal.atMost})`,
+      )
+    }
+    const { contestant = figure.contestants[0].name, peer, of, ratio } = goal
+    const measured = median(contestant, of) / median(peer, of)
     const reached = 'atLeast' in ratio ? measured >= ratio.atLeast : measured <= ratio.atMost
     const wanted = 'atLeast' in ratio ? `at least ${ratio.atLeast}` : `at most ${ratio.atMost}`
-    const what = of === 'p99Ms' ? 'p99' : figure.unit
-    return {
-      measured,
+    const who = contestant === figure.contestants[0].name ? '' : `${contestant}: `
+    return judged(
       reached,
-      text: `${reached ? 'reached' : 'MISSED'}: ${what} is ${measured.toFixed(2)} times that of ${name} (goal: ${wanted})`,
-    }
+      measured,
+      `${who}${unit} is ${measured.toFixed(2)} times that of ${peer} (goal: ${wanted})`,
+    )
   })
 }
 

@@ -98,7 +98,7 @@ export function loadSettings<S extends z.ZodType>(
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error
     process.stderr.write(
-      `${name}: ${error.message}\nSet them in the environment or in ${resolve(directory, '.env')}; .env.example lists them all.\n`,
+      `${name}: ${error.message}\nSet them in the environment or in ${resolve(directory, '.env')}; the service's README lists them all.\n`,
     )
     return process.exit(exitCodes.badSettings)
   }
