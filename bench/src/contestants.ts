@@ -121,7 +121,7 @@ export const figures: Figure[] = [
     unit: 'requests/s',
     load: 'http',
     contestants: [
-      service(OURS, 'simple-producer', {}),
+      service(OURS, 'simple-producer', { LOG_LEVEL: 'info' }),
       script('Express 5 + kafkajs, connect per request', 'http/express-connect-per-request.ts'),
       script('Express 5 + kafkajs, one producer', 'http/express-one-producer.ts'),
     ],

@@ -47,6 +47,12 @@ export function renderTable({ figure, runs }: Measured): string {
   return `### ${figure.title}\n\n${table.join('\n')}\n\n${goals.join('\n')}\n`
 }
 
+const judged = (reached: boolean, measured: number, text: string) => ({
+  reached,
+  measured,
+  text: `${reached ? 'reached' : 'MISSED'}: ${text}`,
+})
+
 /** Each goal of the figure with what was measured: ratios of medians, and the worst of our own runs for a limit. */
 export function judgeGoals({
   figure,
@@ -56,12 +62,6 @@ export function judgeGoals({
   const median = (name: string, of: RatioGoal['of']) =>
     spread(resultsOf(name).map(result => result[of] ?? NaN)).median
   const unitOf = { value: figure.unit, p99Ms: 'p99', residentMb: 'MB resident' }
-  const judged = (reached: boolean, measured: number, text: string) => ({
-    reached,
-    measured,
-    text: `${reached ? 'reached' : 'MISSED'}: ${text}`,
-  })
-
   return figure.goals.map(goal => {
     const unit = unitOf[goal.of]
     if ('atMost' in goal) {

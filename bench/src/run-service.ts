@@ -76,7 +76,7 @@ export async function runConsumingService(
         const seconds = (sample.at - first.at) / 1000
         return { value: (sample.records - first.records) / seconds, residentMb: peakResidentMb(child.pid!) }
       }
-      await sleep(20)
+      await sleep(100)
     }
   } finally {
     child.kill('SIGTERM')
