@@ -25,6 +25,8 @@ export default defineConfig({
           include: ['{packages,services,scripts}/**/*.integration.test.ts'],
           globalSetup: ['packages/test-kit/src/global-setup.ts'],
           sequence: { groupOrder: 2 },
+          // They wait for brokers most of the time, so that more files than cores run side by side.
+          maxWorkers: 4,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
