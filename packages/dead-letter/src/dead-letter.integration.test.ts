@@ -44,7 +44,8 @@ async function connectProducer(): Promise<GatheringProducer> {
 
 /** A topic, a group, and their dead-letter topic, which does not exist yet and is deleted after the test. */
 async function topicAndGroup(options: { partitions?: number } = {}) {
-  const topic = await createTopic({ prefix: 'letters', ...options })
+  // Records here carry old timestamps: the broker's retention, checked every five minutes, would delete them in between.
+  const topic = await createTopic({ prefix: 'letters', configs: { 'retention.ms': '-1' }, ...options })
   const group = uniqueName('group')
   const dlt = deadLetterTopic(topic, group)
   onTestFinished(() =>

@@ -3,7 +3,7 @@ import { produce, readTopic } from './records.ts'
 import { createTopic } from './topics.ts'
 
 test('what is produced is read back with its key, value, headers, partition and timestamp', async () => {
-  const topic = await createTopic({ partitions: 2 })
+  const topic = await createTopic({ partitions: 2, configs: { 'retention.ms': '-1' } })
   await produce([
     { topic, key: 'a', value: 'one', partition: 1, headers: { kind: 'x' }, timestamp: 1_700_000_000_000 },
     { topic, key: null, value: Buffer.from([0xff, 0x00]), partition: 0 },
