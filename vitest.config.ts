@@ -17,6 +17,9 @@ export default defineConfig({
           include: ['{packages,services,scripts}/**/*.test.ts'],
           exclude: ['**/node_modules/**', '**/*.integration.test.ts', '**/*.e2e.test.ts'],
           sequence: { groupOrder: 1 },
+          // They share nothing but what they import, so they need not import it anew for each file.
+          isolate: false,
+          maxWorkers: 2,
         },
       },
       {
