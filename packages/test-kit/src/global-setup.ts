@@ -1,30 +1,56 @@
 /**
- * vitest's global setup: one broker stack for the whole run, gone when the run ends.
+ * vitest's global setup: one broker and one database for the whole run, gone when the run ends.
  * TEST_STACK=containers|local says what it is made of; by default containers where a Docker Engine answers.
  */
-import { startKafka } from '@kafka-pattern/local-stack'
+import { startKafka, startMariaDb } from '@kafka-pattern/local-stack'
 import type { TestProject } from 'vitest/node'
 import { isDockerEngineThere, startKafkaContainer } from './kafka-container.ts'
-import { beginRun, endRun, newKafkaDir } from './test-run.ts'
+import { startMysqlContainer } from './mysql-container.ts'
+import type { MysqlServer } from './test-mysql.ts'
+import { beginRun, endRun, newKafkaDir, newMariaDbDir } from './test-run.ts'
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const stack = await chooseStack(process.env.TEST_STACK)
   const runDir = await beginRun()
   try {
-    const kafka =
-      stack === 'containers'
-        ? await startKafkaContainer()
-        : await startKafka({ dataDir: await newKafkaDir(runDir), progress: line => console.log(line) })
-    project.provide('kafkaBrokers', kafka.brokers)
+    const { brokers, mysql, stop } = await (stack === 'containers' ? startContainers() : startLocally(runDir))
+    project.provide('kafkaBrokers', brokers)
+    project.provide('mysqlServer', mysql)
     project.provide('testRunDir', runDir)
     return async () => {
-      // The data is thrown away, so local brokers are not worth an orderly stop: they end with the run.
-      if (stack === 'containers') await kafka.stop()
+      await stop()
       await endRun(runDir)
     }
   } catch (error) {
     await endRun(runDir)
     throw error
+  }
+}
+
+type RunningStack = { brokers: string[]; mysql: MysqlServer; stop(): Promise<void> }
+
+async function startContainers(): Promise<RunningStack> {
+  const [kafka, mysql] = await Promise.all([startKafkaContainer(), startMysqlContainer()])
+  return {
+    brokers: kafka.brokers,
+    mysql: mysql.server,
+    async stop() {
+      await Promise.all([kafka.stop(), mysql.stop()])
+    },
+  }
+}
+
+async function startLocally(runDir: string): Promise<RunningStack> {
+  const progress = (line: string) => console.log(line)
+  const [kafka, mariaDb] = await Promise.all([
+    startKafka({ dataDir: await newKafkaDir(runDir), progress }),
+    startMariaDb({ dataDir: await newMariaDbDir(runDir), binlog: true, progress }),
+  ])
+  return {
+    brokers: kafka.brokers,
+    mysql: { host: mariaDb.host, port: mariaDb.port, rootPassword: '' },
+    // The data is thrown away, so local servers are not worth an orderly stop: they end with the run.
+    stop: async () => {},
   }
 }
 

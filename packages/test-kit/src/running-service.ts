@@ -9,7 +9,14 @@ import { eventually } from './eventually.ts'
 import { testKafka } from './test-kafka.ts'
 import { registerProcess } from './test-run.ts'
 
-export type ServiceName = 'simple-producer' | 'simple-consumer' | 'batch-consumer'
+export type ServiceName =
+  | 'simple-producer'
+  | 'simple-consumer'
+  | 'batch-consumer'
+  | 'user-registry'
+  | 'cdc-poller'
+  | 'outbox-relay'
+  | 'mysql-sink-consumer'
 
 /** One line of a service's log. */
 export type LogLine = { msg?: string; level?: number; [field: string]: unknown }
@@ -54,6 +61,7 @@ export type StartServiceOptions = {
 
 const servicesDir = join(import.meta.dirname, '..', '..', '..', 'services')
 const shownLines = 40
+const withHttp = new Set<ServiceName>(['simple-producer', 'user-registry'])
 
 /**
  * Starts `node services/<name>/src/main.ts` against the run's brokers, on ports that are free. `env` adds to that or
@@ -77,7 +85,7 @@ export async function startService(
       TMPDIR,
       KAFKA_BROKERS: testKafka().brokers.join(','),
       PROBE_PORT: '0',
-      ...(name === 'simple-producer' && { PORT: '0' }),
+      ...(withHttp.has(name) && { PORT: '0' }),
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -7,6 +7,7 @@
 import {
   errorCode,
   findKafka,
+  findMariaDb,
   identifyProcess,
   isAlive,
   parseProcessIdentity,
@@ -20,6 +21,7 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 
 const kafkaPrefix = 'kafka-'
+const mariaDbPrefix = 'mariadb-'
 const processesDir = 'processes'
 const ownerFile = 'owner.json'
 
@@ -40,6 +42,11 @@ export function newKafkaDir(runDir: string): Promise<string> {
   return mkdtemp(join(runDir, kafkaPrefix))
 }
 
+/** A folder for a database's data; the server that runs on it ends with the run. */
+export function newMariaDbDir(runDir: string): Promise<string> {
+  return mkdtemp(join(runDir, mariaDbPrefix))
+}
+
 /** Writes down a process that is to end with the run at the latest. */
 export async function registerProcess(runDir: string, identity: ProcessIdentity): Promise<void> {
   await writeFile(join(runDir, processesDir, `${identity.pid}.json`), JSON.stringify(identity))
@@ -48,9 +55,11 @@ export async function registerProcess(runDir: string, identity: ProcessIdentity)
 /** Kills what still runs of this run and removes its folder. Data is not worth an orderly stop here. */
 export async function endRun(runDir: string): Promise<void> {
   for (const name of await readdir(runDir)) {
-    if (!name.startsWith(kafkaPrefix)) continue
-    const kafka = await findKafka(join(runDir, name))
-    await Promise.all(kafka?.nodes.map(node => node.kill()) ?? [])
+    if (name.startsWith(kafkaPrefix)) {
+      const kafka = await findKafka(join(runDir, name))
+      await Promise.all(kafka?.nodes.map(node => node.kill()) ?? [])
+    }
+    if (name.startsWith(mariaDbPrefix)) await (await findMariaDb(join(runDir, name)))?.server.kill()
   }
   for (const name of await readdir(join(runDir, processesDir))) {
     const identity = await readIdentity(join(runDir, processesDir, name))

@@ -42,6 +42,8 @@ export async function createTopic(options: TestTopicOptions = {}): Promise<strin
         const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
         const leaderless = topics[0]?.partitions.filter(({ leader }) => leader < 0)
         if (leaderless?.length !== 0) throw new Error(`${leaderless?.length} partitions have no leader`)
+        // Metadata can name a leader that does not know of it yet and refuses records; one that tells offsets takes them.
+        await admin.fetchTopicOffsets(topic)
       },
       { what: `the leaders of ${topic}` },
     )

@@ -1,0 +1,28 @@
+-- outbox-relay: who owns which lane, and the rows that could not be published. Its cursor is in Kafka.
+
+CREATE TABLE relay_leases (
+  lane INT UNSIGNED NOT NULL PRIMARY KEY,
+  owner VARCHAR(128) NULL,
+  lease_until DATETIME(6) NULL
+) DEFAULT CHARSET = utf8mb4;
+
+CREATE TABLE relay_parked (
+  seq BIGINT UNSIGNED NOT NULL PRIMARY KEY,
+  id CHAR(36) CHARACTER SET ascii NOT NULL,
+  aggregatetype VARCHAR(255) NOT NULL,
+  aggregateid VARCHAR(255) NOT NULL,
+  error TEXT NOT NULL,
+  attempts INT UNSIGNED NOT NULL,
+  parked_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)
+) DEFAULT CHARSET = utf8mb4;
+
+CREATE USER IF NOT EXISTS 'outbox_relay'@'%' IDENTIFIED BY 'outbox_relay';
+-- To see open transactions in information_schema.innodb_trx.
+GRANT PROCESS ON *.* TO 'outbox_relay'@'%';
+GRANT SELECT ON schema_versions TO 'outbox_relay'@'%';
+-- The table itself only for its partitions: rows are never changed.
+GRANT SELECT, ALTER, CREATE, INSERT, DROP ON outbox TO 'outbox_relay'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON relay_leases TO 'outbox_relay'@'%';
+GRANT SELECT, INSERT ON relay_parked TO 'outbox_relay'@'%';
+
+INSERT INTO schema_versions VALUES ('outbox-relay', 1);

@@ -1,0 +1,27 @@
+-- mysql-sink-consumer: the replica, and beside it, moved in the same transaction, how far the topic was read.
+
+CREATE TABLE users_replica (
+  id CHAR(36) CHARACTER SET ascii NOT NULL PRIMARY KEY,
+  name VARCHAR(200) NOT NULL,
+  level TINYINT UNSIGNED NOT NULL,
+  version BIGINT UNSIGNED NOT NULL,
+  created_at DATETIME(6) NOT NULL,
+  updated_at DATETIME(6) NOT NULL,
+  -- Set = deleted. The row stays with its version, so that an older event cannot bring it back.
+  deleted_at DATETIME(6) NULL
+) DEFAULT CHARSET = utf8mb4;
+
+CREATE TABLE consumer_offsets (
+  group_id VARCHAR(255) NOT NULL,
+  topic VARCHAR(249) CHARACTER SET ascii NOT NULL,
+  partition_id INT UNSIGNED NOT NULL,
+  next_offset BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (group_id, topic, partition_id)
+) DEFAULT CHARSET = utf8mb4;
+
+CREATE USER IF NOT EXISTS 'mysql_sink_consumer'@'%' IDENTIFIED BY 'mysql_sink_consumer';
+GRANT SELECT ON schema_versions TO 'mysql_sink_consumer'@'%';
+GRANT SELECT, INSERT, UPDATE ON users_replica TO 'mysql_sink_consumer'@'%';
+GRANT SELECT, INSERT, UPDATE ON consumer_offsets TO 'mysql_sink_consumer'@'%';
+
+INSERT INTO schema_versions VALUES ('mysql-sink-consumer', 1);

@@ -1,0 +1,7 @@
+export { classifyMysqlError, MysqlConfigError, SchemaError, UnknownOutcomeError } from './errors.ts'
+export type { MysqlErrorClass } from './errors.ts'
+export { createMysql } from './mysql.ts'
+export type { Mysql, Queryable, Row, Written } from './mysql.ts'
+export { mysqlSettings } from './settings.ts'
+export type { MysqlSettings } from './settings.ts'
+export { requireSchema, waitForMysql } from './wait-for-mysql.ts'

@@ -1,0 +1,32 @@
+import { createDatabase } from '@kafka-pattern/test-kit'
+import { expect, test } from 'vitest'
+import { requireSchema } from './wait-for-mysql.ts'
+
+const refused = { errno: 1142 }
+
+test('the user of one service cannot do the work of another', async () => {
+  const database = await createDatabase()
+  const registry = database.connect('user-registry')
+  const relay = database.connect('outbox-relay')
+  const sink = database.connect('mysql-sink-consumer')
+  const poller = database.connect('cdc-poller')
+
+  await registry.write("INSERT INTO users (id, name, level, version) VALUES ('a', 'Ada', 1, 1)")
+  expect(await poller.rows('SELECT name FROM users')).toEqual([{ name: 'Ada' }])
+  await expect(poller.write('UPDATE users SET level = 2')).rejects.toMatchObject(refused)
+  await expect(registry.write('DELETE FROM users')).rejects.toMatchObject(refused)
+  await expect(registry.rows('SELECT * FROM outbox')).rejects.toMatchObject(refused)
+  await expect(registry.rows('SELECT * FROM users_replica')).rejects.toMatchObject(refused)
+  await expect(relay.rows('SELECT * FROM users')).rejects.toMatchObject(refused)
+  await expect(relay.write('UPDATE outbox SET id = 1')).rejects.toMatchObject(refused)
+  await expect(sink.rows('SELECT * FROM users')).rejects.toMatchObject(refused)
+})
+
+test('a schema of another version is refused in one sentence', async () => {
+  const { root } = await createDatabase()
+  await requireSchema(root, 'outbox-relay', 1)
+  await expect(requireSchema(root, 'outbox-relay', 2)).rejects.toThrow(
+    /schema version 1 of outbox-relay, but version 2/,
+  )
+  await expect(requireSchema(root, 'nope', 1)).rejects.toThrow(/no schema of nope/)
+})
