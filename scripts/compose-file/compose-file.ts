@@ -59,10 +59,13 @@ const serviceSchema = z.strictObject({
   // A process that ended is shown by `make ps`; nothing restarts it.
   restart: containerOnly,
   cap_drop: containerOnly,
+  // Where inside a container a server listens.
+  command: containerOnly,
   init: containerOnly,
   read_only: containerOnly,
   security_opt: containerOnly,
   tmpfs: containerOnly,
+  user: containerOnly,
   volumes: containerOnly,
 })
 

@@ -26,16 +26,7 @@ const variables = { KAFKA_PORT: '9192', BATCH_SIZE: '7', LOG_LEVEL: '', COMPOSE_
 
 /** What Compose makes of the file, which takes no engine; null on a machine without it. */
 async function composeConfig(): Promise<ComposeConfig | null> {
-  const parameters = [
-    'compose',
-    '--file',
-    composeFilePath,
-    '--profile',
-    'pubsub',
-    'config',
-    '--format',
-    'json',
-  ]
+  const parameters = ['compose', '--file', composeFilePath, '--profile', '*', 'config', '--format', 'json']
   try {
     const { stdout } = await promisify(execFile)('docker', parameters, {
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...variables },

@@ -37,6 +37,16 @@ const portVariables = [
   'COWORKER_API_PROBE_PORT',
   'SIMPLE_CONSUMER_PROBE_PORT',
   'BATCH_CONSUMER_PROBE_PORT',
+  'MYSQL_PORT',
+  'CONNECT_PORT',
+  'CDC_REGISTRY_PORT',
+  'CDC_REGISTRY_PROBE_PORT',
+  'CDC_POLLER_PROBE_PORT',
+  'CDC_SINK_PROBE_PORT',
+  'OUTBOX_REGISTRY_PORT',
+  'OUTBOX_REGISTRY_PROBE_PORT',
+  'OUTBOX_RELAY_PROBE_PORT',
+  'OUTBOX_SINK_PROBE_PORT',
 ]
 
 /** RUNTIME, else what TEST_STACK says of the other tests, else what `make up` itself would choose. */
@@ -106,6 +116,6 @@ function startMake(parameters: string[], env: Record<string, string>): ChildProc
 /** What a shell of a person has: nothing of the test run, of an outer make, of colours, or of a setting of the stack. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const foreign =
-    /^(VITEST|TEST_STACK$|MAKE|MFLAGS$|NODE_ENV$|NODE_OPTIONS$|FORCE_COLOR$|NO_COLOR$|RUNTIME$|KAFKA_|BATCH_|LOG_LEVEL$|LISTEN_HOST$)/
+    /^(VITEST|TEST_STACK$|MAKE|MFLAGS$|NODE_ENV$|NODE_OPTIONS$|FORCE_COLOR$|NO_COLOR$|RUNTIME$|KAFKA_|MYSQL_|BATCH_|POLL_INTERVAL_MS$|LOG_LEVEL$|LISTEN_HOST$)/
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)))
 }

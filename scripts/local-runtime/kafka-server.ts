@@ -1,15 +1,35 @@
-/** The service whose image is apache/kafka, without containers: the same broker by local-stack, with the same properties. */
+/** apache/kafka: the same broker, with the same properties. */
 import { join } from 'node:path'
 import { findKafka, startKafka } from '@kafka-pattern/local-stack'
 import type { ComposeService } from '../compose-file/compose-file.ts'
-import { UserError } from '../user-error.ts'
+import { dataDirOf, portOf, type ImageServer } from './image-server.ts'
 
-export function isKafka(service: ComposeService): boolean {
-  return service.image?.startsWith('apache/kafka:') === true
+export const kafkaServer: ImageServer = {
+  image: 'apache/kafka',
+
+  async start(stateDir, service, progress) {
+    const heap = heapBytes(service.environment.KAFKA_HEAP_OPTS)
+    await startKafka({
+      brokers: 1,
+      dataDir: dataDirOf(stateDir, service.name),
+      ports: [portOf(service)],
+      config: brokerProperties(service.environment),
+      ...(heap === undefined ? {} : { heapBytes: heap }),
+      progress,
+    })
+  },
+
+  async find(stateDir, service) {
+    const kafka = await findKafka(dataDirOf(stateDir, service))
+    const node = kafka?.nodes[0]
+    return kafka && node ? { port: node.port, pid: node.pid, stop: () => kafka.stop() } : null
+  },
+
+  logFile: (stateDir, service) => join(dataDirOf(stateDir, service), 'node-1', 'server.log'),
 }
 
-export function kafkaDataDir(stateDir: string, service: string): string {
-  return join(stateDir, service)
+export function isKafka(service: ComposeService): boolean {
+  return service.image?.startsWith(`${kafkaServer.image}:`) === true
 }
 
 /** Where a container's listeners, files and place in the cluster are said; a process on this machine has its own. */
@@ -45,38 +65,4 @@ export function heapBytes(options: string | undefined): number | undefined {
   const match = /-Xmx(\d+)([mg])\b/i.exec(options ?? '')
   if (match === null) return undefined
   return Number(match[1]) * (match[2]!.toLowerCase() === 'g' ? 1024 ** 3 : 1024 ** 2)
-}
-
-export async function startKafkaServer(
-  stateDir: string,
-  service: ComposeService,
-  progress: (line: string) => void,
-): Promise<void> {
-  const port = service.ports[0]
-  if (port === undefined) throw new UserError(`docker-compose.yml: ${service.name} publishes no port.`)
-  const heap = heapBytes(service.environment.KAFKA_HEAP_OPTS)
-  await startKafka({
-    brokers: 1,
-    dataDir: kafkaDataDir(stateDir, service.name),
-    ports: [port.hostPort],
-    config: brokerProperties(service.environment),
-    ...(heap === undefined ? {} : { heapBytes: heap }),
-    progress,
-  })
-}
-
-export async function isKafkaRunning(stateDir: string, service: string): Promise<boolean> {
-  return (await findKafka(kafkaDataDir(stateDir, service))) !== null
-}
-
-/** Whether the broker that runs listens where docker-compose.yml now says. */
-export async function isKafkaAtItsPort(stateDir: string, service: ComposeService): Promise<boolean> {
-  const kafka = await findKafka(kafkaDataDir(stateDir, service.name))
-  return kafka?.nodes[0]?.port === service.ports[0]?.hostPort
-}
-
-export async function stopKafkaServer(stateDir: string, service: string): Promise<boolean> {
-  const kafka = await findKafka(kafkaDataDir(stateDir, service))
-  await kafka?.stop()
-  return kafka !== null
 }

@@ -1,24 +1,19 @@
 /**
- * docker-compose.yml without containers: the real Apache Kafka as a plain process, each service as `node services/<name>/src/main.ts`.
+ * docker-compose.yml without containers: Apache Kafka and MariaDB as plain processes, each service as `node services/<name>/src/main.ts`.
  * It keeps what Compose keeps: order by depends_on, ready means healthy, data stays over `down`, a changed service is replaced.
  * Not kept: isolation of file systems and networks, and restart policies; a service that ended is shown and stays ended.
  */
 import { rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode, findKafka, isAlive } from '@kafka-pattern/local-stack'
+import { errorCode, isAlive } from '@kafka-pattern/local-stack'
 import type { ComposeService } from '../compose-file/compose-file.ts'
 import type { Runtime, ServiceStatus, Stack } from '../runtime/runtime.ts'
 import { done, nameWidth, padVisible, print, seconds, step } from '../terminal.ts'
 import { UserError } from '../user-error.ts'
-import {
-  isKafka,
-  isKafkaAtItsPort,
-  isKafkaRunning,
-  kafkaDataDir,
-  startKafkaServer,
-  stopKafkaServer,
-} from './kafka-server.ts'
+import type { ImageServer } from './image-server.ts'
+import { kafkaServer } from './kafka-server.ts'
 import { followFile, lastLinesOf, sizeOf } from './log-file.ts'
+import { mysqlServer } from './mysql-server.ts'
 import { requireFreePorts } from './published-ports.ts'
 import {
   isReady,
@@ -31,6 +26,13 @@ import {
   type ServicePaths,
 } from './service-process.ts'
 
+const imageServers = [kafkaServer, mysqlServer]
+
+/** What runs in the place of the service's image; undefined when it is a program of this repository. */
+function imageServerOf(service: ComposeService): ImageServer | undefined {
+  return imageServers.find(({ image }) => service.image?.startsWith(`${image}:`))
+}
+
 /** What docker-compose.yml's variables must be where the services are neighbours on this machine and not in containers. */
 export function localVariables(
   variables: Record<string, string | undefined>,
@@ -38,6 +40,7 @@ export function localVariables(
   return {
     ...variables,
     KAFKA_BROKERS: variables.KAFKA_BROKERS || `127.0.0.1:${variables.KAFKA_PORT || '9092'}`,
+    MYSQL_HOST: variables.MYSQL_HOST || '127.0.0.1',
     LISTEN_HOST: variables.LISTEN_HOST || '127.0.0.1',
   }
 }
@@ -45,27 +48,25 @@ export function localVariables(
 export function createLocalRuntime(stack: Stack): Runtime {
   const paths: ServicePaths = { repositoryDir: stack.repositoryDir, stateDir: stack.stateDir }
   const { services } = stack.file
-  for (const service of services) {
-    if (!isKafka(service) && service.program === null) {
-      throw new UserError(
-        `docker-compose.yml: the local runtime can run images of apache/kafka and builds with the argument SERVICE, but not ${service.name}.`,
-      )
-    }
-  }
 
   const isRunning = async (service: ComposeService) => {
-    if (isKafka(service)) return isKafkaRunning(stack.stateDir, service.name)
+    const server = imageServerOf(service)
+    if (server !== undefined) return (await server.find(stack.stateDir, service.name)) !== null
     const state = await readServiceState(paths, service.name)
     return state !== null && (await isAlive(state.process))
   }
 
-  const isAsDescribed = (service: ComposeService) =>
-    isKafka(service) ? isKafkaAtItsPort(stack.stateDir, service) : isUpToDate(paths, service)
+  const isAsDescribed = async (service: ComposeService) => {
+    const server = imageServerOf(service)
+    if (server === undefined) return isUpToDate(paths, service)
+    return (await server.find(stack.stateDir, service.name))?.port === service.ports[0]?.hostPort
+  }
 
   async function start(service: ComposeService): Promise<void> {
     const startedAt = performance.now()
-    if (isKafka(service)) {
-      await startKafkaServer(stack.stateDir, service, line => print(`  ${step} ${line}`))
+    const server = imageServerOf(service)
+    if (server !== undefined) {
+      await server.start(stack.stateDir, service, line => print(`  ${step} ${line}`))
     } else {
       await keepPreviousLog(service.name)
       await startService(paths, service)
@@ -78,16 +79,20 @@ export function createLocalRuntime(stack: Stack): Runtime {
     if ((await sizeOf(path)) > 0) await rename(path, path.replace(/\.log$/, '.previous.log'))
   }
 
-  const stop = (service: ComposeService) =>
-    isKafka(service)
-      ? stopKafkaServer(stack.stateDir, service.name)
-      : stopService(paths, service.name, service.stopGracePeriodMs)
+  async function stop(service: ComposeService): Promise<boolean> {
+    const server = imageServerOf(service)
+    if (server === undefined) return stopService(paths, service.name, service.stopGracePeriodMs)
+    const running = await server.find(stack.stateDir, service.name)
+    await running?.stop()
+    return running !== null
+  }
 
   return {
     kind: 'local',
     title: 'local processes',
 
     async up(wanted) {
+      requireRunnable(wanted)
       const toStart: ComposeService[] = []
       for (const service of wanted) {
         const running = await isRunning(service)
@@ -103,7 +108,7 @@ export function createLocalRuntime(stack: Stack): Runtime {
       await requireFreePorts(toStart)
       for (const service of wanted) {
         if (toStart.includes(service)) continue
-        if (!isKafka(service)) await requireReady(paths, service)
+        if (imageServerOf(service) === undefined) await requireReady(paths, service)
         report(service, 'runs already')
       }
       await startInOrder(toStart, start)
@@ -130,7 +135,7 @@ export function createLocalRuntime(stack: Stack): Runtime {
     async clean() {
       await this.down()
       // What was put there by this runtime, by name: LOCAL_STACK_DIR may be a folder that holds other things, too.
-      const own = ['logs', 'services', ...services.filter(isKafka).map(service => service.name)]
+      const own = ['logs', 'services', ...services.filter(imageServerOf).map(service => service.name)]
       for (const name of own) await rm(join(stack.stateDir, name), { recursive: true, force: true })
       await removeIfEmpty(stack.stateDir)
     },
@@ -138,7 +143,7 @@ export function createLocalRuntime(stack: Stack): Runtime {
     async logs({ services: names, lastLines, follow }, onLine) {
       await Promise.all(
         names.map(async name => {
-          const path = await logPathOf(name)
+          const path = logPathOf(name)
           // Taken before the newest lines are read, so that nothing is missed in between.
           const size = await sizeOf(path)
           for (const line of await lastLinesOf(path, lastLines)) onLine(name, line)
@@ -149,9 +154,10 @@ export function createLocalRuntime(stack: Stack): Runtime {
   }
 
   async function statusOf(service: ComposeService): Promise<ServiceStatus | null> {
-    if (isKafka(service)) {
-      const node = (await findKafka(kafkaDataDir(stack.stateDir, service.name)))?.nodes[0]
-      return node === undefined ? null : { service: service.name, state: 'ready', detail: `pid ${node.pid}` }
+    const server = imageServerOf(service)
+    if (server !== undefined) {
+      const running = await server.find(stack.stateDir, service.name)
+      return running && { service: service.name, state: 'ready', detail: `pid ${running.pid}` }
     }
     const state = await readServiceState(paths, service.name)
     if (state === null) return null
@@ -162,12 +168,20 @@ export function createLocalRuntime(stack: Stack): Runtime {
     return { service: service.name, state: ready ? 'ready' : 'not ready', detail: `pid ${state.process.pid}` }
   }
 
-  async function logPathOf(name: string): Promise<string> {
+  function logPathOf(name: string): string {
     const service = services.find(candidate => candidate.name === name)
-    if (service === undefined || !isKafka(service)) return logFile(paths, name)
-    const node = (await findKafka(kafkaDataDir(stack.stateDir, name)))?.nodes[0]
-    return node?.logFile ?? join(kafkaDataDir(stack.stateDir, name), 'node-1', 'server.log')
+    const server = service && imageServerOf(service)
+    return server === undefined ? logFile(paths, name) : server.logFile(stack.stateDir, name)
   }
+}
+
+function requireRunnable(services: ComposeService[]): void {
+  const foreign = services.filter(service => service.program === null && imageServerOf(service) === undefined)
+  if (foreign.length === 0) return
+  const images = imageServers.map(({ image }) => image).join(', ')
+  throw new UserError(
+    `docker-compose.yml: the local runtime can run images of ${images} and builds with the argument SERVICE, but not ${foreign.map(({ name }) => name).join(', ')}.`,
+  )
 }
 
 async function removeIfEmpty(dir: string): Promise<void> {

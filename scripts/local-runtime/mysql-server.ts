@@ -1,0 +1,55 @@
+/** mysql: MariaDB in its place, with a binary log of whole rows, and infra/mysql loaded into the same database. */
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { errorCode, findMariaDb, startMariaDb, type StartedMariaDb } from '@kafka-pattern/local-stack'
+import { mysqlSchemaDir } from '../repository.ts'
+import { UserError } from '../user-error.ts'
+import { dataDirOf, portOf, type ImageServer } from './image-server.ts'
+
+export const mysqlServer: ImageServer = {
+  image: 'mysql',
+
+  async start(stateDir, service, progress) {
+    const database = service.environment.MYSQL_DATABASE
+    if (database === undefined || !/^\w+$/.test(database)) {
+      throw new UserError(`docker-compose.yml: MYSQL_DATABASE of ${service.name} must be a plain name.`)
+    }
+    const dataDir = dataDirOf(stateDir, service.name)
+    const mariaDb = await startMariaDb({ dataDir, port: portOf(service), binlog: true, progress })
+    try {
+      await loadSchema(mariaDb, database)
+    } catch (error) {
+      await mariaDb.stop()
+      throw error
+    }
+  },
+
+  async find(stateDir, service) {
+    const mariaDb = await findMariaDb(dataDirOf(stateDir, service))
+    return mariaDb && { port: mariaDb.port, pid: mariaDb.server.pid, stop: () => mariaDb.stop() }
+  },
+
+  logFile: (stateDir, service) => join(dataDirOf(stateDir, service), 'server.log'),
+}
+
+/** Once for each data folder. The mark is set last: what was interrupted is begun anew and never taken for a whole schema. */
+async function loadSchema(mariaDb: StartedMariaDb, database: string): Promise<void> {
+  const mark = join(mariaDb.dataDir, 'schema-loaded')
+  if (await exists(mark)) return
+  await mariaDb.sql(`DROP DATABASE IF EXISTS ${database}; CREATE DATABASE ${database};`)
+  const files = (await readdir(mysqlSchemaDir)).filter(name => name.endsWith('.sql')).toSorted()
+  for (const file of files) {
+    await mariaDb.sql(`USE ${database};\n${await readFile(join(mysqlSchemaDir, file), 'utf8')}`)
+  }
+  await writeFile(mark, `${files.join('\n')}\n`)
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await readFile(path)
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false
+    throw error
+  }
+}
