@@ -5,6 +5,14 @@ export const exitCodes = {
   failed: 1,
   /** EX_UNAVAILABLE: a port it needs is taken. */
   portInUse: 69,
-  /** EX_CONFIG: a setting is missing or wrong. */
+  /** EX_CONFIG: a setting is missing or wrong, or what was set up elsewhere: a database's schema, a right. */
   badSettings: 78,
 } as const
+
+/**
+ * The code that an error carries in a property `exitCode`, or null. Such an error is for the person who starts the service: its
+ * message is one sentence with the remedy, and its stack says nothing more.
+ */
+export function exitCodeOf(error: Error): number | null {
+  return 'exitCode' in error && typeof error.exitCode === 'number' ? error.exitCode : null
+}

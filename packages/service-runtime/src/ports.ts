@@ -1,7 +1,9 @@
 import { errorCode } from './error-code.ts'
+import { exitCodes } from './exit-codes.ts'
 
 /** A port the service needs is taken or may not be opened. The message is one sentence with the remedy. */
 export class PortUnavailableError extends Error {
+  readonly exitCode = exitCodes.portInUse
   constructor(message: string, cause: unknown) {
     super(message, { cause })
     this.name = 'PortUnavailableError'

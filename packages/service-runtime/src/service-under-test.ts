@@ -14,7 +14,9 @@ const name = 'service-under-test'
 const settings = loadSettings(
   z.object({
     ...runtimeSettings,
-    START: z.enum(['works', 'fails', 'waits for a broker', 'waits for a closer']).default('works'),
+    START: z
+      .enum(['works', 'fails', 'fails with a code', 'waits for a broker', 'waits for a closer'])
+      .default('works'),
     READY: z.enum(['at once', 'at SIGHUP']).default('at once'),
     CLOSE: z.enum(['works', 'fails', 'waits for SIGHUP']).default('works'),
     HTTP_PORT: settingsTypes.port.optional(),
@@ -57,6 +59,8 @@ await service.run(async () => {
   switch (settings.START) {
     case 'works':
       return
+    case 'fails with a code':
+      throw Object.assign(new Error('the table is missing: create it'), { exitCode: 78 })
     case 'fails':
       throw new Error('start failed', { cause: new Error('the reason') })
     case 'waits for a broker':

@@ -247,6 +247,13 @@ describe('a port in use gets one sentence with the setting to change, and exit c
   })
 })
 
+test('an error of the start that carries an exit code is told in one sentence, and ends it with that code', async () => {
+  const service = await startProcess({ START: 'fails with a code' })
+  expect(await service.exit).toBe(78)
+  expect(service.stderr()).toBe('service-under-test: the table is missing: create it\n')
+  expect(service.messages()).not.toContain('unexpected error')
+})
+
 async function folderWithEnvFile(content: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'settings-'))
   onTestFinished(() => rm(folder, { recursive: true }))

@@ -4,11 +4,10 @@
  * the exit code says whether that worked (0, or 1 with the names of what did not finish); a second signal exits at once; no
  * error is left without a log line and an exit code. It does not restart anything: that is the orchestrator's task.
  */
-import { exitCodes } from './exit-codes.ts'
+import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import type { Logger } from './logger.ts'
 import { createMetrics } from './metrics.ts'
 import type { ServiceMetrics } from './metrics.ts'
-import { PortUnavailableError } from './ports.ts'
 import { startProbes } from './probes.ts'
 import type { Probes } from './probes.ts'
 import type { RuntimeSettings } from './settings.ts'
@@ -26,7 +25,8 @@ export interface Service {
   fail(error: Error): void
   /**
    * Answers probes, listens to signals, runs `start`. Resolves when started. If `start` fails, or a signal comes first, it
-   * never settles: the service drains and the process exits (69 after a PortUnavailableError, 1 after another error).
+   * never settles: the service drains and the process exits: with the error's own `exitCode` and its message as one sentence if it has one,
+   * as a PortUnavailableError does, else with 1.
    */
   run(start: () => Promise<void>): Promise<void>
 }
@@ -85,10 +85,12 @@ export function createService({
       watchReadiness()
       await start()
       started = true
-    } catch (error) {
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+      const code = exitCodeOf(error)
       if (stopping.signal.aborted) logger.debug({ err: error }, 'start was ended by the drain')
-      else if (error instanceof PortUnavailableError) failWith(exitCodes.portInUse, error.message)
-      else fail(error instanceof Error ? error : new Error(String(error)))
+      else if (code === null) fail(error)
+      else failWith(code, error.message)
     }
   }
 
