@@ -11,6 +11,10 @@ CREATE TABLE users_replica (
   deleted_at DATETIME(6) NULL
 ) DEFAULT CHARSET = utf8mb4;
 
+-- docker-compose.yml runs a sink for each database pattern, and each fills a replica of its own (REPLICA_TABLE).
+CREATE TABLE users_replica_cdc LIKE users_replica;
+CREATE TABLE users_replica_outbox LIKE users_replica;
+
 CREATE TABLE consumer_offsets (
   group_id VARCHAR(255) NOT NULL,
   topic VARCHAR(249) CHARACTER SET ascii NOT NULL,
@@ -22,6 +26,8 @@ CREATE TABLE consumer_offsets (
 CREATE USER IF NOT EXISTS 'mysql_sink_consumer'@'%' IDENTIFIED BY 'mysql_sink_consumer';
 GRANT SELECT ON schema_versions TO 'mysql_sink_consumer'@'%';
 GRANT SELECT, INSERT, UPDATE ON users_replica TO 'mysql_sink_consumer'@'%';
+GRANT SELECT, INSERT, UPDATE ON users_replica_cdc TO 'mysql_sink_consumer'@'%';
+GRANT SELECT, INSERT, UPDATE ON users_replica_outbox TO 'mysql_sink_consumer'@'%';
 GRANT SELECT, INSERT, UPDATE ON consumer_offsets TO 'mysql_sink_consumer'@'%';
 
 INSERT INTO schema_versions VALUES ('mysql-sink-consumer', 1);
