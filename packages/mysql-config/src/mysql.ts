@@ -1,7 +1,13 @@
 /** The only place that opens connections to MySQL or MariaDB. */
 import { readFileSync } from 'node:fs'
 import { retry, type RetryPolicy } from '@kafka-pattern/retry'
-import { createPool, type PoolConnection, type ResultSetHeader, type RowDataPacket } from 'mysql2/promise'
+import {
+  createPool,
+  escape,
+  type PoolConnection,
+  type ResultSetHeader,
+  type RowDataPacket,
+} from 'mysql2/promise'
 import type { Logger } from 'pino'
 import { classifyMysqlError, UnknownOutcomeError } from './errors.ts'
 import type { MysqlSettings } from './settings.ts'
@@ -42,7 +48,18 @@ const transactionPolicy: RetryPolicy = {
 const maxQueuedRequests = 1_000
 const connectTimeoutMs = 5_000
 
-export function createMysql(settings: MysqlSettings, logger: Logger): Mysql {
+export interface SessionOptions {
+  /** Statements that run first on every new connection, such as `SET wait_timeout = 30`. */
+  onConnect?: readonly string[]
+  /** What `affectedRows` counts of an update: the rows that it found (default), or only those that it changed. */
+  affectedRows?: 'found' | 'changed'
+}
+
+export function createMysql(
+  settings: MysqlSettings,
+  logger: Logger,
+  { onConnect = [], affectedRows = 'found' }: SessionOptions = {},
+): Mysql {
   const pool = createPool({
     host: settings.MYSQL_HOST,
     port: settings.MYSQL_PORT,
@@ -59,13 +76,17 @@ export function createMysql(settings: MysqlSettings, logger: Logger): Mysql {
     supportBigNumbers: true,
     bigNumberStrings: true,
     charset: 'utf8mb4',
+    ...(affectedRows === 'changed' && { flags: ['-FOUND_ROWS'] }),
     ...(settings.MYSQL_TLS && {
       ssl: settings.MYSQL_TLS_CA_FILE === undefined ? {} : { ca: readFileSync(settings.MYSQL_TLS_CA_FILE) },
     }),
   })
-  // `timezone` is about values on this side only; NOW() is the session's.
+  // `timezone` is about values on this side only; NOW() is the session's. Without a strict mode, which a server may have turned
+  // off, values that do not fit are cut to fit; and the escaping of values on this side relies on backslashes.
   pool.on('connection', connection => {
-    connection.query("SET time_zone = '+00:00'")
+    for (const statement of ["SET time_zone = '+00:00', sql_mode = 'TRADITIONAL'", ...onConnect]) {
+      connection.query(statement)
+    }
   })
 
   async function withConnection<T>(work: (connection: PoolConnection) => Promise<T>): Promise<T> {
@@ -110,6 +131,11 @@ async function transact<T>(
     throw classifyMysqlError(error) === 'unavailable' ? new UnknownOutcomeError(error) : error
   }
   return result
+}
+
+/** The text as an SQL literal, for statements that are put together by hand because there are thousands of values. */
+export function quoteText(text: string): string {
+  return escape(text)
 }
 
 type Client = Pick<PoolConnection, 'query'>
