@@ -1,65 +1,90 @@
 /** The only place that opens connections to MySQL or MariaDB. */
 import { readFileSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { retry, type RetryPolicy } from '@kafka-pattern/retry'
 import {
   createPool,
   escape,
   type PoolConnection,
+  type QueryResult,
   type ResultSetHeader,
   type RowDataPacket,
 } from 'mysql2/promise'
 import type { Logger } from 'pino'
-import { classifyMysqlError, UnknownOutcomeError } from './errors.ts'
+import {
+  classifyMysqlError,
+  isConnectionUsableAfter,
+  isOutcomeUnknown,
+  MysqlConfigError,
+  UnknownOutcomeError,
+} from './errors.ts'
 import type { MysqlSettings } from './settings.ts'
 
-/** DATETIME and BIGINT as text with nothing lost, JSON parsed. */
+/** DATETIME, BIGINT, DECIMAL and JSON as text, with nothing lost; smaller integers as numbers. */
 export type Row = Record<string, unknown>
 
-export type Written = { affectedRows: number; insertId: string; info: string }
+export type Written = {
+  /** what `MysqlOptions.affectedRows` says */
+  affectedRows: number
+  /** the first AUTO_INCREMENT value that was taken; '0' = none */
+  insertId: string
+  info: string
+}
 
 export interface Queryable {
   /** Rows of a SELECT. Values are escaped on this side; `VALUES ?` takes an array of rows. */
   rows<R extends Row = Row>(sql: string, values?: readonly unknown[]): Promise<R[]>
-  /** Runs what changes something. */
+  /**
+   * Runs what changes something; outside a transaction it commits itself.
+   * @throws UnknownOutcomeError when it commits itself and the connection was lost before the answer came
+   */
   write(sql: string, values?: readonly unknown[]): Promise<Written>
 }
 
 export interface Mysql extends Queryable {
   /**
-   * Runs `work` in one transaction and commits. Deadlocks and lock waits roll it back and begin anew, a few times.
+   * Runs `work` in one transaction and commits; whatever `work` throws rolls it back. Deadlocks and lock waits roll it back and
+   * begin anew, a few times, so `work` may run more than once: it does nothing but SQL.
    * @throws UnknownOutcomeError when the connection was lost during COMMIT
+   * @throws RetriesExhaustedError of the class 'retry transaction' when others were in the way every time
    */
   inTransaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T>
   /** One connection for `work` alone, for what lives in a session (GET_LOCK, snapshots). Destroyed when `work` throws. */
   withConnection<T>(work: (connection: Queryable) => Promise<T>): Promise<T>
-  /** Resolves when the server answers. */
+  /**
+   * Resolves when the server answers and takes changes.
+   * @throws MysqlConfigError of the class 'unavailable' when it is read-only
+   */
   health(): Promise<void>
+  /** Takes nothing more; resolves when what was begun has ended and the connections are closed. */
   close(): Promise<void>
 }
 
-const transactionPolicy: RetryPolicy = {
-  kind: 'exponential',
-  baseMs: 20,
-  factor: 2,
-  capMs: 500,
-  jitter: 'full',
-  maxAttempts: 5,
-}
-const maxQueuedRequests = 1_000
-const connectTimeoutMs = 5_000
-
-export interface SessionOptions {
+export interface MysqlOptions {
   /** Statements that run first on every new connection, such as `SET wait_timeout = 30`. */
   onConnect?: readonly string[]
   /** What `affectedRows` counts of an update: the rows that it found (default), or only those that it changed. */
   affectedRows?: 'found' | 'changed'
+  /** No statement is waited for longer, nor a free connection: 60,000 by default. A transaction is not begun anew after it. */
+  answerTimeoutMs?: number
 }
 
-export function createMysql(
-  settings: MysqlSettings,
-  logger: Logger,
-  { onConnect = [], affectedRows = 'found' }: SessionOptions = {},
-): Mysql {
+const maxQueuedRequests = 1_000
+const connectTimeoutMs = 5_000
+const defaultAnswerTimeoutMs = 60_000
+const healthTimeoutMs = 5_000
+/** How long closed connections may take to say goodbye to a server that perhaps does not listen any more. */
+const goodbyeTimeoutMs = 2_000
+
+/**
+ * `timezone` of mysql2 is about values on this side only; NOW() is the session's. Without a strict mode, which a server may have
+ * turned off, values that do not fit are cut to fit; and the escaping of values on this side relies on backslashes.
+ */
+const sessionStatement = "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL'"
+
+/** Opens nothing yet: connections are made when they are needed, at most MYSQL_POOL_SIZE. */
+export function createMysql(settings: MysqlSettings, logger: Logger, options: MysqlOptions = {}): Mysql {
+  const { onConnect = [], affectedRows = 'found', answerTimeoutMs = defaultAnswerTimeoutMs } = options
   const pool = createPool({
     host: settings.MYSQL_HOST,
     port: settings.MYSQL_PORT,
@@ -75,80 +100,227 @@ export function createMysql(
     dateStrings: true,
     supportBigNumbers: true,
     bigNumberStrings: true,
+    // MariaDB has no JSON type: parsed here and text there would be two contracts.
+    jsonStrings: true,
+    // By default an object becomes `key` = value, SQL that the caller of an API could write.
+    stringifyObjects: true,
     charset: 'utf8mb4',
     ...(affectedRows === 'changed' && { flags: ['-FOUND_ROWS'] }),
-    ...(settings.MYSQL_TLS && {
-      ssl: settings.MYSQL_TLS_CA_FILE === undefined ? {} : { ca: readFileSync(settings.MYSQL_TLS_CA_FILE) },
-    }),
+    ...tls(settings),
   })
-  // `timezone` is about values on this side only; NOW() is the session's. Without a strict mode, which a server may have turned
-  // off, values that do not fit are cut to fit; and the escaping of values on this side relies on backslashes.
-  pool.on('connection', connection => {
-    for (const statement of ["SET time_zone = '+00:00', sql_mode = 'TRADITIONAL'", ...onConnect]) {
-      connection.query(statement)
-    }
-  })
+  // Every error reaches whoever waits for an answer. What mysql2 emits besides, without a listener, would end the process.
+  pool.on('connection', connection => connection.on('error', () => {}))
+  const prepared = new WeakSet<object>()
+  const transactionPolicy: RetryPolicy = {
+    kind: 'exponential',
+    baseMs: 20,
+    factor: 2,
+    capMs: 500,
+    jitter: 'full',
+    maxAttempts: 5,
+    maxElapsedMs: answerTimeoutMs,
+  }
+  let borrowed = 0
+  const closing = Promise.withResolvers<void>()
+  let isClosing = false
 
-  async function withConnection<T>(work: (connection: PoolConnection) => Promise<T>): Promise<T> {
-    const connection = await pool.getConnection()
+  /** Gives `work` a connection of its own; back into the pool goes only one that is known to be as it came. */
+  async function borrow<T>(waitMs: number, work: (lease: Lease) => Promise<T>): Promise<T> {
+    if (isClosing) throw new MysqlConfigError('the connections to the database are closed', 'unavailable')
+    borrowed++
     try {
-      const result = await work(connection)
-      connection.release()
-      return result
-    } catch (error) {
-      // In which state the session is, nobody knows: it goes.
-      connection.destroy()
-      throw error
+      const lease = new Lease(await getConnection(waitMs), waitMs)
+      try {
+        if (!prepared.has(lease.session)) {
+          // Awaited: no statement may run in a session of which it is not known that it is in UTC.
+          for (const statement of [sessionStatement, ...onConnect]) await lease.run(statement)
+          prepared.add(lease.session)
+        }
+        return await work(lease)
+      } catch (error) {
+        if (!prepared.has(lease.session)) lease.discard()
+        throw error
+      } finally {
+        lease.end()
+      }
+    } finally {
+      borrowed--
+      if (isClosing && borrowed === 0) closing.resolve()
+    }
+  }
+
+  /** mysql2 waits for a free connection for ever; one that comes too late goes back. */
+  async function getConnection(waitMs: number): Promise<PoolConnection> {
+    const connection = pool.getConnection()
+    const late = Promise.withResolvers<never>()
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      late.reject(
+        new MysqlConfigError(`no connection to the database was free within ${waitMs} ms`, 'unavailable'),
+      )
+    }, waitMs)
+    connection.then(
+      free => (isLate ? free.release() : undefined),
+      () => {},
+    )
+    try {
+      return await Promise.race([connection, late.promise])
+    } finally {
+      clearTimeout(timer)
     }
   }
 
   return {
-    rows: queryable(pool).rows,
-    write: queryable(pool).write,
-    withConnection: work => withConnection(connection => work(queryable(connection))),
+    rows: (sql, values) =>
+      borrow(answerTimeoutMs, lease => lease.queryable({ commitsItself: true }).rows(sql, values)),
+    write: (sql, values) =>
+      borrow(answerTimeoutMs, lease => lease.queryable({ commitsItself: true }).write(sql, values)),
+    withConnection: work =>
+      borrow(answerTimeoutMs, async lease => {
+        try {
+          return await work(lease.queryable({ commitsItself: true }))
+        } catch (error) {
+          // In which state the session is, nobody knows.
+          lease.discard()
+          throw error
+        }
+      }),
     inTransaction: work =>
-      retry(() => withConnection(connection => transact(connection, work)), {
+      retry(() => borrow(answerTimeoutMs, lease => transact(lease, work)), {
         policy: transactionPolicy,
         isRetryable: error => classifyMysqlError(error) === 'retry transaction',
-        onRetry: ({ attempt, error }) => logger.debug({ attempt, err: error }, 'transaction begins again'),
+        onRetry: ({ attempt, error }) =>
+          logger.debug(
+            { attempt, reason: error instanceof Error ? error.message : String(error) },
+            'transaction begins again',
+          ),
       }),
-    async health() {
-      await pool.query('SELECT 1')
+    health: () =>
+      borrow(Math.min(answerTimeoutMs, healthTimeoutMs), async lease => {
+        const [found] = await lease
+          .queryable({ commitsItself: true })
+          .rows<{ readOnly: unknown }>('SELECT @@read_only AS readOnly')
+        // A number on MySQL, on newer MariaDB a word.
+        if (['0', 'OFF'].includes(String(found?.readOnly))) return
+        // The next connection may lead to the server that took over.
+        lease.discard()
+        throw new MysqlConfigError('the database is read-only', 'unavailable')
+      }),
+    async close() {
+      isClosing = true
+      if (borrowed > 0) await closing.promise
+      const goodbye = pool.end()
+      await Promise.race([goodbye, new Promise(resolve => setTimeout(resolve, goodbyeTimeoutMs).unref())])
     },
-    close: () => pool.end(),
   }
 }
 
-async function transact<T>(
-  connection: PoolConnection,
-  work: (transaction: Queryable) => Promise<T>,
-): Promise<T> {
-  await connection.beginTransaction()
-  const result = await work(queryable(connection))
+async function transact<T>(lease: Lease, work: (transaction: Queryable) => Promise<T>): Promise<T> {
+  await lease.run('START TRANSACTION')
+  let result: T
   try {
-    await connection.commit()
+    result = await work(lease.queryable({ commitsItself: false }))
   } catch (error) {
-    throw classifyMysqlError(error) === 'unavailable' ? new UnknownOutcomeError(error) : error
+    await lease.rollback()
+    throw error
+  }
+  try {
+    await lease.run('COMMIT')
+  } catch (error) {
+    await lease.rollback()
+    throw isOutcomeUnknown(error) ? new UnknownOutcomeError(error) : error
   }
   return result
+}
+
+/** A connection while it is somebody's. */
+class Lease {
+  readonly #connection: PoolConnection
+  readonly #answerTimeoutMs: number
+  #discarded = false
+  #ended = false
+
+  constructor(connection: PoolConnection, answerTimeoutMs: number) {
+    this.#connection = connection
+    this.#answerTimeoutMs = answerTimeoutMs
+  }
+
+  /** What stays the same when the connection is borrowed again. */
+  get session(): object {
+    return this.#connection.connection
+  }
+
+  async run<R extends QueryResult>(sql: string, values: readonly unknown[] = []): Promise<R> {
+    if (this.#ended) throw new Error('the connection was used after it was given back')
+    try {
+      const [result] = await this.#connection.query<R>({
+        sql,
+        values: [...values],
+        timeout: this.#answerTimeoutMs,
+      })
+      return result
+    } catch (error) {
+      if (!isConnectionUsableAfter(error)) this.discard()
+      throw error
+    }
+  }
+
+  queryable({ commitsItself }: { commitsItself: boolean }): Queryable {
+    return {
+      rows: <R extends Row>(sql: string, values?: readonly unknown[]) =>
+        this.run<(R & RowDataPacket)[]>(sql, values),
+      write: async (sql, values) => {
+        try {
+          const { affectedRows, insertId, info } = await this.run<ResultSetHeader>(sql, values)
+          return { affectedRows, insertId: String(insertId), info }
+        } catch (error) {
+          throw commitsItself && isOutcomeUnknown(error) ? new UnknownOutcomeError(error) : error
+        }
+      },
+    }
+  }
+
+  /** The server rolls back by itself what a connection leaves behind that goes. */
+  async rollback(): Promise<void> {
+    if (this.#discarded) return
+    try {
+      await this.run('ROLLBACK')
+    } catch {
+      // The caller gets the error that made this necessary.
+      this.discard()
+    }
+  }
+
+  discard(): void {
+    this.#discarded = true
+  }
+
+  end(): void {
+    this.#ended = true
+    if (!this.#discarded) {
+      this.#connection.release()
+      return
+    }
+    this.#connection.destroy()
+    // destroy() ends its own side only and waits for the other, which a frozen server never ends.
+    const { connection } = this.#connection
+    if ('stream' in connection && connection.stream instanceof Socket) connection.stream.destroy()
+  }
+}
+
+function tls({ MYSQL_TLS, MYSQL_TLS_CA_FILE }: MysqlSettings): object {
+  if (!MYSQL_TLS && MYSQL_TLS_CA_FILE === undefined) return {}
+  return {
+    ssl: {
+      // By default any certificate of a trusted authority would do, whatever host it was made for.
+      verifyIdentity: true,
+      ...(MYSQL_TLS_CA_FILE !== undefined && { ca: readFileSync(MYSQL_TLS_CA_FILE) }),
+    },
+  }
 }
 
 /** The text as an SQL literal, for statements that are put together by hand because there are thousands of values. */
 export function quoteText(text: string): string {
   return escape(text)
-}
-
-type Client = Pick<PoolConnection, 'query'>
-
-function queryable(client: Client): Queryable {
-  return {
-    async rows<R extends Row>(sql: string, values: readonly unknown[] = []): Promise<R[]> {
-      const [rows] = await client.query<(R & RowDataPacket)[]>(sql, [...values])
-      return rows
-    },
-    async write(sql, values = []) {
-      const [{ affectedRows, insertId, info }] = await client.query<ResultSetHeader>(sql, [...values])
-      return { affectedRows, insertId: String(insertId), info }
-    },
-  }
 }

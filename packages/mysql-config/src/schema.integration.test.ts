@@ -1,6 +1,6 @@
 import { createDatabase } from '@kafka-pattern/test-kit'
 import { expect, test } from 'vitest'
-import { requireSchema } from './wait-for-mysql.ts'
+import { requireSchema } from './require-schema.ts'
 
 const refused = { errno: 1142 }
 

@@ -20,7 +20,7 @@ export const mysqlSettings = {
   MYSQL_DATABASE: z.string().min(1).default('kafka_pattern'),
   /** Encrypt the connection. */
   MYSQL_TLS: z.stringbool().default(false),
-  /** PEM file of the authority that signed the server's certificate, when it is not a public one. */
+  /** PEM file of the authority that signed the server's certificate, when it is not a public one; it turns TLS on. */
   MYSQL_TLS_CA_FILE: z
     .string()
     .refine(file => existsSync(file), 'this file does not exist')

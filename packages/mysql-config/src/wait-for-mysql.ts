@@ -4,8 +4,10 @@ import { classifyMysqlError, SchemaError } from './errors.ts'
 import type { Mysql } from './mysql.ts'
 
 /**
- * Waits until the server answers, for ever unless aborted, and says so in the log.
- * @throws the server's error when waiting is of no use: wrong password, unknown database
+ * Waits, for ever unless aborted, until the server answers and takes changes. Each failed attempt is logged with the reason; the
+ * pauses grow from 0.1 s to 2 s.
+ * @throws SchemaError in one sentence when waiting is of no use: wrong password, unknown database, a certificate not trusted
+ * @throws AbortError when the signal is aborted
  */
 export async function waitForMysql(
   mysql: Mysql,
@@ -27,25 +29,55 @@ export async function waitForMysql(
         { attempt, delayMs, reason: error instanceof Error ? error.message : String(error) },
         'waiting for MySQL',
       ),
+  }).catch((error: unknown) => {
+    if (!(error instanceof Error) || signal?.aborted) throw error
+    throw new SchemaError(
+      `the database cannot be used (${error.message}): check MYSQL_HOST, MYSQL_USER, MYSQL_PASSWORD, MYSQL_DATABASE and MYSQL_TLS`,
+      error,
+    )
   })
 }
 
+export interface MysqlWatch {
+  /** Whether the last look found a server that answers and takes changes. False until the first one did. */
+  readonly healthy: boolean
+  stop(): void
+}
+
 /**
- * Checks that the tables of infra/mysql's file for `component` are there, in the version that the service was written for.
- * @throws SchemaError with one sentence: what was found, and what to do
+ * Looks after the database once a second, for readiness: the log says when it goes away and when it is back. Work need not
+ * wait for it; an error says the same, sooner.
  */
-export async function requireSchema(mysql: Mysql, component: string, version: number): Promise<void> {
-  const found = await mysql
-    .rows<{ version: number }>('SELECT version FROM schema_versions WHERE component = ?', [component])
-    .catch((error: unknown) => {
-      if (classifyMysqlError(error) !== 'fatal') throw error
-      throw new SchemaError(
-        `The database has no readable table schema_versions (${error instanceof Error ? error.message : String(error)}): load infra/mysql into it.`,
-        error,
-      )
-    })
-  if (found[0]?.version === version) return
-  throw new SchemaError(
-    `The database has ${found[0] === undefined ? 'no schema' : `schema version ${found[0].version}`} of ${component}, but version ${version} is needed: load infra/mysql of this release into an empty database (\`make clean\` removes the one of \`make up\`).`,
-  )
+export function watchMysql(mysql: Mysql, { logger }: { logger: Logger }): MysqlWatch {
+  const intervalMs = 1_000
+  let healthy = false
+  let wasHealthy = true
+  let stopped = false
+  let timer: NodeJS.Timeout | undefined
+
+  async function look(): Promise<void> {
+    let reason: string | null = null
+    try {
+      await mysql.health()
+    } catch (error) {
+      reason = error instanceof Error ? error.message : String(error)
+    }
+    if (stopped) return
+    healthy = reason === null
+    if (wasHealthy && !healthy) logger.warn({ reason }, 'MySQL is away')
+    if (!wasHealthy && healthy) logger.info('MySQL is back')
+    wasHealthy = healthy
+    timer = setTimeout(() => void look(), intervalMs)
+  }
+
+  void look()
+  return {
+    get healthy() {
+      return healthy
+    },
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+    },
+  }
 }
