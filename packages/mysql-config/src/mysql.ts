@@ -121,12 +121,13 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
     maxElapsedMs: answerTimeoutMs,
   }
   let borrowed = 0
-  const closing = Promise.withResolvers<void>()
-  let isClosing = false
+  const allReturned = Promise.withResolvers<void>()
+  let closed: Promise<void> | null = null
 
   /** Gives `work` a connection of its own; back into the pool goes only one that is known to be as it came. */
   async function borrow<T>(waitMs: number, work: (lease: Lease) => Promise<T>): Promise<T> {
-    if (isClosing) throw new MysqlConfigError('the connections to the database are closed', 'unavailable')
+    if (closed !== null)
+      throw new MysqlConfigError('the connections to the database are closed', 'unavailable')
     borrowed++
     try {
       const lease = new Lease(await getConnection(waitMs), waitMs)
@@ -145,7 +146,7 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
       }
     } finally {
       borrowed--
-      if (isClosing && borrowed === 0) closing.resolve()
+      if (closed !== null && borrowed === 0) allReturned.resolve()
     }
   }
 
@@ -169,6 +170,13 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  async function closeAll(): Promise<void> {
+    if (borrowed > 0) await allReturned.promise
+    // Saying goodbye to a server that is gone fails, or takes for ever: closed is closed.
+    const goodbye = pool.end().catch((error: unknown) => logger.debug({ err: error }, 'closing connections'))
+    await Promise.race([goodbye, new Promise(resolve => setTimeout(resolve, goodbyeTimeoutMs).unref())])
   }
 
   return {
@@ -207,12 +215,7 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
         lease.discard()
         throw new MysqlConfigError('the database is read-only', 'unavailable')
       }),
-    async close() {
-      isClosing = true
-      if (borrowed > 0) await closing.promise
-      const goodbye = pool.end()
-      await Promise.race([goodbye, new Promise(resolve => setTimeout(resolve, goodbyeTimeoutMs).unref())])
-    },
+    close: () => (closed ??= closeAll()),
   }
 }
 

@@ -13,12 +13,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const stack = await chooseStack(process.env.TEST_STACK)
   const runDir = await beginRun()
   try {
-    const { brokers, mysql, stop } = await (stack === 'containers' ? startContainers() : startLocally(runDir))
-    project.provide('kafkaBrokers', brokers)
-    project.provide('mysqlServer', mysql)
+    const running = await (stack === 'containers' ? startContainers() : startLocally(runDir))
+    project.provide('kafkaBrokers', running.brokers)
+    project.provide('mysqlServer', running.mysql)
     project.provide('testRunDir', runDir)
     return async () => {
-      await stop()
+      await running.stop()
       await endRun(runDir)
     }
   } catch (error) {
@@ -41,10 +41,9 @@ async function startContainers(): Promise<RunningStack> {
 }
 
 async function startLocally(runDir: string): Promise<RunningStack> {
-  const progress = (line: string) => console.log(line)
   const [kafka, mariaDb] = await Promise.all([
-    startKafka({ dataDir: await newKafkaDir(runDir), progress }),
-    startMariaDb({ dataDir: await newMariaDbDir(runDir), binlog: true, progress }),
+    startKafka({ dataDir: await newKafkaDir(runDir), progress: tell }),
+    startMariaDb({ dataDir: await newMariaDbDir(runDir), binlog: true, progress: tell }),
   ])
   return {
     brokers: kafka.brokers,
@@ -52,6 +51,10 @@ async function startLocally(runDir: string): Promise<RunningStack> {
     // The data is thrown away, so local servers are not worth an orderly stop: they end with the run.
     stop: async () => {},
   }
+}
+
+function tell(line: string): void {
+  console.log(line)
 }
 
 async function chooseStack(wanted: string | undefined): Promise<'containers' | 'local'> {

@@ -62,6 +62,12 @@ export async function createDatabase(
     for (const statement of await schemaStatements()) await root.write(statement)
   }
   const pools: Mysql[] = []
+  let dropped: Promise<void> | null = null
+  async function drop(): Promise<void> {
+    await Promise.all(pools.map(pool => pool.close()))
+    await root.write(`DROP DATABASE ${name}`)
+    await root.close()
+  }
   const database: TestDatabase = {
     server,
     name,
@@ -79,11 +85,7 @@ export async function createDatabase(
       pools.push(pool)
       return pool
     },
-    async drop() {
-      await Promise.all(pools.map(pool => pool.close()))
-      await root.write(`DROP DATABASE ${name}`)
-      await root.close()
-    },
+    drop: () => (dropped ??= drop()),
   }
   atEndOfTest(() => database.drop())
   return database
