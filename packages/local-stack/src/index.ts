@@ -1,3 +1,5 @@
+export { findConnect, startConnect } from './connect.ts'
+export type { ConnectOptions, DebeziumConnector, StartedConnect } from './connect.ts'
 export { errorCode } from './error-code.ts'
 export { LocalStackError, PortInUseError } from './errors.ts'
 export { findKafka, startKafka } from './kafka.ts'

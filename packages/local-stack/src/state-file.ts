@@ -34,20 +34,37 @@ export type MariaDbState = {
   process: ProcessIdentity | null
 }
 
-type ServerState = KafkaState | MariaDbState
+export type ConnectState = {
+  kind: 'connect'
+  temporary: boolean
+  port: number
+  jvm: { command: string; options: string[] }
+  process: ProcessIdentity | null
+}
+
+type ServerState = KafkaState | MariaDbState | ConnectState
+
+const titles = { kafka: 'Kafka', mariadb: 'MariaDB', connect: 'Kafka Connect' }
 
 /** The state of the brokers in `dataDir`, null when none were ever started there. Another server's data: LocalStackError. */
 export async function readKafkaState(dataDir: string): Promise<KafkaState | null> {
   const state = await readState(dataDir)
   if (state === null || state.kind === 'kafka') return state
-  throw new LocalStackError(`${dataDir} holds the data of MariaDB, not of Kafka: choose another folder.`)
+  throw foreignDataError(dataDir, state, 'kafka')
 }
 
 /** The same for MariaDB. */
 export async function readMariaDbState(dataDir: string): Promise<MariaDbState | null> {
   const state = await readState(dataDir)
   if (state === null || state.kind === 'mariadb') return state
-  throw new LocalStackError(`${dataDir} holds the data of Kafka, not of MariaDB: choose another folder.`)
+  throw foreignDataError(dataDir, state, 'mariadb')
+}
+
+/** The same for Kafka Connect. */
+export async function readConnectState(dataDir: string): Promise<ConnectState | null> {
+  const state = await readState(dataDir)
+  if (state === null || state.kind === 'connect') return state
+  throw foreignDataError(dataDir, state, 'connect')
 }
 
 // Synchronous, so that the states that concurrent starts of one process write cannot overtake each other.
@@ -65,6 +82,12 @@ async function readState(dataDir: string): Promise<ServerState | null> {
     if (errorCode(error) === 'ENOENT') return null
     throw error
   }
+}
+
+function foreignDataError(dataDir: string, found: ServerState, wanted: ServerState['kind']): LocalStackError {
+  return new LocalStackError(
+    `${dataDir} holds the data of ${titles[found.kind]}, not of ${titles[wanted]}: choose another folder.`,
+  )
 }
 
 function statePath(dataDir: string): string {

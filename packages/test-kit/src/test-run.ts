@@ -6,6 +6,7 @@
  */
 import {
   errorCode,
+  findConnect,
   findKafka,
   findMariaDb,
   identifyProcess,
@@ -22,6 +23,7 @@ import { join } from 'node:path'
 
 const kafkaPrefix = 'kafka-'
 const mariaDbPrefix = 'mariadb-'
+const connectPrefix = 'connect-'
 const processesDir = 'processes'
 const ownerFile = 'owner.json'
 
@@ -47,6 +49,11 @@ export function newMariaDbDir(runDir: string): Promise<string> {
   return mkdtemp(join(runDir, mariaDbPrefix))
 }
 
+/** A folder for a Kafka Connect worker; one that runs on it ends with the run. */
+export function newConnectDir(runDir: string): Promise<string> {
+  return mkdtemp(join(runDir, connectPrefix))
+}
+
 /** Writes down a process that is to end with the run at the latest. */
 export async function registerProcess(runDir: string, identity: ProcessIdentity): Promise<void> {
   await writeFile(join(runDir, processesDir, `${identity.pid}.json`), JSON.stringify(identity))
@@ -60,6 +67,7 @@ export async function endRun(runDir: string): Promise<void> {
       await Promise.all(kafka?.nodes.map(node => node.kill()) ?? [])
     }
     if (name.startsWith(mariaDbPrefix)) await (await findMariaDb(join(runDir, name)))?.server.kill()
+    if (name.startsWith(connectPrefix)) await (await findConnect(join(runDir, name)))?.server.kill()
   }
   for (const name of await readdir(join(runDir, processesDir))) {
     const identity = await readIdentity(join(runDir, processesDir, name))
