@@ -14,7 +14,8 @@ CREATE TABLE users (
   KEY users_updated_at_id (updated_at, id)
 ) DEFAULT CHARSET = utf8mb4;
 
--- Append-only. The columns are those of Debezium's outbox event router. Partitioned, so that old rows leave at once and without a trace in
+-- Append-only. The columns are those of Debezium's outbox event router, and one for each further header of the record, because that is
+-- how it is told of them (table.fields.additional.placement: type:header:event-type,correlation_id:header:correlation-id). Partitioned, so that old rows leave at once and without a trace in
 -- the undo log, by dropping a partition.
 CREATE TABLE outbox (
   seq BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
@@ -23,7 +24,7 @@ CREATE TABLE outbox (
   aggregateid VARCHAR(255) NOT NULL,
   type VARCHAR(255) NOT NULL,
   payload JSON NOT NULL,
-  headers JSON NULL,
+  correlation_id VARCHAR(128) CHARACTER SET ascii NOT NULL DEFAULT '',
   created_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)
 ) DEFAULT CHARSET = utf8mb4
 PARTITION BY RANGE (seq) (
