@@ -1,0 +1,99 @@
+import { recordFields } from '@kafka-pattern/service-runtime'
+import type { Batch } from './partition-buffer.ts'
+import type { Changes, ReadRecords } from './read-changes.ts'
+import type { Written } from './users-replica.ts'
+import type { KafkaRecord, RecordMetadata, TopicPartition } from '@kafka-pattern/kafka-config'
+import type { RetryInfo } from '@kafka-pattern/retry'
+import type { Logger, ServiceMetrics } from '@kafka-pattern/service-runtime'
+
+/** A batch that is in the replica. */
+export interface AppliedBatch {
+  readonly batch: Batch
+  readonly read: ReadRecords
+  readonly changes: Changes
+  readonly written: Written
+  /** The offset that the next record written to the partition would have got, when the partition was last fetched. */
+  readonly highWatermark: string
+}
+
+/** What becomes of batches and records, told as it happens. It watches only: nothing here decides anything. */
+export interface SinkReport {
+  /** Returns what to call when the batch is applied. */
+  began(partition: TopicPartition, batch: Batch): (applied: AppliedBatch) => void
+  deadLettered(partition: TopicPartition, record: KafkaRecord, error: unknown, stored: RecordMetadata): void
+  deadLetterRefused(partition: TopicPartition, record: KafkaRecord, info: RetryInfo): void
+  /** The database or the broker does not do what was asked, and is asked again. */
+  waiting(partition: TopicPartition, info: RetryInfo): void
+  /** Somebody else has moved the position: it is read again. */
+  overtaken(partition: TopicPartition, expected: string): void
+  groupCommitFailed(partition: TopicPartition, error: unknown): void
+  gaveUp(partition: TopicPartition): void
+}
+
+/** Reports to the log and to the metrics. */
+export function createSinkReport(logger: Logger, metrics: ServiceMetrics): SinkReport {
+  return {
+    began({ topic, partition }, { records }) {
+      metrics.batchSize.observe({ topic }, records.length)
+      const ended = metrics.durations.startTimer({ topic })
+      return ({ batch: { firstOffset, nextOffset }, read, changes, written, highWatermark }) => {
+        const seconds = ended({ outcome: 'applied' })
+        const { superseded } = changes
+        const tombstones = read.tombstones.length
+        for (const [outcome, count] of Object.entries({ ...written, superseded, tombstones })) {
+          metrics.recordsTotal.inc({ topic, outcome }, count)
+        }
+        const lag = Math.max(0, Number(BigInt(highWatermark) - BigInt(nextOffset)))
+        metrics.lag.set({ topic, partition }, lag)
+        if (!logger.isLevelEnabled('info')) return
+        const newest = read.states.at(-1)
+        const times = {
+          durationMs: Math.round(seconds * 1_000),
+          ...(newest && { sinceUpdateMs: Date.now() - Date.parse(newest.state.updated_at) }),
+        }
+        const place = { topic, partition, records: records.length, firstOffset, nextOffset }
+        logger.info({ ...place, ...written, superseded, tombstones, lag, ...times }, 'batch applied')
+      }
+    },
+    deadLettered(partition, record, error, stored) {
+      metrics.recordsTotal.inc({ topic: partition.topic, outcome: 'dead-lettered' })
+      metrics.deadLettersTotal.inc({ topic: partition.topic, category: 'not retryable' })
+      const at = {
+        deadLetterTopic: stored.topic,
+        deadLetterPartition: stored.partition,
+        deadLetterOffset: stored.offset,
+      }
+      const fields = { ...idsOf(partition, record), reason: reasonOf(error), ...at, err: error }
+      logger.warn(fields, 'record dead-lettered')
+    },
+    deadLetterRefused(partition, record, { attempt, delayMs, error }) {
+      const fields = { ...idsOf(partition, record), attempt, delayMs, reason: reasonOf(error), err: error }
+      logger.error(fields, 'dead letter refused, the partition waits')
+    },
+    waiting({ topic, partition }, { attempt, delayMs, error }) {
+      metrics.retriesTotal.inc({ topic })
+      logger.warn(
+        { topic, partition, attempt, delayMs, reason: reasonOf(error) },
+        'not applied, the partition waits',
+      )
+    },
+    overtaken({ topic, partition }, expectedOffset) {
+      logger.warn({ topic, partition, expectedOffset }, 'overtaken, nothing applied')
+    },
+    groupCommitFailed({ topic, partition }, error) {
+      logger.warn({ topic, partition, reason: reasonOf(error) }, 'the group was not told the offset')
+    },
+    gaveUp({ topic, partition }) {
+      // Its lag is its next owner's to tell.
+      metrics.lag.remove({ topic, partition })
+    },
+  }
+}
+
+function idsOf({ topic, partition }: TopicPartition, { offset, key, headers }: KafkaRecord) {
+  return recordFields({ topic, partition, offset, key, headers })
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,188 @@
+/**
+ * The loop that all three modes of delivery share: what a partition brings is gathered while the batch before it is being written,
+ * read, and handed to the mode as one row a key.
+ * Guarantees: batches of a partition are applied one after the other; a record that cannot be applied is dead-lettered before the
+ * position passes it, and only that one; a database or a broker that is away is waited for, and heartbeats go on meanwhile.
+ * Which promise a crash leaves standing is the mode's: at-most-once.ts, at-least-once.ts, effectively-once.ts.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { classifyKafkaError } from '@kafka-pattern/kafka-config'
+import { classifyMysqlError } from '@kafka-pattern/mysql-config'
+import { AbortError, retry } from '@kafka-pattern/retry'
+import { PartitionBuffer, bufferLimits } from './partition-buffer.ts'
+import { newestChanges, readRecords } from './read-changes.ts'
+import { untilItWorks } from './until-it-works.ts'
+import { StatesRefusedError } from './users-replica.ts'
+import type { DeadLetters } from './dead-letters.ts'
+import type { DeliveryMode, Outcome, OwnedPartition } from './delivery.ts'
+import type { Batch } from './partition-buffer.ts'
+import type { ReadRecords } from './read-changes.ts'
+import type { SinkReport } from './sink-report.ts'
+import type { FetchedRecords, GroupConsumer, TopicPartition } from '@kafka-pattern/kafka-config'
+
+export interface SinkOptions {
+  readonly consumer: GroupConsumer
+  readonly mode: DeliveryMode
+  readonly deadLetters: DeadLetters
+  readonly report: SinkReport
+  /** Records of a batch, at most. */
+  readonly batchSize: number
+  /** How long the batches being written may still take when partitions are revoked. Below the rebalance timeout. */
+  readonly drainTimeoutMs: number
+  /** Told of what nobody waits out: a defect, or a right that was taken away. Its partition stands still, so the service should stop. */
+  readonly onDefect: (error: Error) => void
+}
+
+export interface Sink {
+  /** Resolves when the group has been joined. */
+  start(): Promise<void>
+  /** Lets the batches that are being written finish, drops what is only gathered, leaves the group. */
+  stop(): Promise<void>
+}
+
+interface Owned extends OwnedPartition {
+  readonly buffer: PartitionBuffer
+  highWatermark: string
+}
+
+export function createSink(options: SinkOptions): Sink {
+  const { consumer, mode, deadLetters, report, batchSize, drainTimeoutMs, onDefect } = options
+  let owned = new Map<string, Owned>()
+  let working: Promise<void>[] = []
+  let draining = new AbortController()
+
+  /** The life of a partition: from its position on, batch after batch, until it is given up. */
+  async function work(partition: Owned, signal: AbortSignal): Promise<void> {
+    let position = await begin(partition, signal)
+    while (position.isOwned) {
+      const batch = await partition.buffer.next(signal)
+      if (batch === null) return
+      const from = position.offset ?? batch.firstOffset
+      const outcome = await apply(partition, batch, from, signal)
+      if (outcome.state === 'not owned') return
+      if (outcome.state === 'applied') {
+        position = { isOwned: true, offset: batch.nextOffset }
+      } else {
+        report.overtaken(partition, from)
+        position = await begin(partition, signal)
+      }
+    }
+  }
+
+  /** Nothing is delivered until the position is known; what came before is of an earlier one. */
+  async function begin(
+    partition: Owned,
+    signal: AbortSignal,
+  ): Promise<{ isOwned: boolean; offset?: string }> {
+    consumer.pause(partition)
+    const position = await untilDone(partition, signal, () => mode.findPosition(partition))
+    if (position.state === 'not owned' || signal.aborted) return { isOwned: false }
+    partition.buffer.clear()
+    if (position.state === 'at') consumer.seek(partition, position.offset)
+    consumer.resume(partition)
+    return { isOwned: true, ...(position.state === 'at' && { offset: position.offset }) }
+  }
+
+  /** Sees every record of the batch through: applied, made superfluous by a newer one, or dead-lettered. */
+  async function apply(partition: Owned, batch: Batch, from: string, signal: AbortSignal): Promise<Outcome> {
+    const ended = report.began(partition, batch)
+    const read = readRecords(batch.records)
+    await Promise.all(
+      read.unreadable.map(({ record, error }) => deadLetters.publish(partition, record, error, signal)),
+    )
+    let { states } = read
+    for (;;) {
+      const changes = newestChanges(states, read.tombstones)
+      try {
+        const delivery = { partition, changes, from, to: batch.nextOffset }
+        const outcome = await untilDone(partition, signal, () => mode.deliver(delivery))
+        if (outcome.state === 'applied') {
+          ended({ batch, read, changes, written: outcome.written, highWatermark: partition.highWatermark })
+        }
+        return outcome
+      } catch (error) {
+        if (!(error instanceof StatesRefusedError)) throw error
+        // Older states of the same users count again: a record is applied or dead-lettered for itself.
+        states = await withoutRefused(partition, states, error, signal)
+      }
+    }
+  }
+
+  async function withoutRefused(
+    partition: Owned,
+    states: ReadRecords['states'],
+    { refused }: StatesRefusedError,
+    signal: AbortSignal,
+  ): Promise<ReadRecords['states']> {
+    await Promise.all(
+      refused.map(({ record, cause }) => deadLetters.publish(partition, record, cause, signal)),
+    )
+    const gone = new Set(refused.map(({ record }) => record))
+    return states.filter(({ record }) => !gone.has(record))
+  }
+
+  /** Waits for whatever comes back by itself; an outage is never counted against a record. */
+  function untilDone<T>(partition: Owned, signal: AbortSignal, what: () => Promise<T>): Promise<T> {
+    return retry(what, {
+      policy: untilItWorks,
+      isRetryable: comesBack,
+      signal,
+      onRetry: info => report.waiting(partition, info),
+    })
+  }
+
+  function take(partitions: readonly TopicPartition[], assignment: number): void {
+    draining = new AbortController()
+    const { signal } = draining
+    const limits = bufferLimits(batchSize, partitions.length)
+    owned = new Map(
+      partitions.map(each => {
+        const backpressure = { pause: () => consumer.pause(each), resume: () => consumer.resume(each) }
+        const buffer = new PartitionBuffer(limits, backpressure)
+        return [nameOf(each), { ...each, assignment, buffer, highWatermark: '0' }]
+      }),
+    )
+    working = Array.from(owned.values(), partition =>
+      work(partition, signal).catch((error: unknown) => {
+        // Given up while it waited: what was not applied is its next owner's.
+        if (error instanceof AbortError) return
+        onDefect(error instanceof Error ? error : new Error(String(error)))
+      }),
+    )
+  }
+
+  /** Hands a fetch to its partition and returns at once: no partition waits for another one's work, nor do the heartbeats. */
+  function collect({ topic, partition, records, highWatermark, assignment }: FetchedRecords): void {
+    const owner = owned.get(nameOf({ topic, partition }))
+    if (owner?.assignment !== assignment) return
+    owner.highWatermark = highWatermark
+    owner.buffer.add(records)
+  }
+
+  /** All partitions are given up: batches that are being written may finish within the limit. */
+  async function giveUp(): Promise<void> {
+    draining.abort()
+    const limit = new AbortController()
+    await Promise.race([Promise.all(working), delay(drainTimeoutMs, undefined, { signal: limit.signal })])
+    limit.abort()
+    for (const partition of owned.values()) report.gaveUp(partition)
+    owned.clear()
+  }
+
+  return {
+    start: () => consumer.start({ onAssigned: take, onRecords: collect, onRevoked: giveUp }),
+    stop: () => consumer.stop(),
+  }
+}
+
+/** Whether the same thing works later without anybody doing anything. */
+function comesBack(error: unknown): boolean {
+  const ofMysql = classifyMysqlError(error)
+  return (
+    ofMysql === 'unavailable' || ofMysql === 'retry transaction' || classifyKafkaError(error) === 'retryable'
+  )
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}

@@ -1,0 +1,151 @@
+/** Users, their histories and the replica they should give, for tests. */
+import { randomUUID } from 'node:crypto'
+import { isoFromDatetime } from '@kafka-pattern/mysql-config'
+import { createDatabase, createTopic, startService, uniqueName } from '@kafka-pattern/test-kit'
+import type { UserState } from '@kafka-pattern/events'
+import type { Mysql } from '@kafka-pattern/mysql-config'
+import type { LogLine, RunningService, TestDatabase, TestRecord } from '@kafka-pattern/test-kit'
+
+/** Version `version` of a user; its moments grow with it. */
+export function stateOf(id: string, version: number, change: Partial<UserState> = {}): UserState {
+  return {
+    id,
+    name: `${id.slice(0, 8)} v${version}`,
+    level: version % 100,
+    version,
+    created_at: '2026-11-23T12:00:00.000001Z',
+    updated_at: momentOf(version),
+    deleted_at: null,
+    ...change,
+  }
+}
+
+export function deletedState(id: string, version: number): UserState {
+  return stateOf(id, version, { deleted_at: momentOf(version) })
+}
+
+/** The later, the higher the version; to the microsecond. */
+export function momentOf(version: number): string {
+  return new Date(Date.UTC(2026, 10, 23, 12) + version).toISOString().replace('Z', '456Z')
+}
+
+export function recordOf(topic: string, state: UserState, partition?: number): TestRecord {
+  return {
+    topic,
+    key: state.id,
+    value: JSON.stringify(state),
+    headers: { 'correlation-id': `of-${state.id}-${state.version}` },
+    ...(partition !== undefined && { partition }),
+  }
+}
+
+export function tombstoneOf(topic: string, id: string, timestamp?: number): TestRecord {
+  return { topic, key: id, value: null, ...(timestamp !== undefined && { timestamp }) }
+}
+
+/** The rows of a replica by id, as states. */
+export async function readReplica(mysql: Mysql, table = 'users_replica'): Promise<UserState[]> {
+  const rows = await mysql.rows<Record<keyof UserState, string | null>>(`SELECT * FROM ${table} ORDER BY id`)
+  return rows.map(row => ({
+    id: String(row.id),
+    name: String(row.name),
+    level: Number(row.level),
+    version: Number(row.version),
+    created_at: isoFromDatetime(String(row.created_at)),
+    updated_at: isoFromDatetime(String(row.updated_at)),
+    deleted_at: row.deleted_at === null ? null : isoFromDatetime(row.deleted_at),
+  }))
+}
+
+/** The newest of the states of each user, by id: what a replica of them must be. */
+export function newestOf(states: readonly UserState[]): UserState[] {
+  const newest = new Map<string, UserState>()
+  for (const state of states) {
+    if ((newest.get(state.id)?.version ?? 0) < state.version) newest.set(state.id, state)
+  }
+  return [...newest.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+/** `users` users with `versions` states each, interleaved as they would come; every tenth one is deleted in the end. */
+export function histories(users: number, versions: number): UserState[] {
+  const ids = Array.from({ length: users }, () => randomUUID())
+  return Array.from({ length: versions }, (_, index) => index + 1).flatMap(version =>
+    ids.map((id, index) =>
+      version === versions && index % 10 === 0 ? deletedState(id, version) : stateOf(id, version),
+    ),
+  )
+}
+
+export interface Stage {
+  readonly topic: string
+  readonly group: string
+  readonly database: TestDatabase
+  /** Starts a sink of this stage. */
+  start(env?: Record<string, string>, options?: { waitReady?: boolean }): Promise<RunningService>
+  replica(): Promise<UserState[]>
+  /** `partition: next_offset` of consumer_offsets. */
+  offsets(): Promise<Record<number, string>>
+}
+
+/** A topic, a group and a database of a test's own. */
+export async function setStage({
+  partitions = 1,
+  configs = {},
+  database,
+}: {
+  partitions?: number
+  configs?: Record<string, string>
+  database?: TestDatabase
+} = {}): Promise<Stage> {
+  const topic = await createTopic({ prefix: 'sink', partitions, configs })
+  const group = uniqueName('sink-group')
+  const own = database ?? (await createDatabase())
+  return {
+    topic,
+    group,
+    database: own,
+    start: (env = {}, options = {}) =>
+      startService(
+        'mysql-sink-consumer',
+        {
+          ...own.env('mysql-sink-consumer'),
+          KAFKA_TOPICS: topic,
+          KAFKA_CONSUMER_GROUP: group,
+          // The least that brokers allow.
+          KAFKA_SESSION_TIMEOUT_MS: '6000',
+          TOPIC_PARTITIONS: String(partitions),
+          ...env,
+        },
+        options,
+      ),
+    replica: () => readReplica(own.root),
+    async offsets() {
+      const rows = await own.root.rows<{ partition_id: unknown; next_offset: unknown }>(
+        'SELECT partition_id, next_offset FROM consumer_offsets WHERE group_id = ?',
+        [group],
+      )
+      return Object.fromEntries(rows.map(row => [Number(row.partition_id), String(row.next_offset)]))
+    },
+  }
+}
+
+/** The lines of the log that say that a batch was applied. */
+export function appliedBatches(service: RunningService): AppliedLine[] {
+  return service.logLines.filter(isApplied)
+}
+
+export type AppliedLine = LogLine & {
+  partition: number
+  records: number
+  firstOffset: string
+  nextOffset: string
+  upserted: number
+  deleted: number
+  stale: number
+  superseded: number
+  tombstones: number
+}
+
+function isApplied(line: LogLine): line is AppliedLine {
+  return line.msg === 'batch applied'
+}
