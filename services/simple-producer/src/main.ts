@@ -1,8 +1,9 @@
+import { createHttpApi } from '@kafka-pattern/http-api'
 import { createGatheringProducer, createKafka, ensureTopics, waitForKafka } from '@kafka-pattern/kafka-config'
 import { createLogger, createService, loadSettings } from '@kafka-pattern/service-runtime'
 import { Settings, topicSpecs } from './config.ts'
 import { entityCreator } from './create-entity.ts'
-import { createHttpApi } from './http-api.ts'
+import { addCreateRoute, bodyLimitBytes } from './http-api.ts'
 
 const settings = loadSettings(Settings, { name: 'simple-producer' })
 const logger = createLogger({ name: settings.KAFKA_CLUSTER_NAME, level: settings.LOG_LEVEL })
@@ -20,12 +21,18 @@ service.onStop('producer', () => producer.close())
 service.readyWhen('Kafka', () => producer.connected)
 
 let started = false
+const createEntity = entityCreator({
+  producer,
+  topic: settings.KAFKA_TOPIC,
+  logger,
+  metrics: service.metrics,
+})
 const api = await createHttpApi({
   title: settings.KAFKA_CLUSTER_NAME,
   host: settings.HOST,
   port: settings.PORT,
-  createEntity: entityCreator({ producer, topic: settings.KAFKA_TOPIC, logger, metrics: service.metrics }),
-  accepts: () => started,
+  routes: routes => addCreateRoute(routes, { createEntity, accepts: () => started }),
+  bodyLimitBytes,
   stopping: service.stopping,
   requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
   logger,

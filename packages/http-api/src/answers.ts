@@ -1,0 +1,57 @@
+/** Answers that have one form in all services. */
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { FastifyError, FastifyReply } from 'fastify'
+
+export const Problem = z.object({ error: z.string() })
+/** Names each field that is wrong. */
+export const InvalidRequest = z.object({
+  error: z.string(),
+  fields: z.array(z.object({ field: z.string(), problem: z.string() })),
+})
+export type InvalidRequest = z.output<typeof InvalidRequest>
+
+/** Not now, but later, without anybody changing anything. `reason` is for the caller: it names no host. */
+export function answerUnavailable(
+  reply: FastifyReply,
+  reason: string,
+  retryAfterSeconds: number,
+): FastifyReply {
+  return reply.code(503).header('retry-after', retryAfterSeconds).send({ error: reason })
+}
+
+/** A value that is JSON already, byte for byte: Fastify does not serialize a text whose type is set. */
+export function answerJson(reply: FastifyReply, status: number, json: string): FastifyReply {
+  return reply.code(status).header('content-type', 'application/json; charset=utf-8').send(json)
+}
+
+const parts: Record<string, string> = {
+  body: 'body',
+  params: 'path',
+  querystring: 'query',
+  headers: 'headers',
+}
+
+/** What a request gets that ended in an error. 4xx is the caller's and says what to change; the rest is ours and tells nothing. */
+export function describeRefusal(
+  error: FastifyError,
+  bodyLimitBytes: number,
+): { status: number; body: z.output<typeof Problem> | InvalidRequest } {
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const part = parts[error.validationContext ?? 'body'] ?? 'request'
+    const fields = error.validation.map(({ instancePath, message }) => ({
+      field: instancePath.slice(1) || part,
+      problem: message ?? 'is wrong',
+    }))
+    return { status: 400, body: { error: `the ${part} is not as it should be`, fields } }
+  }
+  const status = error.statusCode ?? 500
+  if (status === 400) {
+    const fields = [{ field: 'body', problem: error.message }]
+    return { status, body: { error: 'the body is not as it should be', fields } }
+  }
+  if (status === 413) return { status, body: { error: `the body is larger than ${bodyLimitBytes} bytes` } }
+  if (status === 415) return { status, body: { error: 'the content type must be application/json' } }
+  if (status > 400 && status < 500) return { status, body: { error: error.message } }
+  return { status: 500, body: { error: 'internal error; nothing is known to be stored' } }
+}
