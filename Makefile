@@ -2,7 +2,7 @@
 # Variables: RUNTIME=local|containers, SERVICE=<name>, REPLAY=<dead-letter topic>, TEST_STACK=local|containers, and all of .env.example.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help up watch ps logs down clean dlt doctor test test-unit check bench
+.PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up watch ps logs down clean dlt doctor test test-unit check bench
 
 RUN := @scripts/setup.sh
 
@@ -11,6 +11,18 @@ help: ## this list
 
 up: ## start Kafka, three producers and two consumers, and watch records travel
 	$(RUN) scripts/up.ts pubsub
+
+cdc-up: ## change data capture: rows become records of a topic, and a replica follows
+	$(RUN) scripts/up.ts cdc
+
+outbox-up: ## the transactional outbox: every change an event, exactly once, and a replica follows
+	$(RUN) scripts/up.ts outbox
+
+cdc-debezium-up: ## cdc-up with Debezium in the place of cdc-poller
+	$(RUN) scripts/up.ts cdc-debezium
+
+outbox-debezium-up: ## outbox-up with Debezium in the place of outbox-relay
+	$(RUN) scripts/up.ts outbox-debezium
 
 watch: ## follow the records through all services until Ctrl-C
 	$(RUN) scripts/watch.ts

@@ -1,6 +1,7 @@
 /** Where the stack's services answer on this machine, as docker-compose.yml says. */
 import type { ComposeService } from './compose-file/compose-file.ts'
 import { isKafka } from './local-runtime/kafka-server.ts'
+import { isMysql } from './local-runtime/mysql-server.ts'
 import type { Runtime, Stack } from './runtime/runtime.ts'
 import { UserError } from './user-error.ts'
 
@@ -10,6 +11,20 @@ export function brokersFromHere(stack: Stack, kind: Runtime['kind']): string {
   const port = kafka?.ports[0]?.hostPort
   if (port === undefined) throw new UserError('docker-compose.yml publishes no port of Kafka.')
   return (kind === 'local' ? stack.variables.KAFKA_BROKERS : undefined) ?? `127.0.0.1:${port}`
+}
+
+/** The database as seen from here. */
+export function mysqlFromHere(
+  stack: Stack,
+  kind: Runtime['kind'],
+): { host: string; port: number; database: string } {
+  const mysql = stack.file.services.find(isMysql)
+  const port = mysql?.ports[0]?.hostPort
+  const database = mysql?.environment.MYSQL_DATABASE
+  if (port === undefined || database === undefined) {
+    throw new UserError('docker-compose.yml publishes no port of MySQL, or names no MYSQL_DATABASE.')
+  }
+  return { host: (kind === 'local' ? stack.variables.MYSQL_HOST : undefined) ?? '127.0.0.1', port, database }
 }
 
 export function baseUrl(service: ComposeService): string {

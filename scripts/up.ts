@@ -1,8 +1,10 @@
 /** `make up`: starts the services of a profile and ends with its demo. Usage: up.ts <profile> */
 import { servicesOf } from './compose-file/compose-file.ts'
 import { runCommand } from './command.ts'
-import { runPubsubDemo, type Demo } from './demo/pubsub.ts'
-import { printVerdict } from './demo/summary.ts'
+import { printVerdict, type Demo, type Verdict } from './demo/demo.ts'
+import { runPubsubDemo } from './demo/pubsub/demo.ts'
+import { runUsersDemo } from './demo/users/demo.ts'
+import { patterns } from './demo/users/patterns.ts'
 import { chooseRuntime, usableRuntimes } from './runtime/choose-runtime.ts'
 import { colors, print, seconds } from './terminal.ts'
 import { UserError } from './user-error.ts'
@@ -24,14 +26,16 @@ await runCommand(async () => {
   print(`${colors.bold(`Up after ${seconds(performance.now() - startedAt)}`)}\n`)
 
   const demoStartedAt = performance.now()
-  const arrived = await demoOf(profile)({ runtime, stack, services })
+  const verdict = await demoOf(profile)({ runtime, stack, services })
   const took = `${seconds(performance.now() - startedAt)} in all, ${seconds(performance.now() - demoStartedAt)} of them the demo`
   print()
-  printVerdict(arrived, took)
-  return arrived ? 0 : 1
+  printVerdict(verdict, took)
+  return verdict.kept ? 0 : 1
 })
 
-function demoOf(profile: string): (demo: Demo) => Promise<boolean> {
+function demoOf(profile: string): (demo: Demo) => Promise<Verdict> {
   if (profile === 'pubsub') return runPubsubDemo
+  const pattern = patterns[profile]
+  if (pattern !== undefined) return demo => runUsersDemo(pattern, demo)
   throw new UserError(`There is no demo of profile ${profile}.`)
 }

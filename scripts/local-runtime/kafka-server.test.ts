@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { brokerProperties, heapBytes } from './kafka-server.ts'
+import { brokerProperties } from './kafka-server.ts'
 
 test('variables of the image become broker properties, but for what places a container', () => {
   expect(
@@ -14,13 +14,4 @@ test('variables of the image become broker properties, but for what places a con
       CLUSTER_ID: 'abc',
     }),
   ).toEqual({ 'auto.create.topics.enable': 'false', 'some_thing-else': 'x' })
-})
-
-test.each([
-  ['-Xmx512m', 512 * 1024 ** 2],
-  ['-Xms1g -Xmx2G -XX:+UseG1GC', 2 * 1024 ** 3],
-  ['-XX:+UseG1GC', undefined],
-  [undefined, undefined],
-])('the heap of %s', (options, bytes) => {
-  expect(heapBytes(options)).toBe(bytes)
 })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { findKafka, startKafka } from '@kafka-pattern/local-stack'
 import type { ComposeService } from '../compose-file/compose-file.ts'
 import { dataDirOf, portOf, type ImageServer } from './image-server.ts'
+import { heapBytes } from './jvm-options.ts'
 
 export const kafkaServer: ImageServer = {
   image: 'apache/kafka',
@@ -58,11 +59,4 @@ export function brokerProperties(environment: Record<string, string>): Record<st
     if (!ofTheContainer.has(property)) properties[property] = value
   }
   return properties
-}
-
-/** The heap limit of KAFKA_HEAP_OPTS in bytes, undefined without one. */
-export function heapBytes(options: string | undefined): number | undefined {
-  const match = /-Xmx(\d+)([mg])\b/i.exec(options ?? '')
-  if (match === null) return undefined
-  return Number(match[1]) * (match[2]!.toLowerCase() === 'g' ? 1024 ** 3 : 1024 ** 2)
 }

@@ -10,6 +10,7 @@ import type { ComposeService } from '../compose-file/compose-file.ts'
 import type { Runtime, ServiceStatus, Stack } from '../runtime/runtime.ts'
 import { done, nameWidth, padVisible, print, seconds, step } from '../terminal.ts'
 import { UserError } from '../user-error.ts'
+import { connectServer } from './connect-server.ts'
 import type { ImageServer } from './image-server.ts'
 import { kafkaServer } from './kafka-server.ts'
 import { followFile, lastLinesOf, sizeOf } from './log-file.ts'
@@ -26,7 +27,7 @@ import {
   type ServicePaths,
 } from './service-process.ts'
 
-const imageServers = [kafkaServer, mysqlServer]
+const imageServers = [kafkaServer, mysqlServer, connectServer]
 
 /** What runs in the place of the service's image; undefined when it is a program of this repository. */
 function imageServerOf(service: ComposeService): ImageServer | undefined {

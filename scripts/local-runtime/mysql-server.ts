@@ -2,6 +2,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode, findMariaDb, startMariaDb, type StartedMariaDb } from '@kafka-pattern/local-stack'
+import type { ComposeService } from '../compose-file/compose-file.ts'
 import { mysqlSchemaDir } from '../repository.ts'
 import { UserError } from '../user-error.ts'
 import { dataDirOf, portOf, type ImageServer } from './image-server.ts'
@@ -30,6 +31,10 @@ export const mysqlServer: ImageServer = {
   },
 
   logFile: (stateDir, service) => join(dataDirOf(stateDir, service), 'server.log'),
+}
+
+export function isMysql(service: ComposeService): boolean {
+  return service.image?.startsWith(`${mysqlServer.image}:`) === true
 }
 
 /** Once for each data folder. The mark is set last: what was interrupted is begun anew and never taken for a whole schema. */

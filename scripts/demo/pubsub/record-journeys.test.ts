@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { FlowEvent } from '../flow/flow-event.ts'
+import type { FlowEvent } from '../../flow/flow-event.ts'
 import { createJourneys, missingSteps, type Step } from './record-journeys.ts'
 
 const place = { topic: 'user', partition: 1, offset: '7' }

@@ -8,13 +8,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { HEADERS } from '@kafka-pattern/events'
 import { createGatheringProducer, type Kafka } from '@kafka-pattern/kafka-config'
 import type { Logger } from 'pino'
-import type { ComposeService } from '../compose-file/compose-file.ts'
-import { followFlow } from '../flow/follow-flow.ts'
-import { quietKafka } from '../kafka-client.ts'
-import type { Runtime, Stack } from '../runtime/runtime.ts'
-import { baseUrl, brokersFromHere } from '../stack-addresses.ts'
-import { colors, print } from '../terminal.ts'
-import { UserError } from '../user-error.ts'
+import type { ComposeService } from '../../compose-file/compose-file.ts'
+import { followFlow } from '../../flow/follow-flow.ts'
+import { quietKafka } from '../../kafka-client.ts'
+import { baseUrl, brokersFromHere } from '../../stack-addresses.ts'
+import { colors, print } from '../../terminal.ts'
+import { UserError } from '../../user-error.ts'
+import type { Demo, Verdict } from '../demo.ts'
 import { checkDeadLetters } from './check-dead-letters.ts'
 import { createNarrator } from './narrator.ts'
 import { createJourneys, missingSteps, type Journey, type Journeys } from './record-journeys.ts'
@@ -27,13 +27,10 @@ const patienceMs = 15_000
 
 const names = ['Ada', 'Grace', 'Edsger', 'Barbara', 'Donald', 'Leslie', 'Frances', 'Tony', 'Radia', 'Alan']
 
-export type Demo = { runtime: Runtime; stack: Stack; services: ComposeService[] }
-
 /** A record for the topic that no API would have written: its sender knows its exact bytes. */
 export type DirectRecord = { key: string; value: string; headers: Record<string, string> }
 
-/** True if every record arrived where it should. */
-export async function runPubsubDemo({ runtime, stack, services }: Demo): Promise<boolean> {
+export async function runPubsubDemo({ runtime, stack, services }: Demo): Promise<Verdict> {
   const apis = services.filter(service => service.program === 'simple-producer')
   const batchConsumer = services.find(service => service.program === 'batch-consumer')
   const [first, second, third] = apis
@@ -80,6 +77,8 @@ export async function runPubsubDemo({ runtime, stack, services }: Demo): Promise
   if (!allThere) printMissing(journeys.all(), services)
   printWhereToLook(services)
   return allThere && deadLettersAreRight
+    ? { kept: true, sentence: 'Every record arrived at every consumer that should see it.' }
+    : { kept: false, sentence: 'Not every record arrived where it should; what is missing stands above.' }
 }
 
 function topicOf(api: ComposeService): string {

@@ -1,7 +1,7 @@
 /** What the demo's records came to: counts for each topic and step, how long the steps took, and what is missing. */
-import type { ComposeService } from '../compose-file/compose-file.ts'
-import { baseUrl, probeUrl } from '../stack-addresses.ts'
-import { colors, done, failed, padVisible, print } from '../terminal.ts'
+import type { ComposeService } from '../../compose-file/compose-file.ts'
+import { baseUrl, probeUrl } from '../../stack-addresses.ts'
+import { colors, failed, padVisible, print } from '../../terminal.ts'
 import { formatPlace, missingSteps, type Journey, type Step } from './record-journeys.ts'
 
 type Column = {
@@ -89,14 +89,6 @@ export function printWhereToLook(services: ComposeService[]): void {
   rows.push(['make down', 'stops everything; the data stays'])
   print(colors.bold('Where to look next'))
   for (const [what, why] of rows) print(`  ${padVisible(colors.cyan(what), 36)} ${colors.dim(why)}`.trimEnd())
-}
-
-export function printVerdict(arrived: boolean, took: string): void {
-  print(
-    arrived
-      ? `${done} ${colors.bold('Every record arrived at every consumer that should see it.')} ${colors.dim(took)}`
-      : `${failed} ${colors.bold('Not every record arrived where it should; what is missing stands above.')}`,
-  )
 }
 
 function printRow(name: string, cells: string[], color: (text: string) => string = text => text): void {

@@ -2,7 +2,7 @@
  * Where each record of the demo has been: pure bookkeeping over what the services' logs say, in whatever order the lines
  * come. Times are ms on one clock of the caller's.
  */
-import type { FlowEvent } from '../flow/flow-event.ts'
+import type { FlowEvent } from '../../flow/flow-event.ts'
 
 export type Expectation = 'processed' | 'retried' | 'dead-lettered'
 

@@ -1,8 +1,8 @@
 import { readDeadLetter, readRange, type ConsumedRecord } from '@kafka-pattern/dead-letter'
 import type { Kafka } from '@kafka-pattern/kafka-config'
 import type { Logger } from 'pino'
-import { done, failed, print } from '../terminal.ts'
-import type { DirectRecord } from './pubsub.ts'
+import { done, failed, print } from '../../terminal.ts'
+import type { DirectRecord } from './demo.ts'
 import { formatPlace, type Journey } from './record-journeys.ts'
 
 /** Reads the demo's dead letters back from their topics. True if each is there with the bytes and headers it was sent with. */

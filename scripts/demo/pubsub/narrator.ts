@@ -1,6 +1,6 @@
 /** Tells the journeys of the demo's records while they happen, in lines that fit a terminal. */
-import type { ComposeService } from '../compose-file/compose-file.ts'
-import { colorOf, colors, nameWidth, padVisible, print } from '../terminal.ts'
+import type { ComposeService } from '../../compose-file/compose-file.ts'
+import { colorOf, colors, nameWidth, padVisible, print } from '../../terminal.ts'
 import { formatPlace, type Journey, type Step } from './record-journeys.ts'
 
 export type Narrator = { tell(step: Step, journey: Journey): void }

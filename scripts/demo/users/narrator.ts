@@ -1,0 +1,95 @@
+/** Tells what happens to the users while it happens: what was written, what came to the topic, what the replica has. */
+import type { ComposeService } from '../../compose-file/compose-file.ts'
+import { colorOf, colors, nameWidth, padVisible, print } from '../../terminal.ts'
+import type { Arrival } from './change-ledger.ts'
+import type { Pattern } from './patterns.ts'
+
+// What comes within this time is one line.
+const gatherMs = 150
+const widestLine = 110
+
+export type Narrator = {
+  introduce(id: string, label: string): void
+  written(who: 'registry' | 'demo', text: string): void
+  arrived(partition: number, arrivals: Arrival[]): void
+  replicaHas(id: string, version: number): void
+  /** tells what is still gathered */
+  flush(): void
+}
+
+export function createNarrator(services: ComposeService[], pattern: Pattern, table: string): Narrator {
+  const names = services.map(service => service.name)
+  const labels = new Map<string, string>()
+  const pending = new Map<string, string[]>()
+  const told = new Set<string>()
+  let timer: NodeJS.Timeout | undefined
+
+  const line = (service: string, text: string) =>
+    print(`  ${colorOf(service, names)(padVisible(service, nameWidth))} ${text}`)
+
+  function gather(service: string, place: string, item: string): void {
+    const key = `${service}\0${place}`
+    pending.set(key, [...(pending.get(key) ?? []), item])
+    timer ??= setTimeout(flush, gatherMs)
+  }
+
+  function flush(): void {
+    clearTimeout(timer)
+    timer = undefined
+    for (const [key, items] of pending) {
+      const [service = '', place = ''] = key.split('\0')
+      for (const [index, text] of wrap(items, widestLine - nameWidth - place.length).entries()) {
+        line(
+          index === 0 ? service : '',
+          `${colors.dim(index === 0 ? `${place} ←` : ' '.repeat(place.length + 2))} ${text}`,
+        )
+      }
+    }
+    pending.clear()
+  }
+
+  return {
+    introduce: (id, label) => labels.set(id, label),
+    written: (who, text) => line(who === 'demo' ? 'demo' : pattern.registry, text),
+    arrived(partition, arrivals) {
+      for (const arrival of arrivals) {
+        const label = labels.get(arrival.id)
+        if (label !== undefined)
+          gather(pattern.reader, `${pattern.topic}/${partition}`, describe(label, arrival))
+      }
+    },
+    replicaHas(id, version) {
+      const text = `${labels.get(id)} ${version}`
+      if (told.has(text)) return
+      told.add(text)
+      gather(pattern.sink, table, text)
+    },
+    flush,
+  }
+}
+
+function describe(label: string, arrival: Arrival): string {
+  switch (arrival.is) {
+    case 'state':
+      return arrival.state.deleted_at === null
+        ? `${label} ${arrival.state.version}`
+        : `${label} ${arrival.state.version} ${colors.yellow('deleted')}`
+    case 'tombstone':
+      return `${label} ${colors.yellow('tombstone')}`
+    case 'unreadable':
+      break
+  }
+  return `${label} ${colors.red(`unreadable: ${arrival.reason}`)}`
+}
+
+/** Items, separated by commas, in lines of at most `width` characters; a longer item has a line of its own. */
+export function wrap(items: string[], width: number): string[] {
+  const lines: string[] = []
+  for (const item of items) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + item.length + 2 <= width)
+      lines[lines.length - 1] = `${last}, ${item}`
+    else lines.push(item)
+  }
+  return lines
+}

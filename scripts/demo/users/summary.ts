@@ -1,0 +1,74 @@
+/** What the demo's changes came to: counts for each kind, how long they took to the topic and to the replica, what was kept. */
+import { USER_EVENT_TYPES } from '@kafka-pattern/events'
+import type { ComposeService } from '../../compose-file/compose-file.ts'
+import { baseUrl, probeUrl } from '../../stack-addresses.ts'
+import { colors, done, failed, padVisible, print } from '../../terminal.ts'
+import type { TracedChange } from './change-ledger.ts'
+import { unseen, type Check } from './check-pledge.ts'
+import type { Pattern } from './patterns.ts'
+import { percentile } from './percentile.ts'
+
+const firstColumnWidth = 20
+
+export function printSummary(changes: TracedChange[], pattern: Pattern): void {
+  const titles = ['committed', `on ${pattern.topic}`, 'never seen', 'in the replica']
+  const row = (name: string, cells: (string | number)[], color: (text: string) => string = text => text) => {
+    const padded = cells.map((cell, i) => String(cell).padStart(titles[i]!.length))
+    print(`  ${color(name.padEnd(firstColumnWidth) + padded.join('  '))}`.trimEnd())
+  }
+  print()
+  row('change', titles, colors.bold)
+  for (const kind of USER_EVENT_TYPES) {
+    row(kind, counts(changes.filter(change => change.kind === kind)))
+  }
+  row('all', counts(changes), colors.bold)
+  for (const [name, share] of [
+    ['p50', 0.5],
+    ['p99', 0.99],
+  ] as const) {
+    row(
+      `${name} ms after commit`,
+      ['', duration(changes, 'seenAt', share), '', duration(changes, 'inReplicaAt', share)],
+      colors.dim,
+    )
+  }
+  print()
+}
+
+function counts(changes: TracedChange[]): number[] {
+  const notSeen = unseen(changes).length
+  const inReplica = changes.filter(change => change.inReplicaAt !== null).length
+  return [changes.length, changes.length - notSeen, notSeen, inReplica]
+}
+
+function duration(changes: TracedChange[], until: 'seenAt' | 'inReplicaAt', share: number): string {
+  const durations = changes.flatMap(change => {
+    const at = change[until]
+    // The answer that tells of the commit may come after the record itself.
+    return at === null ? [] : [Math.max(0, at - change.committedAt)]
+  })
+  return percentile(durations, share)?.toFixed(0) ?? ''
+}
+
+export function printChecks(checks: Check[]): void {
+  for (const { kept, sentence } of checks) print(`  ${kept ? done : failed} ${sentence}`)
+  print()
+}
+
+export function printWhereToLook(pattern: Pattern, services: ComposeService[]): void {
+  const registry = services.find(service => service.name === pattern.registry)
+  const rows: [string, string][] = []
+  if (registry !== undefined) {
+    const body = `-H 'content-type: application/json' -d '{"name": "You", "level": 42}'`
+    rows.push([`curl -i ${baseUrl(registry)}/users ${body}`, ''])
+    rows.push([`${baseUrl(registry)}/docs`, `try ${registry.name} in a browser`])
+  }
+  rows.push(['make watch', 'the changes through all services, live, until Ctrl-C'])
+  for (const name of [pattern.reader, pattern.sink]) {
+    const service = services.find(candidate => candidate.name === name)
+    if (service?.environment.PROBE_PORT) rows.push([`${probeUrl(service)}/metrics`, `what ${name} counts`])
+  }
+  rows.push(['make down', 'stops everything; the data stays'])
+  print(colors.bold('Where to look next'))
+  for (const [what, why] of rows) print(`  ${padVisible(colors.cyan(what), 36)} ${colors.dim(why)}`.trimEnd())
+}
