@@ -51,6 +51,18 @@ describe('the buffer of a partition', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  test('a time that runs out between two looks at the clock leaves no record behind', async () => {
+    let now = 0
+    const backpressure = { pause: () => {}, resume: () => {} }
+    // Every look at the clock takes one millisecond.
+    const buffer = new PartitionBuffer({ batchSize: 3, batchTimeoutMs: 2 }, backpressure, () => now++)
+    buffer.add(records(0, 1))
+    const next = buffer.next(new AbortController().signal)
+    await vi.advanceTimersByTimeAsync(10)
+    const pending = Symbol('pending')
+    expect(await Promise.race([next, Promise.resolve(pending)])).toMatchObject({ closedBy: 'timeout' })
+  })
+
   test('gives no further batch once the partition is given up, though one would be due', async () => {
     const { buffer } = bufferWithCalls()
     const stop = new AbortController()

@@ -62,6 +62,8 @@ export class PartitionBuffer {
   #untilSomethingChanges(signal: AbortSignal): Promise<void> {
     return new Promise(resolve => {
       const collecting = this.#collector.collecting()
+      // Its time can run out between the look that found it filling and this one.
+      if (collecting.state === 'due') return resolve()
       const timer =
         collecting.state === 'filling'
           ? setTimeout(() => this.#wake?.(), Math.ceil(collecting.closesInMs))
