@@ -5,7 +5,7 @@
  * a shutdown repeats is at most the one batch of each partition that was in process.
  * Does not: handle a record exactly once (the handler must be idempotent), nor hold a key back behind its dead letter.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { AbortError, retry } from '@kafka-pattern/retry'
 import { PartitionBuffer } from './partition-buffer.ts'
 import { processBatch } from './process-batch.ts'
@@ -49,6 +49,8 @@ export function createBatchConsumer(options: BatchConsumerOptions): BatchConsume
   /** The life of a partition: take a batch, see each of its records through, commit; until the partition is given up. */
   async function work(partition: Owned, stop: Stop): Promise<void> {
     for (;;) {
+      // One batch a turn of the event loop: while this partition works, the commit of another one travels.
+      await nextTurn()
       const batch = await partition.buffer.next(stop.draining)
       if (batch === null) return
       const place = { topic: partition.topic, partition: partition.partition, batch: ++batches }
