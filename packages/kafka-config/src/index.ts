@@ -37,3 +37,11 @@ export type { KafkaSettings } from './settings.ts'
 export { TopicSetupError, ensureTopics } from './topics.ts'
 export type { TopicDifference, TopicReport, TopicSpec } from './topics.ts'
 export { waitForKafka } from './wait-for-kafka.ts'
+export {
+  ProducerFencedError,
+  RecordsRefusedError,
+  TransactionFailedError,
+  createTransactionalProducer,
+} from './transactional-producer.ts'
+export type { Position, PositionPlace, TransactionalProducer } from './transactional-producer.ts'
+export type { KeyedRecord } from './transaction-requests.ts'

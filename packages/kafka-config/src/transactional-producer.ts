@@ -1,0 +1,491 @@
+/**
+ * Records and a position, stored together or not at all: one Kafka transaction after the other for one transactional id.
+ *
+ * Guarantees: `publish` that returned is committed; readers with isolation level read_committed see all of its records and its
+ * position or none. Whoever opens the same transactional id later shuts out everybody before (fencing): nothing that an earlier one
+ * still sends is ever committed. After any failure the outcome is asked for, never guessed: `open` again, which decides
+ * what was left open, then `position`.
+ *
+ * It stands on the Cluster of kafkajs (connections, metadata, protocol), not on its producer: that one asks for the coordinator before
+ * every request, waits for each answer before the next request, and goes on with sequence numbers of which nobody knows
+ * whether the broker has seen them. Here a transaction takes three round trips, whatever the number of its requests:
+ * its partitions and its group are announced, then records and position are sent, then it ends.
+ *
+ * Nothing is repeated within a transaction, so that several requests can be under way without one overtaking another: a
+ * transaction succeeds at the first attempt or it is begun anew, as a whole, by whoever called.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import kafkajs from 'kafkajs'
+import type { Broker, Cluster, Kafka, ProduceResponse } from 'kafkajs'
+import type { Logger } from 'pino'
+import { causesOf, hasErrorType, reasonOf } from './error-causes.ts'
+import { KafkaConfigError, classifyKafkaError } from './errors.ts'
+import { siblingKafka } from './kafka.ts'
+import { outcomeOfPartition } from './produce-outcome.ts'
+import { afterRefusedBatch, afterSettledBatch } from './record-accumulator.ts'
+import type { BatchLimit } from './record-accumulator.ts'
+import { layOutRequests } from './transaction-requests.ts'
+import type { KeyedRecord, TransactionBatch } from './transaction-requests.ts'
+
+export interface TransactionalProducerOptions {
+  logger: Logger
+  /** Who shares it shuts each other out. */
+  transactionalId: string
+  /** Where its position is kept. */
+  place: PositionPlace
+  /** After so long the broker ends a transaction that was left open; until then it holds back read_committed readers. Default 30,000. */
+  transactionTimeoutMs?: number
+}
+
+/** A consumer group's offset on one partition, with a text of the caller's. */
+export interface Position {
+  readonly offset: string
+  /** Brokers allow 4,096 characters (`offset.metadata.max.bytes`). */
+  readonly metadata: string
+}
+
+/** Where a position is kept. The topic must exist; the group needs no members. */
+export interface PositionPlace {
+  readonly groupId: string
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface TransactionalProducer {
+  /**
+   * Shuts out every earlier user of the transactional id and returns when all of their transactions are committed or aborted.
+   * Needed before the first `publish` and after each that failed.
+   * @throws KafkaConfigError 'retryable' while brokers do not answer
+   */
+  open(): Promise<void>
+  /** The committed position, or null when there is none. Exact only after `open`. */
+  position(): Promise<Position | null>
+  /**
+   * One transaction. Resolves when it is committed.
+   * @throws ProducerFencedError somebody else has opened the transactional id, or the transaction took too long; not committed
+   * @throws RecordsRefusedError these records cannot be stored; not committed
+   * @throws TransactionFailedError anything else; perhaps committed
+   */
+  publish(records: readonly KeyedRecord[], position: Position): Promise<void>
+  /** Leaves what is open to whoever opens the transactional id next, or to the transaction timeout. */
+  close(): Promise<void>
+}
+
+/** A later `open` of the same transactional id, perhaps by another process, ended this one. Nothing was committed. */
+export class ProducerFencedError extends KafkaConfigError {
+  constructor(transactionalId: string, cause: unknown) {
+    super(`${transactionalId} was opened by somebody else: ${reasonOf(cause)}`, 'retryable', cause)
+  }
+}
+
+/** The broker does not take these records, and never will as they are. Nothing of their transaction was committed. */
+export class RecordsRefusedError extends KafkaConfigError {
+  readonly topic: string
+  /** Kafka's name of the reason, such as `MESSAGE_TOO_LARGE`. */
+  readonly type: string
+  /** Which of the records given to `publish`. */
+  readonly indexes: readonly number[]
+  constructor(topic: string, type: string, indexes: readonly number[]) {
+    super(`${indexes.length} records for ${topic} were refused: ${type}`, 'not retryable')
+    this.topic = topic
+    this.type = type
+    this.indexes = indexes
+  }
+}
+
+/** The transaction did not end in order. It is perhaps committed; `open` and `position` tell. */
+export class TransactionFailedError extends KafkaConfigError {
+  constructor(transactionalId: string, cause: unknown) {
+    super(`a transaction of ${transactionalId} failed: ${reasonOf(cause)}`, classifyKafkaError(cause), cause)
+  }
+}
+
+/** The requests of a transaction: kafkajs has them, its types do not. */
+interface TransactionBroker {
+  initProducerId(request: {
+    transactionalId: string
+    transactionTimeout: number
+  }): Promise<{ producerId: string; producerEpoch: number }>
+  addPartitionsToTxn(
+    request: ProducerIdentity & { topics: { topic: string; partitions: number[] }[] },
+  ): Promise<unknown>
+  addOffsetsToTxn(request: ProducerIdentity & { groupId: string }): Promise<unknown>
+  txnOffsetCommit(
+    request: ProducerIdentity & {
+      groupId: string
+      topics: { topic: string; partitions: ({ partition: number } & Position)[] }[]
+    },
+  ): Promise<unknown>
+  endTxn(request: ProducerIdentity & { transactionResult: boolean }): Promise<unknown>
+  produce(
+    request: ProducerIdentity & {
+      acks: number
+      timeout: number
+      topicData: {
+        topic: string
+        partitions: { partition: number; firstSequence: number; messages: readonly KeyedRecord[] }[]
+      }[]
+    },
+  ): Promise<ProduceResponse>
+  offsetFetch(request: {
+    groupId: string
+    topics: { topic: string; partitions: { partition: number }[] }[]
+  }): Promise<{ responses: { partitions: { offset: string; metadata: string | null }[] }[] }>
+}
+
+interface ProducerIdentity {
+  readonly transactionalId: string
+  readonly producerId: string
+  readonly producerEpoch: number
+}
+
+/** One producer epoch. Whatever goes wrong, it is given up as a whole. */
+interface Session {
+  readonly cluster: Cluster
+  readonly identity: ProducerIdentity
+  readonly coordinator: TransactionBroker
+  readonly groupCoordinator: TransactionBroker
+  /** The next sequence number of each partition. */
+  readonly sequences: Map<string, number>
+}
+
+/** A topic's default limit of a batch is 1 MiB and 12 bytes; a batch has a header of 61 bytes. */
+const defaultBatchLimitBytes = 1024 * 1024 - 61
+/** Less than the 10 s after which kafkajs gives a request up, so that the broker's own answer comes first. */
+const replicationTimeoutMs = 8_000
+/** A topic may gain partitions, as in Java. */
+const metadataMaxAgeMs = 300_000
+/** The broker still writes the markers of the transaction before. */
+const previousTransactionPauseMs = 1
+const previousTransactionTimeoutMs = 10_000
+const longestAbortMs = 30_000
+
+/** Nothing connects before `open`. */
+export function createTransactionalProducer(
+  kafka: Kafka,
+  options: TransactionalProducerOptions,
+): TransactionalProducer {
+  return new Producer(siblingKafka(kafka, { retry: { retries: 0 } }), options)
+}
+
+class Producer implements TransactionalProducer {
+  readonly #kafka: Kafka
+  readonly #logger: Logger
+  readonly #transactionalId: string
+  readonly #place: PositionPlace
+  readonly #transactionTimeoutMs: number
+  readonly #limits = new Map<string, BatchLimit>()
+  #session: Session | undefined
+
+  constructor(kafka: Kafka, options: TransactionalProducerOptions) {
+    this.#kafka = kafka
+    this.#logger = options.logger
+    this.#transactionalId = options.transactionalId
+    this.#place = options.place
+    this.#transactionTimeoutMs = options.transactionTimeoutMs ?? 30_000
+  }
+
+  async open(): Promise<void> {
+    await this.close()
+    const transactionalId = this.#transactionalId
+    const cluster = this.#kafka.cluster({
+      allowAutoTopicCreation: false,
+      metadataMaxAge: metadataMaxAgeMs,
+    })
+    try {
+      // Also how the brokers become known.
+      await cluster.addMultipleTargetTopics([this.#place.topic])
+      const coordinator = await findCoordinator(cluster, transactionalId, coordinatorTypes.transaction)
+      const { producerId, producerEpoch } = await whilePreviousEnds(longestAbortMs, () =>
+        coordinator.initProducerId({ transactionalId, transactionTimeout: this.#transactionTimeoutMs }),
+      )
+      this.#session = {
+        cluster,
+        identity: { transactionalId, producerId, producerEpoch },
+        coordinator,
+        groupCoordinator: await findCoordinator(cluster, this.#place.groupId, coordinatorTypes.group),
+        sequences: new Map(),
+      }
+    } catch (error) {
+      await cluster.disconnect()
+      throw new TransactionFailedError(transactionalId, error)
+    }
+  }
+
+  async position(): Promise<Position | null> {
+    const { groupCoordinator } = this.#require()
+    const { groupId, topic, partition } = this.#place
+    try {
+      const { responses } = await groupCoordinator.offsetFetch({
+        groupId,
+        topics: [{ topic, partitions: [{ partition }] }],
+      })
+      const found = responses[0]?.partitions[0]
+      if (found === undefined || found.offset === '-1') return null
+      return { offset: found.offset, metadata: found.metadata ?? '' }
+    } catch (error) {
+      await this.close()
+      throw new TransactionFailedError(this.#transactionalId, error)
+    }
+  }
+
+  async publish(records: readonly KeyedRecord[], position: Position): Promise<void> {
+    const session = this.#require()
+    try {
+      await transact(session, records, this.#place, position, topic => this.#limitOf(topic).nextBytes)
+      for (const [topic, limit] of this.#limits) this.#limits.set(topic, afterSettledBatch(limit))
+    } catch (error) {
+      await this.close()
+      throw this.#explain(error)
+    }
+  }
+
+  async close(): Promise<void> {
+    const session = this.#session
+    this.#session = undefined
+    await session?.cluster.disconnect()
+  }
+
+  #require(): Session {
+    if (this.#session !== undefined) return this.#session
+    throw new KafkaConfigError(`${this.#transactionalId} is not open`, 'fatal')
+  }
+
+  #limitOf(topic: string): BatchLimit {
+    const initial = { nextBytes: defaultBatchLimitBytes, mostBytes: defaultBatchLimitBytes }
+    return this.#limits.get(topic) ?? initial
+  }
+
+  #explain(error: unknown): KafkaConfigError {
+    if (hasErrorType(error, ...fencedTypes)) return new ProducerFencedError(this.#transactionalId, error)
+    if (error instanceof TopicRefused) return new RecordsRefusedError(error.topic, error.type, error.indexes)
+    if (!(error instanceof BatchRefused)) return new TransactionFailedError(this.#transactionalId, error)
+    const { batch, type, everyBatchTooLarge } = error
+    const { topic, indexes, sizeBytes } = batch
+    this.#limits.set(topic, afterRefusedBatch(this.#limitOf(topic), sizeBytes, everyBatchTooLarge))
+    this.#logger.debug({ topic, records: indexes.length, sizeBytes, type }, 'smaller batches from now on')
+    return new TransactionFailedError(
+      this.#transactionalId,
+      new KafkaConfigError(
+        `a batch of ${indexes.length} records for ${topic} was refused: ${type}`,
+        'retryable',
+      ),
+    )
+  }
+}
+
+/** The three round trips. */
+async function transact(
+  session: Session,
+  records: readonly KeyedRecord[],
+  place: PositionPlace,
+  position: Position,
+  batchLimitOf: (topic: string) => number,
+): Promise<void> {
+  const { cluster, identity, coordinator, groupCoordinator } = session
+  const { groupId } = place
+  await loadMetadata(cluster, records)
+  const requests = layOutRequests(records, topic => ({
+    partitions: cluster.findTopicPartitionMetadata(topic).length,
+    batchLimitBytes: batchLimitOf(topic),
+  }))
+
+  await all([
+    ...partitionsByTopic(requests).map(({ topic, partitions, indexes }) =>
+      whilePreviousEnds(previousTransactionTimeoutMs, () =>
+        coordinator.addPartitionsToTxn({ ...identity, topics: [{ topic, partitions }] }),
+      ).catch((error: unknown) => {
+        throw hasErrorType(error, ...topicRefusals) ? new TopicRefused(topic, indexes, error) : error
+      }),
+    ),
+    whilePreviousEnds(previousTransactionTimeoutMs, () =>
+      coordinator.addOffsetsToTxn({ ...identity, groupId }),
+    ),
+  ])
+
+  const { topic, partition } = place
+  await all([
+    ...requests.flatMap(batches => produce(session, batches)),
+    groupCoordinator.txnOffsetCommit({
+      ...identity,
+      groupId,
+      topics: [{ topic, partitions: [{ partition, ...position }] }],
+    }),
+  ])
+
+  await whilePreviousEnds(previousTransactionTimeoutMs, () =>
+    coordinator.endTxn({ ...identity, transactionResult: true }),
+  )
+}
+
+/** One produce request a broker. They leave in the order of the calls, so a partition's batches arrive in theirs. */
+function produce(session: Session, batches: readonly TransactionBatch[]): Promise<void>[] {
+  const { cluster, identity, sequences } = session
+  const byLeader = new Map<string, TransactionBatch[]>()
+  for (const batch of batches) {
+    const [leader = ''] = Object.keys(cluster.findLeaderForPartitions(batch.topic, [batch.partition]))
+    const ofLeader = byLeader.get(leader)
+    if (ofLeader === undefined) byLeader.set(leader, [batch])
+    else ofLeader.push(batch)
+  }
+  return Array.from(byLeader, async ([nodeId, ofLeader]) => {
+    const topicData = ofLeader.map(({ topic, partition, records }) => ({
+      topic,
+      partitions: [
+        {
+          partition,
+          firstSequence: takeSequence(sequences, `${topic}/${partition}`, records.length),
+          messages: records,
+        },
+      ],
+    }))
+    const broker = (await cluster.findBroker({ nodeId })) as unknown as TransactionBroker
+    try {
+      await broker.produce({ ...identity, acks: -1, timeout: replicationTimeoutMs, topicData })
+    } catch (error) {
+      throw refusalOf(error, ofLeader) ?? error
+    }
+  })
+}
+
+/** Counts to 2^31 - 1 and then from 0, as the broker does. */
+function takeSequence(sequences: Map<string, number>, partition: string, count: number): number {
+  const first = sequences.get(partition) ?? 0
+  sequences.set(partition, (first + count) % 2 ** 31)
+  return first
+}
+
+/** The first batch that the broker refuses for what is in it. The patched kafkajs puts the whole answer on its error. */
+function refusalOf(error: unknown, batches: readonly TransactionBatch[]): Error | undefined {
+  if (!(error instanceof kafkajs.KafkaJSProtocolError) || error.response === undefined) return undefined
+  const codes = new Map(
+    error.response.topics.flatMap(({ topicName, partitions }) =>
+      partitions.map(({ partition, errorCode }) => [`${topicName}/${partition}`, errorCode]),
+    ),
+  )
+  for (const batch of batches) {
+    const errorCode = codes.get(`${batch.topic}/${batch.partition}`) ?? 0
+    const outcome = outcomeOfPartition(errorCode, batch.records.length)
+    if (outcome.kind === 'in smaller batches') {
+      return new BatchRefused(batch, outcome.type, outcome.everyBatchTooLarge)
+    }
+    if (outcome.kind === 'refused' && recordRefusals.has(outcome.type)) {
+      return new TopicRefused(batch.topic, batch.indexes, error, outcome.type)
+    }
+  }
+  return undefined
+}
+
+/** Several records together, of which perhaps only one is the reason. */
+class BatchRefused extends Error {
+  readonly batch: TransactionBatch
+  readonly type: string
+  readonly everyBatchTooLarge: boolean
+  constructor(batch: TransactionBatch, type: string, everyBatchTooLarge: boolean) {
+    super(type)
+    this.batch = batch
+    this.type = type
+    this.everyBatchTooLarge = everyBatchTooLarge
+  }
+}
+
+/** All of these records, each by itself. */
+class TopicRefused extends Error {
+  readonly topic: string
+  readonly indexes: readonly number[]
+  readonly type: string
+  constructor(topic: string, indexes: readonly number[], cause: unknown, type = typeOf(cause)) {
+    super(type, { cause })
+    this.topic = topic
+    this.indexes = indexes
+    this.type = type
+  }
+}
+
+const coordinatorTypes = { group: 0, transaction: 1 } as const
+const fencedTypes = ['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED']
+const topicRefusals = ['TOPIC_AUTHORIZATION_FAILED', 'INVALID_TOPIC_EXCEPTION']
+const recordRefusals = new Set([
+  'INVALID_RECORD',
+  'INVALID_TIMESTAMP',
+  'INVALID_TOPIC_EXCEPTION',
+  'MESSAGE_TOO_LARGE',
+  'POLICY_VIOLATION',
+  'RECORD_LIST_TOO_LARGE',
+  'TOPIC_AUTHORIZATION_FAILED',
+])
+
+async function loadMetadata(cluster: Cluster, records: readonly KeyedRecord[]): Promise<void> {
+  const missing = new Set<string>()
+  for (const { topic } of records) if (!cluster.targetTopics.has(topic)) missing.add(topic)
+  if (missing.size > 0) await cluster.addMultipleTargetTopics([...missing])
+  else await cluster.refreshMetadataIfNecessary()
+}
+
+/** What is announced to the transaction, and which records that is for. */
+function partitionsByTopic(
+  requests: readonly (readonly TransactionBatch[])[],
+): { topic: string; partitions: number[]; indexes: number[] }[] {
+  const topics = new Map<string, { partitions: Set<number>; batches: TransactionBatch[] }>()
+  for (const batch of requests.flat()) {
+    let topic = topics.get(batch.topic)
+    if (topic === undefined) topics.set(batch.topic, (topic = { partitions: new Set(), batches: [] }))
+    topic.partitions.add(batch.partition)
+    topic.batches.push(batch)
+  }
+  return Array.from(topics, ([topic, { partitions, batches }]) => ({
+    topic,
+    partitions: [...partitions],
+    indexes: batches.flatMap(({ indexes }) => indexes),
+  }))
+}
+
+async function findCoordinator(
+  cluster: Cluster,
+  id: string,
+  coordinatorType: number,
+): Promise<TransactionBroker> {
+  const find = cluster.findGroupCoordinator.bind(cluster) as (of: {
+    groupId: string
+    coordinatorType: number
+  }) => Promise<Broker>
+  return (await find({ groupId: id, coordinatorType })) as unknown as TransactionBroker
+}
+
+/** The coordinator takes a transaction up only when the markers of the one before are written: a matter of milliseconds. */
+async function whilePreviousEnds<T>(limitMs: number, request: () => Promise<T>): Promise<T> {
+  const untilMs = performance.now() + limitMs
+  for (;;) {
+    try {
+      return await request()
+    } catch (error) {
+      if (!hasErrorType(error, 'CONCURRENT_TRANSACTIONS') || performance.now() > untilMs) throw error
+      await delay(previousTransactionPauseMs)
+    }
+  }
+}
+
+/** All have ended when it returns or throws, so that nothing of a failed transaction is still on its way by ourselves. */
+async function all(requests: readonly Promise<unknown>[]): Promise<void> {
+  const failures: unknown[] = []
+  for (const outcome of await Promise.allSettled(requests)) {
+    if (outcome.status === 'rejected') failures.push(outcome.reason)
+  }
+  if (failures.length > 0) throw mostTelling(failures)
+}
+
+/** A refused batch makes the requests after it fail too, for a reason that says nothing. */
+function mostTelling(failures: readonly unknown[]): unknown {
+  const refused = failures.find(failure => failure instanceof BatchRefused || failure instanceof TopicRefused)
+  return (
+    failures.find(failure => hasErrorType(failure, ...fencedTypes)) ??
+    refused ??
+    failures.find(failure => classifyKafkaError(failure) === 'fatal') ??
+    failures[0]
+  )
+}
+
+function typeOf(error: unknown): string {
+  const typed = causesOf(error).find(cause => 'type' in cause)
+  return typed !== undefined && 'type' in typed ? String(typed.type) : reasonOf(error)
+}
