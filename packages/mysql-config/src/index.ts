@@ -1,7 +1,7 @@
 export { classifyMysqlError, MysqlConfigError, SchemaError, UnknownOutcomeError } from './errors.ts'
 export type { MysqlErrorClass } from './errors.ts'
 export { createMysql, quoteText } from './mysql.ts'
-export type { Mysql, MysqlOptions, Queryable, Row, Written } from './mysql.ts'
+export type { Mysql, MysqlOptions, Queryable, Row, RowArrays, Written } from './mysql.ts'
 export { requireGrants, requireSchema } from './require-schema.ts'
 export { mysqlSettings } from './settings.ts'
 export type { MysqlSettings } from './settings.ts'

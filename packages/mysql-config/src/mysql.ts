@@ -10,6 +10,7 @@ import {
   type ResultSetHeader,
   type RowDataPacket,
 } from 'mysql2/promise'
+import type { Connection as CallbackConnection } from 'mysql2'
 import type { Logger } from 'pino'
 import {
   classifyMysqlError,
@@ -41,7 +42,19 @@ export interface Queryable {
   write(sql: string, values?: readonly unknown[]): Promise<Written>
 }
 
+/** Rows as arrays of their columns, in the order of the SELECT. */
+export type RowArrays = {
+  rows: unknown[][]
+  /** Not everything: the bytes were used up. The rows are the first ones. */
+  cut: boolean
+}
+
 export interface Mysql extends Queryable {
+  /**
+   * A SELECT for many rows: arrays instead of objects, and no more than `limitBytes` of text and bytes in all (the row that
+   * passes the limit is the last), however long the rows are. Select with LIMIT: to be cut costs the connection.
+   */
+  rowArrays(sql: string, limitBytes: number): Promise<RowArrays>
   /**
    * Runs `work` in one transaction and commits; whatever `work` throws rolls it back. Deadlocks and lock waits roll it back and
    * begin anew, a few times, so `work` may run more than once: it does nothing but SQL.
@@ -184,6 +197,7 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
       borrow(answerTimeoutMs, lease => lease.queryable({ commitsItself: true }).rows(sql, values)),
     write: (sql, values) =>
       borrow(answerTimeoutMs, lease => lease.queryable({ commitsItself: true }).write(sql, values)),
+    rowArrays: (sql, limitBytes) => borrow(answerTimeoutMs, lease => lease.rowArrays(sql, limitBytes)),
     withConnection: work =>
       borrow(answerTimeoutMs, async lease => {
         try {
@@ -269,6 +283,33 @@ class Lease {
     }
   }
 
+  async rowArrays(sql: string, limitBytes: number): Promise<RowArrays> {
+    if (this.#ended) throw new Error('the connection was used after it was given back')
+    const rows: unknown[][] = []
+    let leftBytes = limitBytes
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+    // Without a callback mysql2 collects nothing itself. What is inside is not of the promises' kind, whatever the types say.
+    const inner = this.#connection.connection as unknown as CallbackConnection
+    const query = inner.query({ sql, rowsAsArray: true, timeout: this.#answerTimeoutMs })
+    query.on('error', reject)
+    query.on('end', () => resolve(false))
+    query.on('result', (row: unknown) => {
+      // After the limit it goes on until the connection is closed.
+      if (!Array.isArray(row) || leftBytes <= 0) return
+      rows.push(row)
+      leftBytes -= sizeBytesOf(row)
+      if (leftBytes <= 0) resolve(true)
+    })
+    try {
+      const cut = await promise
+      if (cut) this.discard()
+      return { rows, cut }
+    } catch (error) {
+      if (!isConnectionUsableAfter(error)) this.discard()
+      throw error
+    }
+  }
+
   queryable({ commitsItself }: { commitsItself: boolean }): Queryable {
     return {
       rows: <R extends Row>(sql: string, values?: readonly unknown[]) =>
@@ -310,6 +351,12 @@ class Lease {
     const { connection } = this.#connection
     if ('stream' in connection && connection.stream instanceof Socket) connection.stream.destroy()
   }
+}
+
+function sizeBytesOf(row: readonly unknown[]): number {
+  let sizeBytes = 0
+  for (const value of row) if (typeof value === 'string' || Buffer.isBuffer(value)) sizeBytes += value.length
+  return sizeBytes
 }
 
 function tls({ MYSQL_TLS, MYSQL_TLS_CA_FILE }: MysqlSettings): object {

@@ -1,0 +1,25 @@
+import { createDatabase } from '@kafka-pattern/test-kit'
+import { expect, test } from 'vitest'
+
+test('many rows come as arrays, and end where the bytes do', async () => {
+  const { root } = await createDatabase()
+  await root.write('CREATE TABLE notes (id INT PRIMARY KEY, body LONGTEXT)')
+  await root.write('INSERT INTO notes VALUES ?', [
+    Array.from({ length: 50 }, (_, id) => [id, 'x'.repeat(10_000)]),
+  ])
+
+  const everything = await root.rowArrays('SELECT id, body FROM notes ORDER BY id LIMIT 100', 10_000_000)
+  expect(everything).toMatchObject({ cut: false, rows: { length: 50 } })
+  expect(everything.rows[7]).toEqual([7, 'x'.repeat(10_000)])
+
+  const first = await root.rowArrays('SELECT id, body FROM notes ORDER BY id LIMIT 100', 25_000)
+  expect(first.cut).toBe(true)
+  expect(first.rows.map(([id]) => id)).toEqual([0, 1, 2])
+  expect(await root.rows('SELECT COUNT(*) AS n FROM notes')).toEqual([{ n: '50' }])
+})
+
+test('a SELECT that the server refuses is an error, and the connection is still good', async () => {
+  const { root } = await createDatabase()
+  await expect(root.rowArrays('SELECT * FROM nowhere', 1)).rejects.toMatchObject({ errno: 1146 })
+  await root.health()
+})
