@@ -42,7 +42,7 @@ clean: ## stop everything and remove all data
 dlt: ## what is in the dead-letter topics; make dlt REPLAY=<topic> sends it back
 	$(RUN) scripts/dlt.ts
 
-doctor: ## check tools, ports, disk and whether Kafka can be reached; says what to change
+doctor: ## check tools, ports, disk, Kafka, MySQL and Connect; says what to change
 	$(RUN) scripts/doctor.ts
 
 test: ## all tests: unit, integration (real Kafka), end-to-end (these targets)

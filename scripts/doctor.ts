@@ -3,13 +3,19 @@
  * KAFKA_BROKERS=<host:port,…> examines these brokers; without it, those of the stack, if it runs.
  */
 import { runCommand } from './command.ts'
+import type { ComposeService } from './compose-file/compose-file.ts'
+import { examineConnect } from './doctor/examine-connect.ts'
 import { examineKafka, parseAddress } from './doctor/examine-kafka.ts'
 import { examineDisk, examineTools } from './doctor/examine-machine.ts'
+import { examineMysql } from './doctor/examine-mysql.ts'
 import { examineDotEnv, examinePorts } from './doctor/examine-settings.ts'
 import { note, printFindings, type Finding } from './doctor/finding.ts'
+import { isConnect } from './local-runtime/connect-server.ts'
 import { isKafka } from './local-runtime/kafka-server.ts'
+import { isMysql } from './local-runtime/mysql-server.ts'
+import { quietMysql } from './mysql-client.ts'
 import { findActiveRuntime } from './runtime/choose-runtime.ts'
-import { brokersFromHere } from './stack-addresses.ts'
+import { brokersFromHere, mysqlFromHere } from './stack-addresses.ts'
 import { colors, done, failed, print } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
@@ -25,15 +31,33 @@ await runCommand(async () => {
   report('Disk', await examineDisk(stack.repositoryDir))
   report('Ports on 127.0.0.1', await examinePorts(stack, runtime))
 
+  const running = (await runtime.status()).filter(({ state }) => state !== 'ended')
+  const runningOne = (is: (service: ComposeService) => boolean) =>
+    stack.file.services.find(
+      service => is(service) && running.some(status => status.service === service.name),
+    )
+
   const given = process.env.KAFKA_BROKERS
   const brokers = given || brokersFromHere(stack, runtime.kind)
-  const kafkaRuns = (await runtime.status()).some(
-    ({ service, state }) =>
-      state !== 'ended' && stack.file.services.some(s => s.name === service && isKafka(s)),
-  )
   const title = `Kafka at ${brokers}`
-  if (given || kafkaRuns) report(title, await examineKafka(brokers.split(',').map(requireAddress)))
+  if (given || runningOne(isKafka)) report(title, await examineKafka(brokers.split(',').map(requireAddress)))
   else report(title, [note('does not run; `make up` starts it')])
+
+  // Only some profiles have these two.
+  if (runningOne(isMysql)) {
+    const { host, port, database } = mysqlFromHere(stack, runtime.kind)
+    const mysql = quietMysql(stack, runtime.kind, 'user_registry')
+    try {
+      report(`MySQL at ${host}:${port}`, await examineMysql(mysql, database))
+    } finally {
+      await mysql.close()
+    }
+  }
+  const connect = runningOne(isConnect)
+  if (connect) {
+    const address = `127.0.0.1:${connect.ports[0]?.hostPort}`
+    report(`Kafka Connect at ${address}`, await examineConnect(`http://${address}`))
+  }
 
   const faults = all.filter(finding => finding.kind === 'fault').length
   print()

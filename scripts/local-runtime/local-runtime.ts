@@ -120,17 +120,21 @@ export function createLocalRuntime(stack: Stack): Runtime {
       return all.filter(status => status !== null)
     },
 
-    async down() {
+    async stop(names) {
       const stopped: string[] = []
       // Consumers and producers before what they are connected to: the reverse of starting.
       for (const level of levelsOf(services).toReversed()) {
         await Promise.all(
           level.map(async service => {
-            if (await stop(service)) stopped.push(service.name)
+            if (names.includes(service.name) && (await stop(service))) stopped.push(service.name)
           }),
         )
       }
       return stopped
+    },
+
+    down() {
+      return this.stop(services.map(service => service.name))
     },
 
     async clean() {

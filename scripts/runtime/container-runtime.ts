@@ -66,6 +66,14 @@ export function createContainerRuntime(stack: Stack): Runtime {
       return (await containers()).map(toStatus)
     },
 
+    async stop(names) {
+      const present = (await containers()).map(c => c.Service).filter(name => names.includes(name))
+      if (present.length > 0) {
+        await succeed(compose(['rm', '--stop', '--force', ...present]), 'docker compose rm')
+      }
+      return present
+    },
+
     async down() {
       const present = (await containers()).map(container => container.Service)
       if (present.length > 0) await succeed(compose(['down', '--remove-orphans']), 'docker compose down')

@@ -37,6 +37,8 @@ export interface Runtime {
   up(services: ComposeService[]): Promise<void>
   /** One for every service of docker-compose.yml that runs, or that ended by itself. */
   status(): Promise<ServiceStatus[]>
+  /** Stops those of these services that run. Resolves with their names. */
+  stop(names: string[]): Promise<string[]>
   /** Stops everything, the data stays. Resolves with the names of what was stopped. */
   down(): Promise<string[]>
   /** Stops everything and removes all data. */

@@ -11,8 +11,8 @@ import { brokersFromHere } from '../../stack-addresses.ts'
 import { colors, print } from '../../terminal.ts'
 import { UserError } from '../../user-error.ts'
 import type { Demo, Verdict } from '../demo.ts'
-import { createChangeLedger, type ChangeLedger } from './change-ledger.ts'
-import { checkPledge, type Evidence } from './check-pledge.ts'
+import { createChangeLedger } from './change-ledger.ts'
+import { checkPledge, type Check, type Evidence } from './check-pledge.ts'
 import { followTopic } from './follow-topic.ts'
 import { createNarrator } from './narrator.ts'
 import type { Pattern } from './patterns.ts'
@@ -27,8 +27,7 @@ const aftermathMs = 300
 
 export async function runUsersDemo(pattern: Pattern, { runtime, stack, services }: Demo): Promise<Verdict> {
   const registry = serviceOf(services, pattern.registry)
-  const table = serviceOf(services, pattern.sink).environment.REPLICA_TABLE
-  if (table === undefined) throw new UserError(`docker-compose.yml: ${pattern.sink} has no REPLICA_TABLE.`)
+  const table = replicaTableOf(serviceOf(services, pattern.sink))
   print(
     colors.bold(
       `20 users through ${pattern.registry}: created, changed, deleted; one rolled back, one committed ${lateCommitMs / 1_000} s late`,
@@ -58,38 +57,39 @@ export async function runUsersDemo(pattern: Pattern, { runtime, stack, services 
     },
     ended.signal,
   )
-  try {
-    const evidence = (rows: Evidence['replica']): Evidence => ({
+  const judge = (rows: Evidence['replica']) =>
+    checkPledge(pattern.pledge, {
       topic: pattern.topic,
       reader: pattern.reader,
       report: ledger.report(),
       replica: rows,
     })
-    await Promise.race([
-      watching,
-      writeUsers({
-        registry,
-        mysql: source,
-        writes: pattern.writes,
-        ledger,
-        narrate: (who, text) => narrator.written(who, text),
-        introduce(id, label) {
-          ids.push(id)
-          narrator.introduce(id, label)
-        },
-      }),
-    ])
-    await untilKept(
+
+  async function play(): Promise<Check[]> {
+    await writeUsers({
+      registry,
+      mysql: source,
+      writes: pattern.writes,
+      ledger,
+      narrate: (who, text) => narrator.written(who, text),
+      introduce(id, label) {
+        ids.push(id)
+        narrator.introduce(id, label)
+      },
+    })
+    await untilComplete(
       () =>
-        checkPledge(pattern.pledge, evidence({ table, rows: 0, differences: [] })).every(
-          check => check.kept,
-        ) && isReplicated(ledger),
-      patienceMs,
+        judge({ table, rows: 0, differences: [] }).every(check => check.kept) &&
+        ledger.report().changes.every(change => change.inReplicaAt !== null),
     )
     await delay(aftermathMs)
     narrator.flush()
-    const compared = await compareTables(source, replica, table, ids)
-    const checks = checkPledge(pattern.pledge, evidence({ table, ...compared }))
+    return judge({ table, ...(await compareTables(source, replica, table, ids)) })
+  }
+
+  try {
+    // Watching ends only by an error, or when all is over.
+    const checks = await Promise.race([play(), watching.then(() => [])])
     printSummary(ledger.report().changes, pattern)
     printChecks(checks)
     printWhereToLook(pattern, services)
@@ -109,12 +109,13 @@ function serviceOf(services: ComposeService[], name: string): ComposeService {
   return service
 }
 
-function isReplicated(ledger: ChangeLedger): boolean {
-  return ledger.report().changes.every(change => change.inReplicaAt !== null)
+function replicaTableOf({ name, environment: { REPLICA_TABLE } }: ComposeService): string {
+  if (REPLICA_TABLE === undefined) throw new UserError(`docker-compose.yml: ${name} has no REPLICA_TABLE.`)
+  return REPLICA_TABLE
 }
 
 /** Ends when it is so, or when the time is up; which of the two, the checks tell. */
-async function untilKept(isKept: () => boolean, timeoutMs: number): Promise<void> {
-  const deadline = performance.now() + timeoutMs
-  while (!isKept() && performance.now() < deadline) await delay(50)
+async function untilComplete(isComplete: () => boolean): Promise<void> {
+  const deadline = performance.now() + patienceMs
+  while (!isComplete() && performance.now() < deadline) await delay(50)
 }

@@ -36,13 +36,11 @@ export type Writing = {
 }
 
 export async function writeUsers(writing: Writing): Promise<void> {
-  const late = commitLate(writing)
-  const writes = [late, rollBack(writing)]
-  for (const [index, name] of names.entries()) {
-    writes.push(writeUser(writing, name, index))
-    await delay(pauseBetweenUsersMs)
-  }
-  await Promise.all(writes)
+  const users = names.map(async (name, index) => {
+    await delay(index * pauseBetweenUsersMs)
+    await writeUser(writing, name, index)
+  })
+  await Promise.all([commitLate(writing), rollBack(writing), ...users])
 }
 
 /** One user, its changes as fast as the answers come. */
