@@ -6,7 +6,7 @@ import { fault, fine, note, type Finding } from './finding.ts'
 export async function examineMysql(mysql: Mysql, database: string): Promise<Finding[]> {
   try {
     const [server] = await mysql.rows<{ version: string; log_bin: string; binlog_format: string }>(
-      'SELECT VERSION() AS version, IF(@@log_bin, 'ON', 'OFF') AS log_bin, @@binlog_format AS binlog_format',
+      `SELECT VERSION() AS version, IF(@@log_bin, 'ON', 'OFF') AS log_bin, @@binlog_format AS binlog_format`,
     )
     const components = await mysql.rows<{ component: string; version: number }>(
       'SELECT component, version FROM schema_versions ORDER BY component',
