@@ -1,17 +1,20 @@
 -- cdc-poller: how far it has read, and which of several pollers works.
 
 CREATE TABLE poller_cursors (
-  name VARCHAR(128) NOT NULL PRIMARY KEY,
+  name VARCHAR(249) NOT NULL PRIMARY KEY,
+  -- Everything before (updated_at, key) is published, and nothing can appear there any more.
   cursor_updated_at DATETIME(6) NOT NULL,
-  cursor_id VARCHAR(255) NOT NULL,
-  owner VARCHAR(128) NULL,
+  -- JSON: an array of texts, one for each key column; none = before every key of that moment.
+  cursor_key TEXT NOT NULL,
+  -- NULL = nobody's.
+  owner VARCHAR(255) NULL,
   lease_until DATETIME(6) NULL,
   -- Counts the owners: what an earlier one writes late is refused.
   epoch BIGINT UNSIGNED NOT NULL DEFAULT 0
 ) DEFAULT CHARSET = utf8mb4;
 
 CREATE USER IF NOT EXISTS 'cdc_poller'@'%' IDENTIFIED BY 'cdc_poller';
--- To see open transactions in information_schema.innodb_trx.
+-- To see what is open: information_schema.innodb_trx and every session of the process list.
 GRANT PROCESS ON *.* TO 'cdc_poller'@'%';
 GRANT SELECT ON schema_versions TO 'cdc_poller'@'%';
 GRANT SELECT ON users TO 'cdc_poller'@'%';

@@ -1,0 +1,90 @@
+/**
+ * Lesson: change data capture by polling a table along (updated_at, key).
+ * Guarantees: the last state of every row that was ever committed is published, however late its transaction commits; the states of
+ * one row in their order; after a crash, what lies after the low mark again, and nothing is lost.
+ * Does not: see a state that is overwritten between two polls, nor a row that is deleted by DELETE, nor publish exactly once.
+ *
+ * What is visible is published at once, whatever is still open. What may yet appear behind it is read again when it can have appeared
+ * (low-mark.ts), and what is known already is dropped (published-versions.ts). So a long transaction delays nobody: it costs a
+ * cursor that stays where it began, and one more reading when it ends.
+ */
+import { lowMark, readAgainFrom } from './low-mark.ts'
+import { before, earlier } from './position.ts'
+import { PublishedVersions } from './published-versions.ts'
+import { keyOf, updatedAtOf, versionOf } from './source-table.ts'
+import type { Sample } from './low-mark.ts'
+import type { Position } from './position.ts'
+import type { Page, TableDescription } from './source-table.ts'
+import type { Row } from '@kafka-pattern/mysql-config'
+
+/** What following a table needs; each waits for as long as the database or Kafka is away. */
+export interface ChangesTools {
+  readonly description: TableDescription
+  readonly stopping: AbortSignal
+  /** How far behind every look is read again in any case. */
+  readonly overlapMs: number
+  /** Published rows that are remembered at most. */
+  readonly rememberedRows: number
+  pageAfter(position: Position): Promise<Page>
+  /** What is open in the database. May be the same look as before, when that is not old or a new one cannot be had. */
+  look(previous: Sample | null): Promise<Sample>
+  /** Resolves when all are stored in Kafka. */
+  publish(rows: readonly Row[]): Promise<void>
+  /** Stores where to begin after a crash. */
+  save(cursor: Position): Promise<void>
+  /** Waits until it is worth to look again. */
+  pause(): Promise<void>
+  readonly dropped: (rows: number) => void
+}
+
+/** In the midst of much to read, a look is taken anew after so long. At the end of it, always. */
+const longestRunMs = 2_000
+
+/** Follows the table from `cursor` until it is stopped or, by an error, no more the one who should. */
+export async function followChanges(cursor: Position, tools: ChangesTools): Promise<void> {
+  const { description, stopping, overlapMs } = tools
+  const known = new PublishedVersions(tools.rememberedRows)
+  const isNews = (row: Row) => !known.has(nameOf(row, description), versionOf(row, description))
+
+  let position = cursor
+  let sample = await tools.look(null)
+  let reading = tools.pageAfter(position)
+  while (!stopping.aborted) {
+    const page = await reading
+    const goesOn = page.isFull && performance.now() - sample.atMs < longestRunMs
+    // The next page is read while this one is published.
+    if (goesOn) reading = withoutSurprise(tools.pageAfter(page.end))
+
+    const news = page.rows.filter(isNews)
+    await tools.publish(news)
+    tools.dropped(page.rows.length - news.length)
+    const mark = before(lowMark(sample, overlapMs))
+    for (const row of news) {
+      const updatedAt = updatedAtOf(row, description)
+      if (updatedAt >= mark.updatedAt)
+        known.add(nameOf(row, description), versionOf(row, description), updatedAt)
+    }
+    position = page.end
+    const cursor = earlier(position, mark)
+    known.forgetBefore(cursor.updatedAt)
+    await tools.save(cursor)
+    if (goesOn) continue
+
+    if (!page.isFull) await tools.pause()
+    const next = await tools.look(sample)
+    if (next !== sample) position = earlier(position, before(readAgainFrom(sample, next, overlapMs)))
+    sample = next
+    reading = tools.pageAfter(position)
+  }
+}
+
+function nameOf(row: Row, description: TableDescription): string {
+  const key = keyOf(row, description)
+  return key.length === 1 ? key[0]! : JSON.stringify(key)
+}
+
+/** An error of what is awaited later is no unhandled one until then. */
+function withoutSurprise<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
+}

@@ -1,0 +1,87 @@
+import { hostname } from 'node:os'
+import { USER_CHANGES_TOPIC, changesTopicSpec } from '@kafka-pattern/events'
+import { kafkaSettings, refineKafkaSettings } from '@kafka-pattern/kafka-config'
+import { mysqlSettings } from '@kafka-pattern/mysql-config'
+import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
+import { z } from 'zod'
+import type { TableDescription } from './source-table.ts'
+import type { TopicSpec } from '@kafka-pattern/kafka-config'
+
+const { durationMs, list, wholeNumber } = settingsTypes
+
+const nameError = 'must be a name of letters, digits, _ and $'
+const isName = (text: string): boolean => /^[\p{L}\p{N}_$]{1,64}$/u.test(text)
+const sqlName = z.string().refine(isName, nameError)
+
+/** All that cdc-poller reads. */
+export const Settings = z
+  .object({
+    ...runtimeSettings,
+    ...kafkaSettings,
+    ...mysqlSettings,
+    KAFKA_CLUSTER_NAME: z.string().min(1).default('cdc-poller'),
+    MYSQL_USER: z.string().min(1).default('cdc_poller'),
+    /** The table to follow. */
+    TABLE: sqlName.default('users'),
+    /** What makes a row the same row; with several columns the record's key is a JSON array. */
+    KEY_COLUMNS: list.refine(names => names.every(isName), nameError).default(['id']),
+    /** Set by the database at every change, to its own time. */
+    UPDATED_AT_COLUMN: sqlName.default('updated_at'),
+    /** Another value at every change. */
+    VERSION_COLUMN: sqlName.default('version'),
+    /** Set = deleted. `none`: rows of this table are never deleted. */
+    DELETED_AT_COLUMN: sqlName.default('deleted_at').transform(name => (name === 'none' ? null : name)),
+    KAFKA_TOPIC: z.string().default(USER_CHANGES_TOPIC),
+    /** Of a topic that does not exist yet; one that exists is never changed. */
+    TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
+    TOPIC_REPLICATION_FACTOR: wholeNumber({ min: 1, max: 32_767 }).default(1),
+    /** The wait when everything has been read. */
+    POLL_INTERVAL_MS: wholeNumber({ min: 10, max: 60_000 }).default(200),
+    /** Rows that are read and published together. */
+    PAGE_ROWS: wholeNumber({ min: 1, max: 50_000 }).default(5_000),
+    /** So far behind the database's clock everything is read again: for what no look at the open transactions sees. */
+    OVERLAP_MS: wholeNumber({ min: 1_000, max: 3_600_000 }).default(1_000),
+    /** Published rows that are remembered at most, so as not to publish them again. */
+    REMEMBERED_ROWS: wholeNumber({ min: 1_000 }).default(400_000),
+    /** A poller that has not stored its cursor for so long loses it to another one. */
+    LEASE_MS: durationMs
+      .refine(ms => ms >= 1_000 && ms <= 600_000, 'must be from 1000 to 600000')
+      .default(10_000),
+    /** naive: the cursor of the original, which loses rows. For the experiment that shows it. */
+    POLLER_CURSOR: z.enum(['low-mark', 'naive'], { error: 'must be low-mark or naive' }).default('low-mark'),
+  })
+  .superRefine(refineKafkaSettings)
+
+export type Settings = z.output<typeof Settings>
+
+export function tableOf(settings: Settings): TableDescription {
+  return {
+    table: settings.TABLE,
+    keyColumns: settings.KEY_COLUMNS,
+    updatedAtColumn: settings.UPDATED_AT_COLUMN,
+    versionColumn: settings.VERSION_COLUMN,
+    deletedAtColumn: settings.DELETED_AT_COLUMN,
+  }
+}
+
+/** Compacted, whatever the table: the topic holds the last state of every row. */
+export function topicSpecOf(settings: Settings): TopicSpec {
+  return {
+    ...changesTopicSpec(settings.KAFKA_TOPIC, settings.TOPIC_REPLICATION_FACTOR),
+    partitions: settings.TOPIC_PARTITIONS,
+  }
+}
+
+/** Pollers of the same topic share its work, one at a time. */
+export function leaseOf(settings: Settings): { name: string; owner: string; leaseMs: number } {
+  return {
+    name: settings.KAFKA_TOPIC,
+    owner: `${hostname()}/${process.pid}/${Date.now()}`,
+    leaseMs: settings.LEASE_MS,
+  }
+}
+
+/** Every record is stored or given up before a lease that was just renewed can be over. */
+export function deliveryTimeoutMsOf(settings: Settings): number {
+  return settings.LEASE_MS / 2
+}

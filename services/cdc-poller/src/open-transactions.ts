@@ -1,0 +1,102 @@
+/** Looks at everything in the server that may still commit rows. Needs the right PROCESS. */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { microsOf } from './position.ts'
+import type { Observation, OpenWork } from './low-mark.ts'
+import type { Mysql, Queryable } from '@kafka-pattern/mysql-config'
+
+/**
+ * The server fills information_schema.innodb_trx anew only when nobody has read it for 100 ms: looked at every 90 ms it never changes
+ * again (trx_i_s_possibly_fetch_data_into_cache in storage/innobase/trx/trx0i_s).
+ */
+const cacheMs = 100
+const attempts = 5
+
+interface Process {
+  Id: number | string
+  User: string
+  Command: string
+  Time: number | string | null
+}
+
+interface Transaction {
+  id: string | number
+  session: string | number
+  started: string
+  modified: string | number
+  statement: string | null
+}
+
+/**
+ * What is open now, or null when that cannot be told because others read innodb_trx so often that it is never filled anew. Reads it
+ * a few times with pauses of a random length, so that several readers do not stay in step.
+ */
+export async function observeOpenWork(mysql: Mysql): Promise<Observation | null> {
+  for (let attempt = 1; attempt <= attempts; attempt++) {
+    const observation = await mysql.withConnection(look)
+    if (observation !== null) return observation
+    await delay(cacheMs + Math.random() * cacheMs)
+  }
+  return null
+}
+
+/**
+ * One look. It opens a transaction of its own and asks by a statement that no other is like: if the server shows this very statement
+ * as running in this very transaction, then what it shows is from now and not from its cache.
+ */
+async function look(connection: Queryable): Promise<Observation | null> {
+  const atMs = performance.now()
+  const [clock] = await connection.rows<{ now: string; session: string | number }>(
+    'SELECT NOW(6) AS now, CONNECTION_ID() AS session',
+  )
+  if (clock === undefined) throw new Error('the database does not tell the time')
+  const now = microsOf(clock.now)
+  const own = Number(clock.session)
+  const nonce = randomUUID()
+
+  await connection.write('START TRANSACTION WITH CONSISTENT SNAPSHOT')
+  // Statements first: one that ends now is seen as a transaction next, or has committed.
+  const processes = await connection.rows<Process & Record<string, unknown>>('SHOW PROCESSLIST')
+  const transactions = await connection.rows<Transaction & Record<string, unknown>>(
+    `SELECT /* ${nonce} */ trx_id AS id, trx_mysql_thread_id AS session, trx_started AS started,
+       trx_rows_modified AS modified, trx_query AS statement FROM information_schema.innodb_trx`,
+  )
+  await connection.write('COMMIT')
+
+  const mine = transactions.find(({ session }) => Number(session) === own)
+  if (mine?.statement?.includes(nonce) !== true) return null
+  return {
+    now,
+    atMs,
+    work: [
+      ...processes.filter(process => runsStatement(process, own)).map(each => statementOf(each, now)),
+      // One that has changed nothing yet has no rows to show; the statement that will change some is in the process list.
+      ...transactions
+        .filter(({ modified }) => Number(modified) > 0)
+        .map(transaction => transactionOf(transaction, mine, now)),
+    ],
+  }
+}
+
+/** Not a session without a statement, nor the server's own threads, nor a replica that reads the binary log. */
+function runsStatement({ Id, User, Command, Time }: Process, own: number): boolean {
+  if (Number(Id) === own || User === 'system user' || User === 'event_scheduler') return false
+  if (['Sleep', 'Daemon', 'Connect'].includes(Command) || Command.startsWith('Binlog Dump')) return false
+  // Those of the last second are within every overlap (OVERLAP_MS is at least that).
+  return Number(Time) >= 1
+}
+
+/** `Time` has whole seconds, rounded down. */
+function statementOf({ Id, Time }: Process, now: number): OpenWork {
+  const session = Number(Id)
+  return { kind: 'statement', id: String(session), session, since: now - (Number(Time) + 1) * 1_000_000 }
+}
+
+/**
+ * `trx_started` has whole seconds, in the time zone of the server's machine whatever the session's is. So only its distance from
+ * that of this look's own transaction counts.
+ */
+function transactionOf({ id, session, started }: Transaction, mine: Transaction, now: number): OpenWork {
+  const age = microsOf(mine.started) - microsOf(started)
+  return { kind: 'transaction', id: String(id), session: Number(session), since: now - age - 1_000_000 }
+}

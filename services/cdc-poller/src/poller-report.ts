@@ -1,0 +1,126 @@
+import { Counter, Gauge } from 'prom-client'
+import { microsOf } from './position.ts'
+import type { Sample } from './low-mark.ts'
+import type { Position } from './position.ts'
+import type { Lease } from './cursor-lease.ts'
+import type { RetryInfo } from '@kafka-pattern/retry'
+import type { Logger, ServiceMetrics } from '@kafka-pattern/service-runtime'
+
+/** What the poller does, told as it happens. It watches only: nothing here decides anything. */
+export interface PollerReport {
+  standsBy(): void
+  took(lease: Lease): void
+  gaveUp(reason: unknown): void
+  looked(sample: Sample): void
+  /** Others read innodb_trx so often that it is never filled anew. */
+  lookFailed(): void
+  read(rows: number): void
+  published(records: number): void
+  dropped(rows: number): void
+  saved(cursor: Position): void
+  databaseAway(info: RetryInfo): void
+  kafkaAway(records: number, info: RetryInfo): void
+}
+
+/** Reports to the log and to the metrics. */
+export function createPollerReport(
+  { table, topic }: { table: string; topic: string },
+  logger: Logger,
+  metrics: ServiceMetrics,
+): PollerReport {
+  const registers = [metrics.registry]
+  const rowsRead = new Counter({
+    name: 'cdc_rows_read_total',
+    help: 'Rows read from the table, those read again too',
+    labelNames: ['table'],
+    registers,
+  })
+  const rowsDropped = new Counter({
+    name: 'cdc_rows_known_total',
+    help: 'Rows that were read again and had been published already',
+    labelNames: ['table'],
+    registers,
+  })
+  const working = new Gauge({
+    name: 'cdc_working',
+    help: '1 while this poller works, 0 while it stands by for another one',
+    labelNames: ['table'],
+    registers,
+  })
+  let cursor: Position | null = null
+  let sample: Sample | null = null
+  const age = new Gauge({
+    name: 'cdc_cursor_age_seconds',
+    help: 'How far the cursor lies behind the clock of the database; only of the poller that works',
+    labelNames: ['table'],
+    registers,
+    collect() {
+      age.reset()
+      if (cursor === null || sample === null) return
+      const now = sample.now + (performance.now() - sample.atMs) * 1000
+      age.set({ table }, Math.max(0, now - microsOf(cursor.updatedAt)) / 1_000_000)
+    },
+  })
+  working.set({ table }, 0)
+  rowsRead.inc({ table }, 0)
+  rowsDropped.inc({ table }, 0)
+  let publishedSinceSaved = 0
+
+  return {
+    standsBy() {
+      logger.info({ table, topic }, 'standing by: another poller works')
+    },
+    took(lease) {
+      cursor = lease.cursor
+      working.set({ table }, 1)
+      logger.info({ table, topic, epoch: lease.epoch, cursor: lease.cursor }, 'working')
+    },
+    gaveUp(reason) {
+      cursor = null
+      working.set({ table }, 0)
+      logger.warn({ table, topic, reason: reasonOf(reason) }, 'no longer working')
+    },
+    looked(taken) {
+      sample = taken
+    },
+    lookFailed() {
+      logger.warn(
+        { table },
+        'open transactions cannot be seen: others read information_schema.innodb_trx more often than every 100 ms; the cursor waits',
+      )
+    },
+    read(rows) {
+      rowsRead.inc({ table }, rows)
+    },
+    published(records) {
+      metrics.recordsTotal.inc({ topic, outcome: 'acknowledged' }, records)
+      publishedSinceSaved += records
+    },
+    dropped(rows) {
+      rowsDropped.inc({ table }, rows)
+    },
+    saved(saved) {
+      cursor = saved
+      if (publishedSinceSaved === 0) return
+      logger.info({ table, topic, records: publishedSinceSaved, cursor }, 'changes published')
+      publishedSinceSaved = 0
+    },
+    databaseAway({ attempt, delayMs, error }) {
+      // The first of a series is news, the rest is the same outage.
+      logger[attempt === 1 ? 'warn' : 'debug'](
+        { table, attempt, delayMs, reason: reasonOf(error) },
+        'the database does not do it, trying on',
+      )
+    },
+    kafkaAway(records, { attempt, delayMs, error }) {
+      logger.warn(
+        { topic, records, attempt, delayMs, reason: reasonOf(error) },
+        'Kafka does not take the changes, trying on',
+      )
+    },
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,180 @@
+/**
+ * The life of a poller: it stands by until the lease is its own, works for as long as it is, and stands by again. Outages of the
+ * database and of Kafka are waited out where they occur, so that the lessons need not speak of them.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { classifyKafkaError } from '@kafka-pattern/kafka-config'
+import { classifyMysqlError } from '@kafka-pattern/mysql-config'
+import { retry } from '@kafka-pattern/retry'
+import { followChanges } from './cdc-poller.ts'
+import { LeaseLostError, takeLease } from './cursor-lease.ts'
+import { sampleAfter } from './low-mark.ts'
+import { followNaively } from './naive-poller.ts'
+import { observeOpenWork } from './open-transactions.ts'
+import { untilItWorks } from './until-it-works.ts'
+import type { CursorLeaseOptions, Lease } from './cursor-lease.ts'
+import type { Sample } from './low-mark.ts'
+import type { PollerReport } from './poller-report.ts'
+import type { Position } from './position.ts'
+import type { SourceTable } from './source-table.ts'
+import type { GatheringProducer, OutgoingRecord } from '@kafka-pattern/kafka-config'
+import type { Row } from '@kafka-pattern/mysql-config'
+
+export interface PollerOptions extends CursorLeaseOptions {
+  readonly table: SourceTable
+  readonly producer: GatheringProducer
+  readonly recordsOf: (row: Row) => OutgoingRecord[]
+  readonly cursorKind: 'low-mark' | 'naive'
+  readonly pollIntervalMs: number
+  readonly overlapMs: number
+  readonly rememberedRows: number
+  readonly report: PollerReport
+  /** Told of an error that waiting does not cure: the poller stands still from then on, so the service should stop. */
+  readonly onFatal: (error: Error) => void
+}
+
+export interface Poller {
+  start(): void
+  /** Resolves when what was being published is stored, with the cursor after it, and the lease is free. */
+  stop(): Promise<void>
+}
+
+/** The server answers from a cache when it was asked less than 100 ms ago; others ask too. */
+const shortestLookIntervalMs = 150
+
+export function createPoller(options: PollerOptions): Poller {
+  const { table, producer, recordsOf, leaseMs, report } = options
+  const stop = new AbortController()
+  const stopping = stop.signal
+  let ended: Promise<void> = Promise.resolve()
+
+  async function live(): Promise<void> {
+    try {
+      while (!stopping.aborted) await work(await standBy())
+    } catch (error) {
+      // Whatever was away while the service stops: what is not stored is published again after the restart.
+      if (stopping.aborted) report.gaveUp(error)
+      else options.onFatal(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  async function standBy(): Promise<Lease> {
+    for (let waits = false; ; waits = true) {
+      const lease = await patiently(() => takeLease(options))
+      if (lease !== null) return lease
+      if (!waits) report.standsBy()
+      await pause(leaseMs / 10)
+    }
+  }
+
+  async function work(lease: Lease): Promise<void> {
+    report.took(lease)
+    try {
+      const tools = toolsFor(lease)
+      await (options.cursorKind === 'naive' ? followNaively : followChanges)(lease.cursor, tools)
+    } catch (error) {
+      if (!(error instanceof LeaseLostError)) throw error
+      report.gaveUp(error)
+      return
+    } finally {
+      if (stopping.aborted) await lease.release().catch(() => {})
+    }
+  }
+
+  function toolsFor(lease: Lease) {
+    let saved = lease.cursor
+    let unsavedRecords = 0
+
+    async function save(cursor: Position): Promise<void> {
+      // When nothing happens, the cursor moves with the time: that need not be written at every poll.
+      if (unsavedRecords === 0 && !lease.isDue) return
+      await patiently(() => lease.save(cursor))
+      saved = cursor
+      unsavedRecords = 0
+      report.saved(cursor)
+    }
+
+    async function publish(rows: readonly Row[]): Promise<void> {
+      if (rows.length === 0) return
+      const records = rows.flatMap(recordsOf)
+      await retry(
+        async () => {
+          // One that was frozen, or waits for long, finds out before it sends that another one has taken over.
+          if (lease.isDue) await patiently(() => lease.save(saved))
+          await producer.sendBatch(records)
+        },
+        {
+          policy: untilItWorks,
+          signal: stopping,
+          isRetryable: error =>
+            !(error instanceof LeaseLostError) && classifyKafkaError(error) === 'retryable',
+          onRetry: info => report.kafkaAway(records.length, info),
+        },
+      )
+      unsavedRecords = records.length
+      report.published(records.length)
+    }
+
+    return {
+      description: table.description,
+      stopping,
+      overlapMs: options.overlapMs,
+      rememberedRows: options.rememberedRows,
+      pageAfter: (position: Position) =>
+        patiently(() => table.pageAfter(position)).then(page => {
+          report.read(page.rows.length)
+          return page
+        }),
+      rowsNewerThan: (updatedAt: string) => patiently(() => table.rowsNewerThan(updatedAt)),
+      look,
+      publish,
+      save,
+      pause: () => pause(options.pollIntervalMs),
+      dropped: (rows: number) => report.dropped(rows),
+    }
+  }
+
+  async function look(previous: Sample | null): Promise<Sample> {
+    if (previous !== null && performance.now() - previous.atMs < shortestLookIntervalMs) return previous
+    for (;;) {
+      const observed = await patiently(() => observeOpenWork(options.mysql))
+      if (observed !== null) {
+        const sample = sampleAfter(previous, observed)
+        report.looked(sample)
+        return sample
+      }
+      report.lookFailed()
+      if (previous !== null) return previous
+      await pause(shortestLookIntervalMs)
+    }
+  }
+
+  /** Until the database does it; once only when the service stops. */
+  async function patiently<T>(task: () => Promise<T>): Promise<T> {
+    if (stopping.aborted) return task()
+    return retry(task, {
+      policy: untilItWorks,
+      signal: stopping,
+      isRetryable: error => ['unavailable', 'retry transaction'].includes(classifyMysqlError(error)),
+      onRetry: info => report.databaseAway(info),
+    })
+  }
+
+  async function pause(ms: number): Promise<void> {
+    try {
+      await delay(ms, undefined, { signal: stopping })
+    } catch (error) {
+      if (!stopping.aborted) throw error
+    }
+  }
+
+  return {
+    start() {
+      ended = live()
+    },
+    async stop() {
+      stop.abort()
+      await ended
+    },
+  }
+}

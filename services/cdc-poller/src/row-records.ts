@@ -1,0 +1,105 @@
+/** A row as the records that tell of it: its state as JSON, and for a deleted one a tombstone after it. */
+import { hash } from 'node:crypto'
+import { HEADERS } from '@kafka-pattern/events'
+import { withMicroseconds } from './position.ts'
+import { isDeleted, keyOf, versionOf } from './source-table.ts'
+import type { SourceTable } from './source-table.ts'
+import type { OutgoingRecord } from '@kafka-pattern/kafka-config'
+import type { Row } from '@kafka-pattern/mysql-config'
+
+/** The header `event-type`. A table says what a row is now, not what somebody did to it. */
+export const rowEventTypes = { changed: 'RowChanged', deleted: 'RowDeleted' } as const
+
+/**
+ * Makes the function that turns a row into records for `topic`, in the order in which they must be stored. Equal states give equal
+ * records, with the same `id`: a consumer may drop what it has seen.
+ */
+export function createRowRecords(
+  { description, columns }: Pick<SourceTable, 'description' | 'columns'>,
+  topic: string,
+): (row: Row) => OutgoingRecord[] {
+  const fields = columns.map(({ name, type }, index) => ({
+    name,
+    label: `${index === 0 ? '{' : ','}${JSON.stringify(name)}:`,
+    toJson: toJsonOf(type),
+  }))
+
+  return row => {
+    let value = ''
+    for (const { name, label, toJson } of fields) {
+      const column = row[name]
+      value += label + (column === null ? 'null' : toJson(column))
+    }
+    value += '}'
+    const deleted = isDeleted(row, description)
+    const key = recordKeyOf(keyOf(row, description))
+    const state = `${description.table}/${key}/${versionOf(row, description)}`
+    const headers = {
+      [HEADERS.id]: uuidOf(state),
+      [HEADERS.eventType]: deleted ? rowEventTypes.deleted : rowEventTypes.changed,
+      [HEADERS.contentType]: 'application/json',
+    }
+    const records: OutgoingRecord[] = [{ topic, key, value, headers }]
+    if (deleted) {
+      // An event of its own: whoever remembers ids must not take it for a repetition of the state.
+      const id = uuidOf(`${state}/tombstone`)
+      records.push({ topic, key, value: null, headers: { ...headers, [HEADERS.id]: id } })
+    }
+    return records
+  }
+}
+
+/** The record's key: the value of the key column as it is, or of several columns a JSON array. */
+export function recordKeyOf(key: readonly string[]): string {
+  return key.length === 1 ? key[0]! : JSON.stringify(key)
+}
+
+/** Pure: how a column of a type becomes JSON, for values as mysql-config gives them; never called with null. */
+export function toJsonOf(type: string): (value: unknown) => string {
+  switch (type) {
+    case 'tinyint':
+    case 'smallint':
+    case 'mediumint':
+    case 'int':
+    case 'year':
+    case 'float':
+    case 'double':
+      return String
+    case 'bigint':
+      return bigintToJson
+    case 'datetime':
+    case 'timestamp':
+      return datetimeToJson
+    default:
+      // Bytes become base64; DECIMAL, DATE, TIME and JSON stay the texts that they are, with nothing rounded.
+      return value => JSON.stringify(Buffer.isBuffer(value) ? value.toString('base64') : String(value))
+  }
+}
+
+/** A number where every reader of JSON gets the same one, else a text. */
+function bigintToJson(value: unknown): string {
+  const digits = String(value)
+  return Number.isSafeInteger(Number(digits)) ? digits : `"${digits}"`
+}
+
+function datetimeToJson(value: unknown): string {
+  const datetime = withMicroseconds(String(value))
+  return `"${datetime.slice(0, 10)}T${datetime.slice(11)}Z"`
+}
+
+const namespaceBytes = 16
+const nameBuffer = Buffer.alloc(namespaceBytes + 4096)
+nameBuffer.write('5b1f0c6e9d4a4c0fa0d27d3a3c1e8b46', 'hex')
+
+/** Version 5 of RFC 9562, section 5.5: the same name gives the same uuid, in every process. */
+function uuidOf(name: string): string {
+  const nameBytes = Buffer.byteLength(name)
+  const input =
+    nameBytes <= nameBuffer.length - namespaceBytes
+      ? nameBuffer.subarray(0, namespaceBytes + nameBuffer.write(name, namespaceBytes))
+      : Buffer.concat([nameBuffer.subarray(0, namespaceBytes), Buffer.from(name)])
+  const digits = hash('sha1', input, 'hex')
+  // oxlint-disable-next-line no-bitwise -- the two bits of the variant
+  const variant = ((Number.parseInt(digits[16]!, 16) & 0x3) | 0x8).toString(16)
+  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-5${digits.slice(13, 16)}-${variant}${digits.slice(17, 20)}-${digits.slice(20, 32)}`
+}
