@@ -15,7 +15,7 @@ const name = z
 const timestamp = z.iso
   .datetime()
   .regex(/T\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/, 'must be UTC with seconds and at most microseconds')
-  .transform(text => `${text.slice(0, 19)}.${text.slice(20, -1).padEnd(6, '0')}Z`)
+  .overwrite(text => `${text.slice(0, 19)}.${text.slice(20, -1).padEnd(6, '0')}Z`)
 
 /**
  * A user as it was after a change: the value of every record on `cdc.users` and `outbox.event.user`, with the names of the

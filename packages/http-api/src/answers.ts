@@ -11,6 +11,16 @@ export const InvalidRequest = z.object({
 })
 export type InvalidRequest = z.output<typeof InvalidRequest>
 
+/** Thrown out of a route: answered as `answerUnavailable` does, and not logged, because whoever throws it knows more. */
+export class UnavailableError extends Error {
+  readonly retryAfterSeconds: number
+  constructor(reason: string, retryAfterSeconds: number, cause?: unknown) {
+    super(reason, { cause })
+    this.name = 'UnavailableError'
+    this.retryAfterSeconds = retryAfterSeconds
+  }
+}
+
 /** Not now, but later, without anybody changing anything. `reason` is for the caller: it names no host. */
 export function answerUnavailable(
   reply: FastifyReply,

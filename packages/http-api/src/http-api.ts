@@ -9,7 +9,7 @@ import fastify, { LogController } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { correlationIdFrom } from './correlation-id.ts'
-import { answerUnavailable, describeRefusal } from './answers.ts'
+import { answerUnavailable, describeRefusal, UnavailableError } from './answers.ts'
 import type { Logger } from '@kafka-pattern/service-runtime'
 import type {
   FastifyBaseLogger,
@@ -20,6 +20,8 @@ import type {
 } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+
+export type HttpReply = FastifyReply
 
 /** Where a service adds its routes. */
 export type HttpRoutes = FastifyInstance<
@@ -117,6 +119,10 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
     reply.code(404).send({ error: `there is no ${request.method} ${request.url}` })
   })
   app.setErrorHandler((error: FastifyError, request, reply) => {
+    if (error instanceof UnavailableError) {
+      answerUnavailable(reply, error.message, error.retryAfterSeconds)
+      return
+    }
     const { status, body } = describeRefusal(error, options.bodyLimitBytes)
     if (status >= 500)
       logger.error({ err: error, correlationId: request.id, url: request.url }, 'request failed')

@@ -1,3 +1,3 @@
 export { createHttpApi } from './http-api.ts'
-export type { HttpApi, HttpApiOptions, HttpRoutes } from './http-api.ts'
-export { answerJson, answerUnavailable, InvalidRequest, Problem } from './answers.ts'
+export type { HttpApi, HttpApiOptions, HttpReply, HttpRoutes } from './http-api.ts'
+export { answerJson, answerUnavailable, InvalidRequest, Problem, UnavailableError } from './answers.ts'
