@@ -17,12 +17,38 @@ export function describeFlowEvent(event: FlowEvent): string {
       return `${placeOf(event)} ${colors.red(`dead-lettered to ${place} (${event.category}): ${event.reason}`)}`
     }
     case 'batch committed':
+      return `${rangeOf(event)} ${colors.green(`batch ${event.batch} committed, ${count(event.records, 'record')}`)}`
+    case 'user stored':
+      return `user ${event.userId} version ${event.version} stored: ${event.events.join(', ')}`
+    case 'changes published':
+      return `${event.topic} ${count(event.records, 'change')} published`
+    case 'events published':
+      return `${count(event.records, 'event')} published`
+    case 'row parked':
+      return `outbox row ${event.seq} of ${event.aggregateid} ${colors.red(`parked: ${event.reason}`)}`
+    case 'batch applied':
       break
   }
-  const last = String(BigInt(event.nextOffset) - 1n)
-  const offsets = last === event.firstOffset ? last : `${event.firstOffset}-${last}`
-  const records = event.records === 1 ? '1 record' : `${event.records} records`
-  return `${event.topic}/${event.partition}@${offsets} ${colors.green(`batch ${event.batch} committed, ${records}`)}`
+  const { upserted, deleted, stale } = event
+  const outcomes = Object.entries({ upserted, deleted, stale }).filter(([, rows]) => rows > 0)
+  const details = outcomes.map(([outcome, rows]) => `${rows} ${outcome}`).join(', ')
+  return `${rangeOf(event)} ${colors.green(`${count(event.records, 'record')} applied: ${details || 'nothing to do'}`)}`
+}
+
+/** "topic/1@5-9", "topic/1@5" */
+function rangeOf(batch: {
+  topic: string
+  partition: number
+  firstOffset: string
+  nextOffset: string
+}): string {
+  const last = String(BigInt(batch.nextOffset) - 1n)
+  const offsets = last === batch.firstOffset ? last : `${batch.firstOffset}-${last}`
+  return `${batch.topic}/${batch.partition}@${offsets}`
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`
 }
 
 function placeOf({ topic, partition, offset }: { topic: string; partition: number; offset: string }): string {

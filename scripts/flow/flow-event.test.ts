@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseFlowEvent } from './flow-event.ts'
+import { isRecordStep, parseFlowEvent } from './flow-event.ts'
 
 test('a line of simple-consumer, whatever the value holds', () => {
   expect(parseFlowEvent('[consume] user 2 17 key-1 {"name": "a b"}')).toEqual({
@@ -23,6 +23,36 @@ test('a log line about a record, without what pino adds', () => {
     offset: '5',
     durationMs: 3.2,
   })
+})
+
+test.each([
+  ['user stored', { userId: 'u', version: 2, events: ['UserRenamed'], correlationId: 'c' }],
+  ['changes published', { topic: 'cdc.users', records: 3 }],
+  ['events published', { records: 3 }],
+  ['row parked', { seq: '7', aggregateid: 'u', reason: 'too large' }],
+  [
+    'batch applied',
+    {
+      topic: 'cdc.users',
+      partition: 0,
+      records: 3,
+      firstOffset: '5',
+      nextOffset: '8',
+      upserted: 2,
+      deleted: 1,
+      stale: 0,
+    },
+  ],
+])('a log line about rows: %s', (msg, fields) => {
+  const event = parseFlowEvent(JSON.stringify({ level: 30, ...fields, table: 'users', msg }))
+  expect(event).toEqual({ msg, ...fields })
+  expect(isRecordStep(event!)).toBe(false)
+})
+
+test('what is told of single records and their batches is a step of a record', () => {
+  expect(isRecordStep(parseFlowEvent('[consume] user 0 0 key-1 ')!)).toBe(true)
+  const committed = { topic: 'user', partition: 0, batch: 1, records: 1, firstOffset: '0', nextOffset: '1' }
+  expect(isRecordStep(parseFlowEvent(JSON.stringify({ msg: 'batch committed', ...committed }))!)).toBe(true)
 })
 
 test.each([

@@ -3,7 +3,8 @@ import { z } from 'zod'
 
 const place = { topic: z.string(), partition: z.number(), offset: z.coerce.string() }
 
-const schema = z.discriminatedUnion('msg', [
+/** Steps of one record, or of the batch it is in. */
+const recordStep = z.discriminatedUnion('msg', [
   z.object({ msg: z.literal('record acknowledged'), ...place, durationMs: z.number() }),
   z.object({ msg: z.literal('record processed'), ...place, batch: z.number(), attempts: z.number() }),
   z.object({
@@ -33,6 +34,36 @@ const schema = z.discriminatedUnion('msg', [
   }),
 ])
 
+/** Steps on the way of a row to its replica. */
+const rowStep = z.discriminatedUnion('msg', [
+  z.object({
+    msg: z.literal('user stored'),
+    userId: z.string(),
+    version: z.number(),
+    events: z.array(z.string()),
+    correlationId: z.string(),
+  }),
+  z.object({ msg: z.literal('changes published'), topic: z.string(), records: z.number() }),
+  z.object({ msg: z.literal('events published'), records: z.number() }),
+  z.object({
+    msg: z.literal('row parked'),
+    seq: z.coerce.string(),
+    aggregateid: z.string(),
+    reason: z.string(),
+  }),
+  z.object({
+    msg: z.literal('batch applied'),
+    topic: z.string(),
+    partition: z.number(),
+    records: z.number(),
+    firstOffset: z.coerce.string(),
+    nextOffset: z.coerce.string(),
+    upserted: z.number(),
+    deleted: z.number(),
+    stale: z.number(),
+  }),
+])
+
 /** simple-consumer prints every record it sees as a line of text: [consume] topic partition offset key value */
 export type RecordSeen = {
   msg: 'record seen'
@@ -43,7 +74,16 @@ export type RecordSeen = {
   value: string
 }
 
-export type FlowEvent = z.output<typeof schema> | RecordSeen
+export type RecordStep = z.output<typeof recordStep> | RecordSeen
+export type RowStep = z.output<typeof rowStep>
+export type FlowEvent = RecordStep | RowStep
+
+const schema = z.union([recordStep, rowStep])
+const recordMessages = new Set(['record seen', ...recordStep.options.map(({ shape }) => shape.msg.value)])
+
+export function isRecordStep(event: FlowEvent): event is RecordStep {
+  return recordMessages.has(event.msg)
+}
 
 /** The event that a line of a service's log tells, null for every other line. */
 export function parseFlowEvent(line: string): FlowEvent | null {

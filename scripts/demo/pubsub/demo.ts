@@ -9,6 +9,7 @@ import { HEADERS } from '@kafka-pattern/events'
 import { createGatheringProducer, type Kafka } from '@kafka-pattern/kafka-config'
 import type { Logger } from 'pino'
 import type { ComposeService } from '../../compose-file/compose-file.ts'
+import { isRecordStep } from '../../flow/flow-event.ts'
 import { followFlow } from '../../flow/follow-flow.ts'
 import { quietKafka } from '../../kafka-client.ts'
 import { baseUrl, brokersFromHere } from '../../stack-addresses.ts'
@@ -56,7 +57,9 @@ export async function runPubsubDemo({ runtime, stack, services }: Demo): Promise
     runtime,
     services.map(service => service.name),
     following.signal,
-    (_service, event) => journeys.apply(event, performance.now()),
+    (_service, event) => {
+      if (isRecordStep(event)) journeys.apply(event, performance.now())
+    },
   )
   const { kafka, logger } = quietKafka(brokersFromHere(stack, runtime.kind), 'demo')
   const direct = new Map<Journey, DirectRecord>()

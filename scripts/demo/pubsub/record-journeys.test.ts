@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import type { FlowEvent } from '../../flow/flow-event.ts'
+import type { RecordStep } from '../../flow/flow-event.ts'
 import { createJourneys, missingSteps, type Step } from './record-journeys.ts'
 
 const place = { topic: 'user', partition: 1, offset: '7' }
-const seen: FlowEvent = { msg: 'record seen', ...place, key: 'k', value: 'v' }
-const processed: FlowEvent = { msg: 'record processed', ...place, batch: 3, attempts: 1 }
-const retried: FlowEvent = { msg: 'record retried', ...place, attempt: 2, delayMs: 50, reason: 'timeout' }
-const deadLettered: FlowEvent = {
+const seen: RecordStep = { msg: 'record seen', ...place, key: 'k', value: 'v' }
+const processed: RecordStep = { msg: 'record processed', ...place, batch: 3, attempts: 1 }
+const retried: RecordStep = { msg: 'record retried', ...place, attempt: 2, delayMs: 50, reason: 'timeout' }
+const deadLettered: RecordStep = {
   msg: 'record dead-lettered',
   ...place,
   category: 'not retryable',
@@ -15,7 +15,7 @@ const deadLettered: FlowEvent = {
   deadLetterPartition: 1,
   deadLetterOffset: '0',
 }
-const committed = (firstOffset: string, nextOffset: string, topic = 'user'): FlowEvent => ({
+const committed = (firstOffset: string, nextOffset: string, topic = 'user'): RecordStep => ({
   msg: 'batch committed',
   topic,
   partition: 1,

@@ -2,7 +2,7 @@
  * Where each record of the demo has been: pure bookkeeping over what the services' logs say, in whatever order the lines
  * come. Times are ms on one clock of the caller's.
  */
-import type { FlowEvent } from '../../flow/flow-event.ts'
+import type { RecordStep } from '../../flow/flow-event.ts'
 
 export type Expectation = 'processed' | 'retried' | 'dead-lettered'
 
@@ -32,7 +32,7 @@ export type Step = 'acknowledged' | 'seen' | 'retried' | 'processed' | 'dead-let
 export type Journeys = {
   send(label: string, topic: string, expected: Expectation, atMs: number): Journey
   acknowledge(journey: Journey, place: Place, atMs: number): void
-  apply(event: FlowEvent, atMs: number): void
+  apply(event: RecordStep, atMs: number): void
   all(): Journey[]
 }
 
@@ -58,9 +58,9 @@ export function createJourneys(onStep: (step: Step, journey: Journey) => void): 
   const journeys: Journey[] = []
   const byPlace = new Map<string, Journey>()
   // A consumer's line may come before the producer's answer has told which record is where.
-  const early: { event: FlowEvent; atMs: number }[] = []
+  const early: { event: RecordStep; atMs: number }[] = []
 
-  function tell(event: FlowEvent, atMs: number): void {
+  function tell(event: RecordStep, atMs: number): void {
     if (event.msg === 'record acknowledged') return // The HTTP answer has told it.
     if (event.msg === 'batch committed') {
       for (const journey of byPlace.values()) {
@@ -140,11 +140,11 @@ export function createJourneys(onStep: (step: Step, journey: Journey) => void): 
   }
 }
 
-function isAbout(event: FlowEvent, place: Place): boolean {
+function isAbout(event: RecordStep, place: Place): boolean {
   return event.msg === 'batch committed' ? isIn(event, place) : formatPlace(event) === formatPlace(place)
 }
 
-function isIn(batch: FlowEvent & { msg: 'batch committed' }, place: Place): boolean {
+function isIn(batch: RecordStep & { msg: 'batch committed' }, place: Place): boolean {
   const offset = BigInt(place.offset)
   return (
     batch.topic === place.topic &&
