@@ -250,7 +250,9 @@ export class ConsumerSession {
     )
       return
 
-    const handOver = { topic, partition, records: messages, highWatermark, assignment: assignment.number }
+    const nextOffset = String(BigInt(payload.batch.lastOffset()) + 1n)
+    const owner = { topic, partition, assignment: assignment.number }
+    const handOver = { ...owner, records: messages, nextOffset, highWatermark }
     const fail = (error: unknown) => this.#fail(new HandlerFailedError('onRecords', error))
     let taken
     try {

@@ -98,6 +98,31 @@ test('goes on behind the committed offset after a restart', async () => {
   })
 })
 
+test('records of aborted transactions are not delivered, and what ends a transaction is no lag', async () => {
+  const topic = await createTopic()
+  const producer = testKafka().kafka.producer({
+    transactionalId: uniqueName('transaction'),
+    maxInFlightRequests: 1,
+  })
+  await producer.connect()
+  onTestFinished(() => producer.disconnect())
+  for (const [value, end] of [
+    ['a', 'commit'],
+    ['b', 'abort'],
+    ['c', 'commit'],
+  ] as const) {
+    const transaction = await producer.transaction()
+    await transaction.send({ topic, messages: [{ value }] })
+    await transaction[end]()
+  }
+  const { start, values, fetched } = collect({ topics: [topic] })
+  await start()
+  await eventually(() => expect(values()).toEqual(['a', 'c']), { what: 'the committed records' })
+  const [{ high } = { high: '' }] = await withAdmin(testKafka(), admin => admin.fetchTopicOffsets(topic))
+  expect(high).toBe('6')
+  expect(fetched.at(-1)?.nextOffset).toBe(high)
+})
+
 test('commits nothing by itself', async () => {
   const topic = await createTopic()
   const groupId = uniqueName('group')

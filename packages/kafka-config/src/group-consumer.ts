@@ -22,6 +22,11 @@ export interface FetchedRecords {
   readonly topic: string
   readonly partition: number
   readonly records: KafkaRecord[]
+  /**
+   * The offset to go on with after all of them. Beyond the last one's successor where something follows that is no record, such as
+   * the end of a transaction: who commits this leaves no lag behind.
+   */
+  readonly nextOffset: string
   /** Offset that the next record written to this partition would have got, at the time of the fetch. */
   readonly highWatermark: string
   /** Number of the assignment these records belong to; `commit` wants it back. */

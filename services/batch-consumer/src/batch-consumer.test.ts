@@ -34,7 +34,7 @@ function fetched(assignment: number, offsets: number[]) {
     offset: String(offset),
     headers: {},
   }))
-  return { topic: 't', partition: 0, records, highWatermark: '100', assignment }
+  return { topic: 't', partition: 0, records, nextOffset: '100', highWatermark: '100', assignment }
 }
 
 /** A group consumer that does as it is told and remembers what was committed. */
