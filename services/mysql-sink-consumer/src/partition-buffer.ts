@@ -1,13 +1,16 @@
-import type { KafkaRecord } from '@kafka-pattern/kafka-config'
+import type { FetchedRecords, KafkaRecord } from '@kafka-pattern/kafka-config'
 
 /** Records of one partition, in order, that are applied together; nothing can add to them any more. */
 export interface Batch {
   /** At least one record. */
   readonly records: readonly KafkaRecord[]
   readonly firstOffset: string
-  /** The offset after the last record. */
+  /** The offset to go on with after the last record. */
   readonly nextOffset: string
 }
+
+/** What a fetch brings of a partition. */
+type Fetched = Pick<FetchedRecords, 'records' | 'nextOffset'>
 
 /** How the buffer asks for fewer or more records: the consumer's pause and resume of its partition. */
 export interface Backpressure {
@@ -25,17 +28,16 @@ export interface BufferLimits {
 }
 
 /**
- * What all partitions of a process may hold together, so that its memory depends neither on the backlog nor on their number. Two batches
- * of three partitions: one is being gathered while the other one is being written.
+ * What waits for all partitions of a process together, so that its memory depends neither on the backlog nor on their number.
  */
-const totalRecords = 30_000
-const totalBytes = 24 * 1024 * 1024
+const totalRecords = 10_000
+const totalBytes = 16 * 1024 * 1024
 
-/** The share of one of `partitions` partitions. */
+/** The share of one of `partitions` partitions: the batch that is gathered while the one before it is being written. */
 export function bufferLimits(batchSize: number, partitions: number): BufferLimits {
   return {
     batchSize,
-    records: Math.min(2 * batchSize, Math.ceil(totalRecords / partitions)),
+    records: Math.min(batchSize, Math.ceil(totalRecords / partitions)),
     bytes: Math.ceil(totalBytes / partitions),
   }
 }
@@ -49,6 +51,7 @@ export class PartitionBuffer {
   readonly #limits: BufferLimits
   readonly #backpressure: Backpressure
   #records: KafkaRecord[] = []
+  #nextOffset = '0'
   #bytes = 0
   #paused = false
   #wake: (() => void) | null = null
@@ -58,9 +61,10 @@ export class PartitionBuffer {
     this.#backpressure = backpressure
   }
 
-  /** Records of one fetch, in offset order, following on all that came before. */
-  add(records: readonly KafkaRecord[]): void {
+  /** The records follow on all that came before. */
+  add({ records, nextOffset }: Fetched): void {
     this.#records = this.#records.concat(records)
+    this.#nextOffset = nextOffset
     this.#bytes += bytesOf(records)
     if (!this.#paused && this.#isFilledTo(1)) {
       this.#paused = true
@@ -72,14 +76,10 @@ export class PartitionBuffer {
   /** The next batch as soon as there is a record; null once `signal` is aborted: what is buffered then is dropped. */
   async next(signal: AbortSignal): Promise<Batch | null> {
     while (!signal.aborted) {
-      const records = this.#records.slice(0, this.#limits.batchSize)
-      const first = records[0]
-      const last = records.at(-1)
-      if (first !== undefined && last !== undefined) {
-        this.#records = this.#records.slice(records.length)
-        this.#bytes -= bytesOf(records)
+      const batch = this.#cut()
+      if (batch !== null) {
         this.#resumeWhenHalfEmpty()
-        return { records, firstOffset: first.offset, nextOffset: String(BigInt(last.offset) + 1n) }
+        return batch
       }
       await this.#untilSomethingComes(signal)
     }
@@ -91,6 +91,17 @@ export class PartitionBuffer {
     this.#records = []
     this.#bytes = 0
     this.#paused = false
+  }
+
+  #cut(): Batch | null {
+    const records = this.#records.slice(0, this.#limits.batchSize)
+    const first = records[0]
+    const last = records.at(-1)
+    if (first === undefined || last === undefined) return null
+    this.#records = this.#records.slice(records.length)
+    this.#bytes -= bytesOf(records)
+    const nextOffset = this.#records.length === 0 ? this.#nextOffset : String(BigInt(last.offset) + 1n)
+    return { records, firstOffset: first.offset, nextOffset }
   }
 
   #isFilledTo(share: number): boolean {

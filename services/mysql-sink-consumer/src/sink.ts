@@ -152,11 +152,11 @@ export function createSink(options: SinkOptions): Sink {
   }
 
   /** Hands a fetch to its partition and returns at once: no partition waits for another one's work, nor do the heartbeats. */
-  function collect({ topic, partition, records, highWatermark, assignment }: FetchedRecords): void {
-    const owner = owned.get(nameOf({ topic, partition }))
-    if (owner?.assignment !== assignment) return
-    owner.highWatermark = highWatermark
-    owner.buffer.add(records)
+  function collect(fetched: FetchedRecords): void {
+    const owner = owned.get(nameOf(fetched))
+    if (owner?.assignment !== fetched.assignment) return
+    owner.highWatermark = fetched.highWatermark
+    owner.buffer.add(fetched)
   }
 
   /** All partitions are given up: batches that are being written may finish within the limit. */
