@@ -93,10 +93,19 @@ export class RecordsRefusedError extends KafkaConfigError {
   }
 }
 
-/** The transaction did not end in order. It is perhaps committed; `open` and `position` tell. */
+/**
+ * The transaction did not end in order. It is perhaps committed; `open` and `position` tell. 'retryable' after whatever a broker
+ * or the network said, unless a person must change something first: begun anew, with a new producer epoch, it may succeed.
+ */
 export class TransactionFailedError extends KafkaConfigError {
   constructor(transactionalId: string, cause: unknown) {
-    super(`a transaction of ${transactionalId} failed: ${reasonOf(cause)}`, classifyKafkaError(cause), cause)
+    const category = classifyKafkaError(cause)
+    const saidByBroker = causesOf(cause).some(each => each instanceof kafkajs.KafkaJSProtocolError)
+    super(
+      `a transaction of ${transactionalId} failed: ${reasonOf(cause)}`,
+      category === 'not retryable' && saidByBroker ? 'retryable' : category,
+      cause,
+    )
   }
 }
 

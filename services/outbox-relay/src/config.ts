@@ -1,0 +1,61 @@
+import { OUTBOX_CURSOR_TOPIC, outboxCursorTopicSpec } from '@kafka-pattern/events'
+import { kafkaSettings, refineKafkaSettings } from '@kafka-pattern/kafka-config'
+import { mysqlSettings } from '@kafka-pattern/mysql-config'
+import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
+import { z } from 'zod'
+import type { TopicSpec } from '@kafka-pattern/kafka-config'
+
+const { durationMs, list, wholeNumber } = settingsTypes
+
+/** All that outbox-relay reads. */
+export const Settings = z
+  .object({
+    ...runtimeSettings,
+    ...kafkaSettings,
+    ...mysqlSettings,
+    KAFKA_CLUSTER_NAME: z.string().min(1).default('outbox-relay'),
+    MYSQL_USER: z.string().min(1).default('outbox_relay'),
+    MYSQL_PASSWORD: z.string().default('outbox_relay'),
+    /** All relays of one name share the work: it begins the transactional ids, and is the consumer group of the position. */
+    RELAY_NAME: z
+      .string()
+      .regex(/^[a-zA-Z0-9._-]{1,200}$/, 'must be letters, digits, dots, dashes and underscores')
+      .default('outbox-relay'),
+    /** The topic on which the positions are committed; it holds no records. */
+    KAFKA_CURSOR_TOPIC: z.string().min(1).default(OUTBOX_CURSOR_TOPIC),
+    /** Into how many parts the aggregates are divided; as many relays can share the work. The same for all, and for ever. */
+    RELAY_LANES: wholeNumber({ min: 1, max: 256 }).default(4),
+    /** A relay that is silent for so long loses its lanes to the others. */
+    LEASE_MS: wholeNumber({ min: 500, max: 600_000 }).default(10_000),
+    /** Rows of one read, and about those of one transaction. */
+    BATCH_SIZE: wholeNumber({ min: 1, max: 50_000 }).default(4_000),
+    /** Between two reads that find nothing, at most. */
+    POLL_INTERVAL_MS: wholeNumber({ min: 2, max: 60_000 }).default(20),
+    /** What is read and not yet published, at most. */
+    READ_AHEAD_BYTES: wholeNumber({ min: 65_536, max: 1_073_741_824 }).default(16 * 1024 * 1024),
+    /** How long a server's thread may be held up between two steps of a commit or an insert (src/hole-watch.ts). */
+    HOLE_GRACE_MS: durationMs.default(1_000),
+    /** Not set: every aggregate type gets a topic. Else rows of other types are parked. */
+    AGGREGATE_TYPES: list.optional(),
+    /** How often a row is tried that the broker refuses, until it is parked. */
+    PARK_AFTER_ATTEMPTS: wholeNumber({ min: 1, max: 100 }).default(5),
+    /** For topics that do not exist yet; one that exists is never changed. */
+    TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
+    TOPIC_REPLICATION_FACTOR: wholeNumber({ min: 1, max: 32_767 }).default(1),
+  })
+  .superRefine(refineKafkaSettings)
+
+export type Settings = z.output<typeof Settings>
+
+/** Three missed renewals cost the lease; a lane that is free is noticed within a second. */
+export function heartbeatMsOf(settings: Settings): number {
+  return Math.min(1_000, settings.LEASE_MS / 3)
+}
+
+export function cursorTopicSpec(settings: Settings): TopicSpec {
+  return outboxCursorTopicSpec(
+    settings.RELAY_LANES,
+    settings.TOPIC_REPLICATION_FACTOR,
+    settings.KAFKA_CURSOR_TOPIC,
+  )
+}

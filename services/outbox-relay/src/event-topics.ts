@@ -1,0 +1,84 @@
+/** The topics of the aggregate types: created when the first row of a type comes, or the reason why that cannot be. */
+import { outboxTopicSpec } from '@kafka-pattern/events'
+import { TopicSetupError, ensureTopics } from '@kafka-pattern/kafka-config'
+import { nextDelayMs } from '@kafka-pattern/retry'
+import { setTimeout as delay } from 'node:timers/promises'
+import { unfitForTopic } from './outbox-row.ts'
+import { refusedPolicy } from './until-it-works.ts'
+import type { Kafka } from '@kafka-pattern/kafka-config'
+import type { Logger } from '@kafka-pattern/service-runtime'
+
+export interface EventTopicsOptions {
+  readonly kafka: Kafka
+  readonly logger: Logger
+  readonly partitions: number
+  readonly replicationFactor: number
+  /** null: every type that Kafka can name a topic after. */
+  readonly aggregateTypes: ReadonlySet<string> | null
+  /** Of the creation of a topic that the broker refuses. */
+  readonly maxAttempts: number
+}
+
+export interface Refusal {
+  readonly reason: string
+  readonly attempts: number
+}
+
+/** A broker that refused a topic is not asked again for so long: thousands of rows may want it. */
+const refusalHoldsMs = 10_000
+
+export class EventTopics {
+  readonly #options: EventTopicsOptions
+  readonly #known = new Map<string, Promise<Refusal | null>>()
+
+  constructor(options: EventTopicsOptions) {
+    this.#options = options
+  }
+
+  /** null: there is a topic for it. Waits while brokers are away. @throws AbortError */
+  async refusalOf(aggregatetype: string, signal: AbortSignal): Promise<Refusal | null> {
+    const unfit = this.#unfit(aggregatetype)
+    if (unfit !== null) return { reason: unfit, attempts: 1 }
+    let known = this.#known.get(aggregatetype)
+    if (known === undefined) {
+      known = this.#create(aggregatetype, signal)
+      this.#known.set(aggregatetype, known)
+    }
+    try {
+      const refusal = await known
+      if (refusal !== null) setTimeout(() => this.#known.delete(aggregatetype), refusalHoldsMs).unref()
+      return refusal
+    } catch (error) {
+      this.#known.delete(aggregatetype)
+      throw error
+    }
+  }
+
+  /** Something went wrong with a topic: perhaps it was deleted. */
+  forget(): void {
+    this.#known.clear()
+  }
+
+  #unfit(aggregatetype: string): string | null {
+    const { aggregateTypes } = this.#options
+    if (aggregateTypes !== null && !aggregateTypes.has(aggregatetype)) {
+      return `the aggregate type ${JSON.stringify(aggregatetype)} is not among AGGREGATE_TYPES`
+    }
+    return unfitForTopic(aggregatetype)
+  }
+
+  async #create(aggregatetype: string, signal: AbortSignal): Promise<Refusal | null> {
+    const { kafka, logger, partitions, replicationFactor, maxAttempts } = this.#options
+    const spec = { ...outboxTopicSpec(aggregatetype, replicationFactor), partitions }
+    for (let attempts = 1; ; attempts++) {
+      try {
+        await ensureTopics(kafka, [spec], { logger, signal })
+        return null
+      } catch (error) {
+        if (!(error instanceof TopicSetupError)) throw error
+        if (attempts >= maxAttempts) return { reason: error.message, attempts }
+        await delay(nextDelayMs(refusedPolicy, attempts, 0) ?? 0, undefined, { signal })
+      }
+    }
+  }
+}

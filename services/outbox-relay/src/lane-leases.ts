@@ -1,0 +1,113 @@
+/**
+ * Who has which lane, in a table: a lease holds for as long as its holder renews it, by the clock of the database alone.
+ */
+import { movesOf } from './lane-shares.ts'
+import type { LaneMoves } from './lane-shares.ts'
+import type { Mysql } from '@kafka-pattern/mysql-config'
+
+export interface LaneLeasesOptions {
+  readonly mysql: Mysql
+  readonly owner: string
+  readonly leaseMs: number
+}
+
+export interface LeaseRound {
+  /** Held by this relay, renewed just now. */
+  readonly held: readonly number[]
+  readonly moves: LaneMoves
+}
+
+/** The table is made for another number of lanes. Its message is for the person who starts the service. */
+export class LaneCountError extends Error {
+  readonly exitCode = 78
+  constructor(found: number, wanted: number) {
+    super(
+      `RELAY_LANES is ${wanted}, but the table relay_leases has ${found} lanes: rows would change their lane in the middle of being published; set RELAY_LANES=${found}, or drain and reset the relay as its README says`,
+    )
+    this.name = 'LaneCountError'
+  }
+}
+
+/** @throws LaneCountError */
+export async function requireLanes(mysql: Mysql, lanes: number): Promise<void> {
+  const found = await mysql.inTransaction(async transaction => {
+    // Two relays that start at once with different numbers: one of them waits here, or begins anew after a deadlock.
+    const rows = await transaction.rows('SELECT lane FROM relay_leases FOR UPDATE')
+    if (rows.length > 0) return rows.length
+    await transaction.write('INSERT INTO relay_leases (lane) VALUES ?', [
+      Array.from({ length: lanes }, (_, lane) => [lane]),
+    ])
+    return lanes
+  })
+  if (found !== lanes) throw new LaneCountError(found, lanes)
+}
+
+/** The lane is this owner's, as far as the table knows. */
+export async function holdsLane(
+  mysql: Mysql,
+  { lane, owner }: { lane: number; owner: string },
+): Promise<boolean> {
+  const rows = await mysql.rows('SELECT lane FROM relay_leases WHERE lane = ? AND owner = ?', [lane, owner])
+  return rows.length > 0
+}
+
+export class LaneLeases {
+  readonly #options: LaneLeasesOptions
+
+  constructor(options: LaneLeasesOptions) {
+    this.#options = options
+  }
+
+  /** Says that this relay is alive, renews its leases, and finds what should move. */
+  async renew(): Promise<LeaseRound> {
+    const { mysql, owner, leaseMs } = this.#options
+    const leaseMicros = leaseMs * 1_000
+    await mysql.write(
+      `INSERT INTO relay_members (relay, alive_until) VALUES (?, NOW(6) + INTERVAL ? MICROSECOND)
+       ON DUPLICATE KEY UPDATE alive_until = VALUES(alive_until)`,
+      [owner, leaseMicros],
+    )
+    await mysql.write(
+      'UPDATE relay_leases SET lease_until = NOW(6) + INTERVAL ? MICROSECOND WHERE owner = ?',
+      [leaseMicros, owner],
+    )
+    await mysql.write('DELETE FROM relay_members WHERE alive_until < NOW(6)')
+    const members = await mysql.rows<{ relay: string }>('SELECT relay FROM relay_members')
+    const lanes = await mysql.rows<{ lane: number; holder: string | null }>(
+      'SELECT lane, IF(lease_until >= NOW(6), owner, NULL) AS holder FROM relay_leases ORDER BY lane',
+    )
+    return {
+      held: lanes.filter(({ holder }) => holder === owner).map(({ lane }) => lane),
+      moves: movesOf(
+        owner,
+        lanes,
+        members.map(({ relay }) => relay),
+      ),
+    }
+  }
+
+  /** False: somebody else was faster. */
+  async claim(lane: number): Promise<boolean> {
+    const { mysql, owner, leaseMs } = this.#options
+    const { affectedRows } = await mysql.write(
+      `UPDATE relay_leases SET owner = ?, lease_until = NOW(6) + INTERVAL ? MICROSECOND
+       WHERE lane = ? AND (owner IS NULL OR owner = ? OR lease_until < NOW(6))`,
+      [owner, leaseMs * 1_000, lane, owner],
+    )
+    return affectedRows === 1
+  }
+
+  async release(lane: number): Promise<void> {
+    const { mysql, owner } = this.#options
+    await mysql.write(
+      'UPDATE relay_leases SET owner = NULL, lease_until = NULL WHERE lane = ? AND owner = ?',
+      [lane, owner],
+    )
+  }
+
+  /** The others need not wait for this one's end. */
+  async leave(): Promise<void> {
+    const { mysql, owner } = this.#options
+    await mysql.write('DELETE FROM relay_members WHERE relay = ?', [owner])
+  }
+}

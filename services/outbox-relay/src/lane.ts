@@ -1,0 +1,284 @@
+/**
+ * One lane's rows, in transactions one after the other: as many records as wait, and the cursor behind them.
+ *
+ * That it publishes each row exactly once does not depend on the lease: whoever opens the lane's transactional id shuts out everybody
+ * before, then reads where they ended, and goes on from there. The lease only keeps two relays from doing that to each other.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { ProducerFencedError, RecordsRefusedError } from '@kafka-pattern/kafka-config'
+import { nextDelayMs, retry } from '@kafka-pattern/retry'
+import { advance, emptyCursor, isPending, lowMarkOf } from './cursor.ts'
+import { readCursor, writeCursor } from './cursor-text.ts'
+import { holdsLane } from './lane-leases.ts'
+import { parkRows, parkedSeqs } from './parking.ts'
+import { isOutage, refusedPolicy, untilItWorks } from './until-it-works.ts'
+import type { Cursor } from './cursor.ts'
+import type { CursorText } from './cursor-text.ts'
+import type { EventTopics } from './event-topics.ts'
+import type { OutboxRow } from './outbox-row.ts'
+import type { ParkedRow } from './parking.ts'
+import type { RelayReport } from './relay-report.ts'
+import type { Scan } from './scan.ts'
+import type { TransactionalProducer } from '@kafka-pattern/kafka-config'
+import type { Mysql } from '@kafka-pattern/mysql-config'
+
+export interface LaneOptions {
+  readonly lane: number
+  readonly lanes: number
+  readonly owner: string
+  readonly producer: TransactionalProducer
+  readonly mysql: Mysql
+  readonly topics: EventTopics
+  readonly report: RelayReport
+  /** Rows of a transaction: no further read is added when there are so many. */
+  readonly batchRows: number
+  /** How often a row is tried that is refused for its own sake. */
+  readonly maxAttempts: number
+  /** After so long the cursor is committed although no row of this lane has come. */
+  readonly idleCommitMs: number
+}
+
+/** The rows of one read. */
+interface Slice {
+  readonly rows: readonly OutboxRow[]
+  readonly sizeBytes: number
+  /** Once they are published. */
+  readonly cursor: Cursor
+}
+
+interface Batch {
+  readonly rows: readonly OutboxRow[]
+  readonly cursor: Cursor
+}
+
+export class Lane {
+  readonly #options: LaneOptions
+  readonly #stopping = new AbortController()
+  #committed: { cursor: Cursor; text: CursorText | null; atMs: number } | null = null
+  /** Where the lane will be once all slices are published. */
+  #ahead: Cursor = emptyCursor
+  #slices: Slice[] = []
+  #publishing: Batch | null = null
+  #parked: ReadonlySet<number> = new Set()
+  #wake = Promise.withResolvers<void>()
+  #opened = false
+
+  constructor(options: LaneOptions) {
+    this.#options = options
+  }
+
+  get number(): number {
+    return this.#options.lane
+  }
+
+  get stopped(): boolean {
+    return this.#stopping.signal.aborted
+  }
+
+  /** What waits. */
+  get waitingBytes(): number {
+    return this.#slices.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  }
+
+  /** Null: nothing waits. */
+  get oldestWaiting(): number | null {
+    return (this.#publishing?.rows[0] ?? this.#slices[0]?.rows[0])?.seq ?? null
+  }
+
+  /** Connected, and nothing goes wrong. */
+  get healthy(): boolean {
+    return this.#opened
+  }
+
+  /**
+   * Shuts out earlier owners and says where they ended; tries until brokers and database answer.
+   * @throws ForeignCursorError
+   * @throws AbortError when the lane is stopped
+   */
+  async open(): Promise<Cursor> {
+    const { producer, mysql, lanes, report } = this.#options
+    const text = await this.#untilItWorks(async () => {
+      await producer.open()
+      return producer.position()
+    })
+    const cursor = text === null ? emptyCursor : readCursor(text, lanes)
+    this.#parked = await this.#untilItWorks(() => parkedSeqs(mysql, lowMarkOf(cursor)))
+    this.#committed = { cursor, text, atMs: performance.now() }
+    this.#ahead = cursor
+    this.#opened = true
+    report.laneTaken(this.number, cursor)
+    return cursor
+  }
+
+  /** The lane's part of a read. */
+  offer(scan: Scan, laneRows: readonly OutboxRow[]): void {
+    const rows = laneRows.filter(({ seq }) => isPending(this.#ahead, seq) && !this.#parked.has(seq))
+    this.#ahead = advance(this.#ahead, scan)
+    if (rows.length === 0) return
+    const sizeBytes = rows.reduce((sum, row) => sum + row.sizeBytes, 0)
+    this.#slices.push({ rows, sizeBytes, cursor: this.#ahead })
+    this.#wake.resolve()
+  }
+
+  /** Publishes until it is stopped or the lane is lost. */
+  async run(): Promise<'stopped' | 'lost'> {
+    const { producer } = this.#options
+    try {
+      for (;;) {
+        const batch = await this.#nextBatch()
+        if (batch === null) return 'stopped'
+        this.#publishing = batch
+        if (!(await this.#publish(batch))) return 'lost'
+        this.#publishing = null
+      }
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return 'stopped'
+      throw error
+    } finally {
+      this.#opened = false
+      await producer.close()
+    }
+  }
+
+  /** Finishes the transaction that is under way, gives up what waits. */
+  stop(): void {
+    this.#stopping.abort()
+    this.#wake.resolve()
+  }
+
+  /** Everything that waits, up to the limit; or, after a while without rows, only how far the reads have come. */
+  async #nextBatch(): Promise<Batch | null> {
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      if (this.#slices.length > 0) return this.#takeSlices()
+      const { cursor, atMs } = this.#committed!
+      const overdueInMs = atMs + this.#options.idleCommitMs - performance.now()
+      if (this.#ahead !== cursor && overdueInMs <= 0) return { rows: [], cursor: this.#ahead }
+      this.#wake = Promise.withResolvers()
+      const timer = setTimeout(() => this.#wake.resolve(), Math.max(overdueInMs, 100))
+      await this.#wake.promise
+      clearTimeout(timer)
+    }
+    return null
+  }
+
+  #takeSlices(): Batch {
+    const rows: OutboxRow[] = []
+    let cursor = this.#ahead
+    let taken = 0
+    for (const slice of this.#slices) {
+      if (rows.length > 0 && rows.length + slice.rows.length > this.#options.batchRows) break
+      for (const row of slice.rows) rows.push(row)
+      cursor = slice.cursor
+      taken++
+    }
+    this.#slices = this.#slices.slice(taken)
+    return { rows, cursor: this.#slices.length === 0 ? this.#ahead : cursor }
+  }
+
+  /** False: the lane is somebody else's. */
+  async #publish({ rows, cursor }: Batch): Promise<boolean> {
+    const { producer, lanes, report, topics, maxAttempts } = this.#options
+    const text = writeCursor(cursor, lanes)
+    const attempts = new Map<number, number>()
+    let publishable = await this.#withoutTopicless(rows)
+    for (let failures = 0; ;) {
+      if (publishable === null) return false
+      try {
+        await producer.publish(
+          publishable.map(({ record }) => record),
+          text,
+        )
+        break
+      } catch (error) {
+        this.#opened = false
+        if (!(error instanceof RecordsRefusedError) && !isOutage(error)) throw error
+        failures++
+        report.transactionFailed(this.number, error, failures)
+        topics.forget()
+        if (error instanceof RecordsRefusedError) {
+          const refused = error.indexes.map(index => publishable![index]!)
+          for (const { seq } of refused) attempts.set(seq, (attempts.get(seq) ?? 0) + 1)
+          const hopeless = refused.filter(({ seq }) => attempts.get(seq)! >= maxAttempts)
+          publishable = await this.#park(publishable, hopeless, ({ seq }) => ({
+            seq,
+            reason: `${error.type}: ${error.message}`,
+            attempts: attempts.get(seq)!,
+          }))
+        }
+        if (!(error instanceof ProducerFencedError)) await this.#pause(failures, error)
+        const where = await this.#whereItStands(text)
+        if (where === 'behind') break
+        if (where === 'elsewhere') return false
+        if (publishable !== null) publishable = await this.#withoutTopicless(publishable)
+      }
+    }
+    this.#committed = { cursor, text, atMs: performance.now() }
+    this.#opened = true
+    report.published(this.number, publishable ?? [], cursor)
+    return true
+  }
+
+  /**
+   * After a failure nobody knows whether the transaction was committed, until it is asked for. Only who still has the lane asks:
+   * to open it would shut out its new owner.
+   */
+  async #whereItStands(text: CursorText): Promise<'before' | 'behind' | 'elsewhere'> {
+    const { producer, mysql, lane, owner } = this.#options
+    if (!(await this.#untilItWorks(() => holdsLane(mysql, { lane, owner })))) return 'elsewhere'
+    const found = await this.#untilItWorks(async () => {
+      await producer.open()
+      return producer.position()
+    })
+    if (isSame(found, text)) return 'behind'
+    return isSame(found, this.#committed!.text) ? 'before' : 'elsewhere'
+  }
+
+  /** Parks rows of types that have no topic. Null: the lane is somebody else's. */
+  async #withoutTopicless(rows: readonly OutboxRow[]): Promise<readonly OutboxRow[] | null> {
+    const { topics } = this.#options
+    const types = new Set(rows.map(({ aggregatetype }) => aggregatetype))
+    let rest: readonly OutboxRow[] | null = rows
+    for (const type of types) {
+      const refusal = await topics.refusalOf(type, this.#stopping.signal)
+      if (refusal === null || rest === null) continue
+      const topicless = rest.filter(({ aggregatetype }) => aggregatetype === type)
+      rest = await this.#park(rest, topicless, ({ seq }) => ({ seq, ...refusal }))
+    }
+    return rest
+  }
+
+  /** The rest of the rows, once the others are put aside for good. Null: the lane is somebody else's. */
+  async #park(
+    rows: readonly OutboxRow[],
+    hopeless: readonly OutboxRow[],
+    describe: (row: OutboxRow) => ParkedRow,
+  ): Promise<readonly OutboxRow[] | null> {
+    if (hopeless.length === 0) return rows
+    const { mysql, lane, owner, report } = this.#options
+    const parked = await this.#untilItWorks(() => parkRows(mysql, { lane, owner }, hopeless.map(describe)))
+    if (!parked) return null
+    for (const row of hopeless) report.parked(row, describe(row))
+    const seqs = new Set(hopeless.map(({ seq }) => seq))
+    return rows.filter(({ seq }) => !seqs.has(seq))
+  }
+
+  #pause(failures: number, error: unknown): Promise<void> {
+    const policy = error instanceof RecordsRefusedError ? refusedPolicy : untilItWorks
+    return delay(nextDelayMs(policy, failures, 0) ?? 0, undefined, { signal: this.#stopping.signal })
+  }
+
+  /** An outage is nobody's fault: it is waited out. */
+  #untilItWorks<T>(work: () => Promise<T>): Promise<T> {
+    return retry(work, {
+      policy: untilItWorks,
+      signal: this.#stopping.signal,
+      isRetryable: isOutage,
+      onRetry: info => this.#options.report.waiting(this.number, info),
+    })
+  }
+}
+
+function isSame(a: CursorText | null, b: CursorText | null): boolean {
+  return a?.offset === b?.offset && a?.metadata === b?.metadata
+}

@@ -1,0 +1,91 @@
+import { hostname } from 'node:os'
+import {
+  createKafka,
+  createTransactionalProducer,
+  ensureTopics,
+  waitForKafka,
+} from '@kafka-pattern/kafka-config'
+import {
+  createMysql,
+  requireGrants,
+  requireSchema,
+  waitForMysql,
+  watchMysql,
+} from '@kafka-pattern/mysql-config'
+import { createLogger, createService, loadSettings } from '@kafka-pattern/service-runtime'
+import { Settings, cursorTopicSpec, heartbeatMsOf } from './config.ts'
+import { EventTopics } from './event-topics.ts'
+import { LaneLeases, requireLanes } from './lane-leases.ts'
+import { OutboxReader } from './outbox-reader.ts'
+import { OutboxRelay } from './outbox-relay.ts'
+import { createRelayReport } from './relay-report.ts'
+import { neededStatements } from './needed-statements.ts'
+
+const settings = loadSettings(Settings, { name: 'outbox-relay' })
+const logger = createLogger({ name: settings.KAFKA_CLUSTER_NAME, level: settings.LOG_LEVEL })
+const service = createService({ name: settings.KAFKA_CLUSTER_NAME, settings, logger })
+const kafka = createKafka(settings, logger)
+const mysql = createMysql(settings, logger)
+service.onStop('mysql', () => mysql.close())
+
+const report = createRelayReport(logger, service.metrics)
+service.onStop('report', () => report.stop())
+
+// The same after a restart in a container, so that it finds its leases again; different for two processes on one machine.
+const owner = `${hostname()}-${process.pid}`
+const lanes = settings.RELAY_LANES
+const topics = new EventTopics({
+  kafka,
+  logger,
+  partitions: settings.TOPIC_PARTITIONS,
+  replicationFactor: settings.TOPIC_REPLICATION_FACTOR,
+  aggregateTypes: settings.AGGREGATE_TYPES === undefined ? null : new Set(settings.AGGREGATE_TYPES),
+  maxAttempts: settings.PARK_AFTER_ATTEMPTS,
+})
+const relay = new OutboxRelay({
+  reader: new OutboxReader({
+    mysql,
+    lanes,
+    batchRows: settings.BATCH_SIZE,
+    batchBytes: settings.READ_AHEAD_BYTES / 2,
+    holeGraceMs: settings.HOLE_GRACE_MS,
+  }),
+  leases: new LaneLeases({ mysql, owner, leaseMs: settings.LEASE_MS }),
+  laneOptions: lane => ({
+    lane,
+    lanes,
+    owner,
+    mysql,
+    topics,
+    report,
+    producer: createTransactionalProducer(kafka, {
+      logger,
+      transactionalId: `${settings.RELAY_NAME}-lane-${lane}`,
+      place: { groupId: settings.RELAY_NAME, topic: settings.KAFKA_CURSOR_TOPIC, partition: lane },
+    }),
+    batchRows: settings.BATCH_SIZE,
+    maxAttempts: settings.PARK_AFTER_ATTEMPTS,
+    idleCommitMs: 2_000,
+  }),
+  report,
+  pollIntervalMs: settings.POLL_INTERVAL_MS,
+  readAheadBytes: settings.READ_AHEAD_BYTES,
+  heartbeatMs: heartbeatMsOf(settings),
+  onFatal: error => service.fail(error),
+})
+const watch = watchMysql(mysql, { logger })
+service.onStop('mysql watch', () => watch.stop())
+service.readyWhen('MySQL', () => watch.healthy)
+service.readyWhen('lanes', () => relay.healthy)
+
+await service.run(async () => {
+  const during = { logger, signal: service.stopping }
+  await waitForKafka(kafka, during)
+  await waitForMysql(mysql, during)
+  await requireSchema(mysql, 'outbox-relay', 1)
+  await requireGrants(mysql, 'outbox-relay', neededStatements)
+  await requireLanes(mysql, lanes)
+  await ensureTopics(kafka, [cursorTopicSpec(settings)], during)
+  relay.start()
+  service.onStop('relay', () => relay.stop())
+})

@@ -1,0 +1,115 @@
+/**
+ * Reads the outbox for all lanes of this process, once. Whatever is visible is read at once; what is missing below it is remembered as
+ * holes and asked for again with every read, until it is filled or dead. Locks nothing, so no writer waits for it.
+ */
+import { advance, behindBoth, emptyCursor } from './cursor.ts'
+import { doomedAt, holesClosed, holesSeen, looked, needsLook, nothingWatched } from './hole-watch.ts'
+import { lookAtOpenTransactions } from './open-transactions.ts'
+import { rowColumns, rowOf } from './outbox-row.ts'
+import { scanOf, withPredecessors } from './scan.ts'
+import { countOf, noSeqs, without } from './seq-ranges.ts'
+import type { Cursor } from './cursor.ts'
+import type { OutboxRow } from './outbox-row.ts'
+import type { Scan } from './scan.ts'
+import type { SeqRanges } from './seq-ranges.ts'
+import type { Mysql } from '@kafka-pattern/mysql-config'
+
+export interface OutboxReaderOptions {
+  readonly mysql: Mysql
+  readonly lanes: number
+  /** Rows of one read, at most. */
+  readonly batchRows: number
+  /** Bytes of one read, at most, but for the row that passes the limit. */
+  readonly batchBytes: number
+  /** See hole-watch.ts. */
+  readonly holeGraceMs: number
+}
+
+export class OutboxReader {
+  readonly #options: OutboxReaderOptions
+  #cursor: Cursor | null = null
+  #watch = nothingWatched
+
+  constructor(options: OutboxReaderOptions) {
+    this.#options = options
+  }
+
+  /** Numbers of which it is not known yet whether their rows will come. */
+  get holes(): number {
+    return countOf(this.#cursor?.holes ?? noSeqs)
+  }
+
+  /** From now on also reads everything that is pending for this cursor. Not while a read is under way. */
+  readFor(cursor: Cursor): void {
+    const before = this.#cursor
+    const after = before === null ? cursor : behindBoth(before, cursor)
+    const dropped = without(before?.holes ?? noSeqs, after.holes)
+    const news = without(after.holes, before?.holes ?? noSeqs)
+    this.#watch = holesSeen(holesClosed(this.#watch, dropped), news, performance.now())
+    this.#cursor = after
+  }
+
+  /** Nobody reads any more. */
+  forget(): void {
+    this.#cursor = null
+    this.#watch = nothingWatched
+  }
+
+  /** One read, and what it means for every cursor that it was made for. */
+  async read(): Promise<Scan> {
+    const { holeGraceMs, batchRows } = this.#options
+    const cursor = this.#cursor ?? emptyCursor
+    const begunAtMs = performance.now()
+    const doomed = doomedAt(this.#watch, begunAtMs, holeGraceMs)
+    const { rows, complete } = await this.#select(
+      `${holesCondition(cursor.holes)}seq > ${cursor.high}`,
+      batchRows,
+    )
+    let scan = scanOf(cursor, rows, complete, doomed)
+    const { holes } = advance(cursor, scan)
+    if (scan.rows.length > 0 && holes.length > 0) {
+      const later = await this.#select(`${holesCondition(holes)}FALSE`, batchRows)
+      scan = withPredecessors(scan, later.rows)
+    }
+    this.#cursor = advance(cursor, scan)
+    this.#watch = holesSeen(holesClosed(this.#watch, scan.closed), scan.gaps, begunAtMs)
+    return scan
+  }
+
+  /** Looks at the open transactions if that can bring a hole nearer to its end. Beside the reads, a few times a second at most. */
+  async examineHoles(): Promise<void> {
+    const { mysql, holeGraceMs } = this.#options
+    const begunAtMs = performance.now()
+    if (!needsLook(this.#watch, begunAtMs, holeGraceMs)) return
+    const open = await lookAtOpenTransactions(mysql)
+    if (open !== null) this.#watch = looked(this.#watch, open, begunAtMs, performance.now(), holeGraceMs)
+  }
+
+  /** How long ago, in ms, the oldest row was written that is still to be published: from this number on, or from where the reads are. */
+  async ageOf(oldestWaiting: number): Promise<number> {
+    if (this.#cursor === null) return 0
+    const { mysql } = this.#options
+    const from = Math.min(oldestWaiting, this.#cursor.high + 1)
+    const rows = await mysql.rows<{ micros: string }>(
+      `SELECT TIMESTAMPDIFF(MICROSECOND, created_at, NOW(6)) AS micros FROM outbox WHERE seq >= ${from} ORDER BY seq LIMIT 1`,
+    )
+    return Math.max(0, Number(rows[0]?.micros ?? 0) / 1_000)
+  }
+
+  async #select(condition: string, limit: number): Promise<{ rows: OutboxRow[]; complete: boolean }> {
+    const { mysql, lanes, batchBytes } = this.#options
+    const found = await mysql.rowArrays(
+      `SELECT ${rowColumns} FROM outbox WHERE ${condition} ORDER BY seq LIMIT ${limit}`,
+      batchBytes,
+    )
+    const rows = found.rows.map(columns => rowOf(columns, lanes))
+    return { rows, complete: !found.cut && rows.length < limit }
+  }
+}
+
+/** Numbers only, so nothing needs escaping. */
+function holesCondition(holes: SeqRanges): string {
+  return holes
+    .map(({ from, to }) => (from === to ? `seq = ${from} OR ` : `seq BETWEEN ${from} AND ${to} OR `))
+    .join('')
+}

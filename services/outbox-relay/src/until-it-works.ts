@@ -1,0 +1,22 @@
+import { KafkaConfigError } from '@kafka-pattern/kafka-config'
+import { classifyMysqlError } from '@kafka-pattern/mysql-config'
+import type { RetryPolicy } from '@kafka-pattern/retry'
+
+/** What must be done, however long a broker or the database is away. */
+export const untilItWorks: RetryPolicy = {
+  kind: 'exponential',
+  baseMs: 50,
+  factor: 2,
+  capMs: 1_000,
+  jitter: 'full',
+  maxAttempts: Infinity,
+}
+
+/** The pauses before what was refused for its own sake is tried again; how often, is a setting. */
+export const refusedPolicy: RetryPolicy = { ...untilItWorks, capMs: 500 }
+
+/** Nobody's fault, and over some time: a broker or the database is away, or others were in the way. */
+export function isOutage(error: unknown): boolean {
+  if (error instanceof KafkaConfigError) return error.category === 'retryable'
+  return ['unavailable', 'retry transaction'].includes(classifyMysqlError(error))
+}
