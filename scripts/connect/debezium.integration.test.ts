@@ -1,0 +1,320 @@
+/**
+ * Debezium in the place of outbox-relay and of cdc-poller, with the connectors of infra/connect: what consumers get must be the
+ * same. One worker for the whole file; every test has a database, topics and connectors of its own.
+ */
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { headerText, outboxTopic, UserState } from '@kafka-pattern/events'
+import {
+  createDatabase,
+  eventually,
+  readTopic,
+  startOwnConnect,
+  startOwnMysql,
+  startService,
+  testKafka,
+  uniqueName,
+  type OwnConnect,
+  type ReadRecord,
+  type TestDatabase,
+} from '@kafka-pattern/test-kit'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { repositoryDir } from '../repository.ts'
+import { UserError } from '../user-error.ts'
+import { connectorClasses, registerConnector, type RegisterOptions } from './register-connector.ts'
+
+let connect: OwnConnect
+
+beforeAll(async () => {
+  connect = await startOwnConnect()
+  return () => connect.stop()
+}, 180_000)
+
+type Registered = Partial<RegisterOptions> & { pattern: 'cdc' | 'outbox'; variables?: Record<string, string> }
+
+async function optionsFor(database: TestDatabase, { pattern, variables, ...more }: Registered) {
+  return {
+    connectUrl: connect.url,
+    registrationFile: join(repositoryDir, 'infra', 'connect', `${pattern}.json`),
+    variables: {
+      CONNECTOR_NAME: uniqueName(pattern),
+      CONNECTOR_CLASS: connectorClasses[await kindOf(database)],
+      MYSQL_HOST: database.server.host,
+      MYSQL_PORT: String(database.server.port),
+      MYSQL_USER: 'debezium',
+      MYSQL_PASSWORD: 'debezium',
+      MYSQL_DATABASE: database.name,
+      KAFKA_BROKERS: testKafka().brokers.join(','),
+      KAFKA_TOPIC: uniqueName('cdc.users'),
+      ...variables,
+    },
+    ...more,
+  }
+}
+
+async function kindOf({ root }: TestDatabase): Promise<'mysql' | 'mariadb'> {
+  const [row] = await root.rows<{ version: string }>('SELECT VERSION() AS version')
+  return row!.version.includes('MariaDB') ? 'mariadb' : 'mysql'
+}
+
+describe('in the place of outbox-relay', () => {
+  test(
+    'it writes the same records: topic, partition, key, headers and value, in the same order for each aggregate',
+    { timeout: 120_000 },
+    async () => {
+      const database = await createDatabase()
+      const aggregateType = uniqueName('user')
+      const topic = outboxTopic(aggregateType)
+      const ids = Array.from({ length: 5 }, () => randomUUID())
+      let written = 0
+      const insert = async (aggregateId: string, payload: string, correlationId = '') => {
+        written++
+        await database.root.write(
+          'INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, correlation_id) VALUES (?)',
+          [[randomUUID(), aggregateType, aggregateId, 'UserRenamed', payload, correlationId]],
+        )
+      }
+      // What was there before is in the snapshot, the rest comes from the binary log.
+      for (const id of ids) await insert(id, JSON.stringify({ id, name: 'before' }), randomUUID())
+      const connector = await registerConnector(await optionsFor(database, { pattern: 'outbox' }))
+      for (const id of ids) await insert(id, JSON.stringify({ id, name: 'after' }), randomUUID())
+      await database.root
+        .inTransaction(async transaction => {
+          await transaction.write(
+            `INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload) VALUES (UUID(), ?, ?, 'Never', '{}')`,
+            [aggregateType, ids[0]],
+          )
+          throw new Error('rolled back')
+        })
+        .catch(() => {})
+      // Text of every kind, numbers at the limits, null, nesting, and spaces where JSON.stringify puts none.
+      const strange = {
+        text: 'é 😀 "\\ </a>\u2028\n',
+        max: 2 ** 53 - 1,
+        min: -1,
+        half: 0.5,
+        none: null,
+        list: [1, 'a', {}],
+      }
+      await insert(ids[0]!, JSON.stringify(strange))
+      await insert(ids[1]!, '{ "spaced" : [ 1, 2 ] }')
+      // What the relay does for its retention.
+      await database.root.write(
+        'ALTER TABLE outbox REORGANIZE PARTITION pmax INTO (PARTITION p2000000 VALUES LESS THAN (2000000), PARTITION pmax VALUES LESS THAN MAXVALUE)',
+      )
+      for (const id of ids) await insert(id, JSON.stringify({ id, name: 'at last' }))
+
+      const byDebezium = await readTopic(topic, { count: written })
+      await connector.remove()
+
+      // To the same topic, so that not even its name can differ: everything comes a second time.
+      await startService('outbox-relay', database.env('outbox-relay'))
+      const seen = new Set(byDebezium.map(({ partition, offset }) => `${partition}/${offset}`))
+      const both = await readTopic(topic, { count: 2 * written })
+      const byRelay = both.filter(({ partition, offset }) => !seen.has(`${partition}/${offset}`))
+
+      expect(recordsByKey(byDebezium)).toEqual(recordsByKey(byRelay))
+      expect(byDebezium.map(valueOf)).toContainEqual(strange)
+      // MariaDB's JSON is a text; MySQL has its own form of it, which each of the two writes in its own way.
+      if ((await kindOf(database)) === 'mariadb') {
+        const texts = (records: ReadRecord[]) => records.map(record => String(record.value)).toSorted()
+        expect(texts(byDebezium)).toEqual(texts(byRelay))
+      }
+    },
+  )
+})
+
+describe('in the place of cdc-poller', () => {
+  test(
+    'it writes the same states of rows, and more of them: a replica of either is the table',
+    { timeout: 120_000 },
+    async () => {
+      const database = await createDatabase()
+      const topics = { debezium: uniqueName('cdc.users'), poller: uniqueName('cdc.users') }
+      const [kept, deleted, late] = [randomUUID(), randomUUID(), randomUUID()]
+      const { root } = database
+      const change = (id: string, assignments: string) =>
+        root.write(`UPDATE users SET ${assignments}, version = version + 1 WHERE id = ?`, [id])
+      await root.write('INSERT INTO users (id, name, level, version) VALUES ?', [
+        [
+          [kept, 'Zoë "😀" \\ \u2028', 0, 1],
+          [deleted, 'Bob', 100, 1],
+        ],
+      ])
+      const connector = await registerConnector(
+        await optionsFor(database, { pattern: 'cdc', variables: { KAFKA_TOPIC: topics.debezium } }),
+      )
+      for (let level = 1; level <= 5; level++) await change(kept, `level = ${level}`)
+      await change(deleted, 'deleted_at = CURRENT_TIMESTAMP(6)')
+      // Half a second to the digit: a text of another length.
+      await root.write(
+        `INSERT INTO users (id, name, level, version, created_at) VALUES (?, 'Cleo', 1, 1, '2026-01-31 23:59:59.500000')`,
+        [late],
+      )
+      await startService('cdc-poller', { ...database.env('cdc-poller'), KAFKA_TOPIC: topics.poller })
+
+      const byDebezium = await readTopic(topics.debezium, { count: 9 })
+      const byPoller = await readTopic(topics.poller, {
+        until: records => new Set(records.map(({ key }) => String(key))).size === 3,
+      })
+      await connector.remove()
+
+      const debeziumStates = byDebezium.map(stateOf)
+      const ofKey = (id: string) => debeziumStates.filter(state => state.id === id)
+      expect(ofKey(kept).map(({ version }) => version)).toEqual([1, 2, 3, 4, 5, 6])
+      // The difference: to Debezium a soft delete is a change like any other, so there is no tombstone after the last state.
+      expect(ofKey(deleted).map(({ deleted_at }) => deleted_at !== null)).toEqual([false, true])
+      expect(byDebezium.every(record => String(record.key) === stateOf(record).id)).toBe(true)
+      expect(
+        byDebezium.every(({ headers }) => headerText(headers, 'content-type') === 'application/json'),
+      ).toBe(true)
+      const tombstones = byPoller.filter(({ value }) => value === null)
+      expect(tombstones.map(({ key }) => String(key))).toEqual([deleted])
+      for (const record of byPoller.filter(({ value }) => value !== null)) {
+        expect(debeziumStates).toContainEqual(stateOf(record))
+        expect(partitionOf(byDebezium, record.key)).toBe(record.partition)
+      }
+
+      const replicas = { debezium: 'users_replica_cdc', poller: 'users_replica_outbox' } as const
+      for (const writer of ['debezium', 'poller'] as const) {
+        await startService('mysql-sink-consumer', {
+          ...database.env('mysql-sink-consumer'),
+          KAFKA_TOPICS: topics[writer],
+          KAFKA_CONSUMER_GROUP: uniqueName('sink'),
+          REPLICA_TABLE: replicas[writer],
+        })
+      }
+      const columns = 'id, name, level, version, created_at, updated_at, deleted_at'
+      const rowsOf = (table: string) => root.rows(`SELECT ${columns} FROM ${table} ORDER BY id`)
+      const source = await rowsOf('users')
+      expect(source).toHaveLength(3)
+      for (const replica of Object.values(replicas)) {
+        await eventually(async () => expect(await rowsOf(replica)).toEqual(source), {
+          what: `${replica} to be the table`,
+        })
+      }
+    },
+  )
+})
+
+describe('registering', () => {
+  test('again changes nothing, but another configuration is taken over and a failed connector starts anew', async () => {
+    const database = await createDatabase()
+    const account = await createAccount(database, '')
+    const lines: string[] = []
+    const options = await optionsFor(database, {
+      pattern: 'outbox',
+      variables: { MYSQL_USER: account, MYSQL_PASSWORD: account },
+      progress: line => lines.push(line.replace(/.*: /, '')),
+    })
+    await expect(registerConnector(options)).rejects.toThrow(/failed: .*privilege/)
+    await database.root.write(
+      `GRANT SELECT, RELOAD, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '${account}'@'%'`,
+    )
+    await registerConnector(options)
+    await registerConnector(options)
+    const tuned = { ...options, overrides: { 'poll.interval.ms': '10' } }
+    const connector = await registerConnector(tuned)
+    expect(lines.filter(line => line !== 'running' && line !== 'takes its snapshot')).toEqual([
+      'registered',
+      'started anew',
+      'is as registered before',
+      'changed',
+    ])
+    const config = await fetch(`${connect.url}/connectors/${connector.name}/config`)
+    expect(await config.json()).toMatchObject({ 'poll.interval.ms': '10' })
+    await connector.remove()
+  })
+
+  test.each<{ what: string; grants: string; variables?: Record<string, string>; sentence: RegExp }>([
+    {
+      what: 'a wrong password',
+      grants: '',
+      variables: { MYSQL_PASSWORD: 'wrong' },
+      sentence: /^Kafka Connect refuses connector \S+: Unable to connect: .*Access denied[^\n]*$/,
+    },
+    {
+      what: 'a wrong port',
+      grants: '',
+      variables: { MYSQL_PORT: '1' },
+      sentence: /^Kafka Connect refuses connector \S+: Unable to connect: [^\n]*$/,
+    },
+    {
+      what: 'no right to read the binary log',
+      grants: 'SELECT, RELOAD',
+      sentence: /^Connector \S+ failed: .*privilege[^\n]*$/,
+    },
+    {
+      what: 'no right to read the table, of which Debezium would say nothing',
+      grants: 'RELOAD, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLIENT',
+      sentence: /^Connector \S+: the database refuses what debezium needs .*SELECT command denied[^\n]*$/,
+    },
+  ])('with $what ends in one sentence', async ({ grants, variables, sentence }) => {
+    const database = await createDatabase()
+    const account = await createAccount(database, grants)
+    const options = await optionsFor(database, {
+      pattern: 'outbox',
+      variables: { MYSQL_USER: account, MYSQL_PASSWORD: account, ...variables },
+      ...(variables === undefined && { mysql: database.connect(account) }),
+    })
+    const error = await registerConnector(options).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(UserError)
+    expect(error).toMatchObject({ message: expect.stringMatching(sentence) })
+  })
+
+  test('at a database whose binary log does not hold rows ends in one sentence', async () => {
+    const database = await createDatabase({ on: await startOwnMysql() })
+    await database.root.write(`SET GLOBAL binlog_format = 'STATEMENT'`)
+    await expect(registerConnector(await optionsFor(database, { pattern: 'cdc' }))).rejects.toThrow(
+      /^Connector \S+ failed: The database server is not configured to use a ROW binlog_format[^.\n]*\.$/,
+    )
+  })
+
+  test('where no Kafka Connect answers ends in one sentence', async () => {
+    const database = await createDatabase({ load: false })
+    const options = await optionsFor(database, { pattern: 'cdc', connectUrl: 'http://127.0.0.1:1' })
+    await expect(registerConnector(options)).rejects.toThrow(
+      /^Kafka Connect does not answer at http:\/\/127\.0\.0\.1:1: [^\n]+$/,
+    )
+  })
+})
+
+/** A database user whose name is its password, as createDatabase connects it. It goes with the run. */
+async function createAccount({ root, name }: TestDatabase, grants: string): Promise<string> {
+  const account = name.replace('test', 'account')
+  await root.write(`CREATE USER '${account}'@'%' IDENTIFIED BY '${account}'`)
+  // Without any right it could not even see its database.
+  await root.write(`GRANT INSERT ON users TO '${account}'@'%'`)
+  if (grants !== '') await root.write(`GRANT ${grants} ON *.* TO '${account}'@'%'`)
+  return account
+}
+
+/** Everything that a consumer can see of a record but its offset and time, in the order of each key. */
+function recordsByKey(records: ReadRecord[]): Record<string, object[]> {
+  const byKey = Object.groupBy(records, ({ key }) => String(key))
+  return Object.fromEntries(
+    Object.entries(byKey).map(([key, ofKey]) => [
+      key,
+      ofKey!.map(({ topic, partition, headers, ...record }) => ({
+        topic,
+        partition,
+        headers: Object.fromEntries(
+          Object.keys(headers).map(header => [header, headerText(headers, header)]),
+        ),
+        value: valueOf(record),
+      })),
+    ]),
+  )
+}
+
+function valueOf({ value }: Pick<ReadRecord, 'value'>): unknown {
+  return JSON.parse(String(value))
+}
+
+function stateOf(record: ReadRecord): UserState {
+  return UserState.parse(valueOf(record))
+}
+
+function partitionOf(records: ReadRecord[], key: Buffer | null): number | undefined {
+  return records.find(record => String(record.key) === String(key))?.partition
+}
