@@ -1,4 +1,5 @@
 /** The only place that opens connections to MySQL or MariaDB. */
+import { EventEmitter } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { retry, type RetryPolicy } from '@kafka-pattern/retry'
@@ -288,8 +289,10 @@ class Lease {
     const rows: unknown[][] = []
     let leftBytes = limitBytes
     const { promise, resolve, reject } = Promise.withResolvers<boolean>()
-    // Without a callback mysql2 collects nothing itself. What is inside is not of the promises' kind, whatever the types say.
-    const inner = this.#connection.connection as unknown as CallbackConnection
+    // Without a callback mysql2 collects nothing itself, and tells of a lost connection nowhere but there.
+    const inner: unknown = this.#connection.connection
+    if (!isCallbackConnection(inner)) throw new Error('mysql2 has nothing inside its promises')
+    inner.once('error', reject)
     const query = inner.query({ sql, rowsAsArray: true, timeout: this.#answerTimeoutMs })
     query.on('error', reject)
     query.on('end', () => resolve(false))
@@ -307,6 +310,8 @@ class Lease {
     } catch (error) {
       if (!isConnectionUsableAfter(error)) this.discard()
       throw error
+    } finally {
+      inner.off('error', reject)
     }
   }
 
@@ -351,6 +356,11 @@ class Lease {
     const { connection } = this.#connection
     if ('stream' in connection && connection.stream instanceof Socket) connection.stream.destroy()
   }
+}
+
+/** The types of mysql2 say that the connection inside is of the promises' kind, too. */
+function isCallbackConnection(connection: unknown): connection is CallbackConnection {
+  return connection instanceof EventEmitter && 'query' in connection
 }
 
 function sizeBytesOf(row: readonly unknown[]): number {
