@@ -5,6 +5,7 @@ import { printVerdict, type Demo, type Verdict } from './demo/demo.ts'
 import { runPubsubDemo } from './demo/pubsub/demo.ts'
 import { runUsersDemo } from './demo/users/demo.ts'
 import { patterns } from './demo/users/patterns.ts'
+import { startConnector, stopReplaced } from './one-reader.ts'
 import { chooseRuntime, usableRuntimes } from './runtime/choose-runtime.ts'
 import { colors, print, seconds } from './terminal.ts'
 import { UserError } from './user-error.ts'
@@ -22,7 +23,9 @@ await runCommand(async () => {
   print(
     `${colors.bold(`Starting ${services.length} services as ${runtime.title}`)} ${colors.dim(`(${reason})`)}`,
   )
+  await stopReplaced(runtime, stack, profile)
   await runtime.up(services)
+  await startConnector(runtime, stack, profile)
   print(`${colors.bold(`Up after ${seconds(performance.now() - startedAt)}`)}\n`)
 
   const demoStartedAt = performance.now()

@@ -51,7 +51,7 @@ test.each(Object.entries(patterns))(
 test('a state that was overwritten unseen is by design for cdc, a loss for outbox', () => {
   const given = evidence([{ ...change, ...unseen }, renamed, late])
   expect(broken(cdc, given)).toEqual([])
-  expect(checkPledge(cdc, given)[0]?.sentence).toContain('1 older states were overwritten')
+  expect(checkPledge(cdc, given)[0]?.sentence).toContain('1 older one(s) were overwritten')
   expect(broken(outbox, given)).toEqual(['not on topic: Ada version 1'])
 })
 

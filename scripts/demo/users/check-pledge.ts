@@ -72,7 +72,7 @@ function newestStates({ changes }: LedgerReport, topic: string, reader: string):
   const byDesign =
     overwritten === 0
       ? ''
-      : `; ${overwritten} older states were overwritten before ${reader} looked and were never seen, as this pattern has it`
+      : `; ${overwritten} older one(s) were overwritten before ${reader} looked, as this pattern has it`
   return check(
     `the newest state of each of the ${users.length} users is on ${topic}${byDesign}`,
     `newest states that are not on ${topic}`,

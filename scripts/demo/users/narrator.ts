@@ -87,9 +87,8 @@ export function wrap(items: string[], width: number): string[] {
   const lines: string[] = []
   for (const item of items) {
     const last = lines.at(-1)
-    if (last !== undefined && last.length + item.length + 2 <= width)
-      lines[lines.length - 1] = `${last}, ${item}`
-    else lines.push(item)
+    if (last === undefined || last.length + item.length + 3 > width) lines.push(item)
+    else lines[lines.length - 1] = `${last}, ${item}`
   }
-  return lines
+  return lines.map((line, index) => (index === lines.length - 1 ? line : `${line},`))
 }

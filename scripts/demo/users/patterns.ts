@@ -4,6 +4,7 @@ import { outboxTopic, USER_CHANGES_TOPIC } from '@kafka-pattern/events'
 export type Pattern = {
   /** names of services in docker-compose.yml */
   registry: string
+  /** publishes what the registry wrote */
   reader: string
   sink: string
   topic: string
@@ -46,11 +47,11 @@ export const patterns: Record<string, Pattern> = {
     reader: 'outbox-relay',
     pledge: { states: 'every', times: 'exactly once', tombstones: false },
   },
-  // The binary log has every state of every row.
+  // The binary log has every state of every row; and what deletes a user is an update of its row, so no tombstone follows.
   'cdc-debezium': {
     ...cdc,
     reader: 'connect',
-    pledge: { states: 'every', times: 'at least once', tombstones: true },
+    pledge: { states: 'every', times: 'at least once', tombstones: false },
   },
   'outbox-debezium': {
     ...outbox,
