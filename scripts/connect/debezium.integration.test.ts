@@ -113,13 +113,10 @@ describe('in the place of outbox-relay', () => {
       const both = await readTopic(topic, { count: 2 * written })
       const byRelay = both.filter(({ partition, offset }) => !seen.has(`${partition}/${offset}`))
 
-      expect(recordsByKey(byDebezium)).toEqual(recordsByKey(byRelay))
-      expect(byDebezium.map(valueOf)).toContainEqual(strange)
-      // MariaDB's JSON is a text; MySQL has its own form of it, which each of the two writes in its own way.
-      if ((await kindOf(database)) === 'mariadb') {
-        const texts = (records: ReadRecord[]) => records.map(record => String(record.value)).toSorted()
-        expect(texts(byDebezium)).toEqual(texts(byRelay))
-      }
+      // MariaDB's JSON is a text, and goes through both as it is; MySQL writes its own form, and each of the two reads it in its own way.
+      const read = (await kindOf(database)) === 'mariadb' ? String : parsed
+      expect(recordsByKey(byDebezium, read)).toEqual(recordsByKey(byRelay, read))
+      expect(byDebezium.map(({ value }) => parsed(value))).toContainEqual(strange)
     },
   )
 })
@@ -290,29 +287,32 @@ async function createAccount({ root, name }: TestDatabase, grants: string): Prom
 }
 
 /** Everything that a consumer can see of a record but its offset and time, in the order of each key. */
-function recordsByKey(records: ReadRecord[]): Record<string, object[]> {
+function recordsByKey(
+  records: ReadRecord[],
+  read: (value: Buffer | null) => unknown,
+): Record<string, object[]> {
   const byKey = Object.groupBy(records, ({ key }) => String(key))
   return Object.fromEntries(
     Object.entries(byKey).map(([key, ofKey]) => [
       key,
-      ofKey!.map(({ topic, partition, headers, ...record }) => ({
+      ofKey!.map(({ topic, partition, headers, value }) => ({
         topic,
         partition,
         headers: Object.fromEntries(
           Object.keys(headers).map(header => [header, headerText(headers, header)]),
         ),
-        value: valueOf(record),
+        value: read(value),
       })),
     ]),
   )
 }
 
-function valueOf({ value }: Pick<ReadRecord, 'value'>): unknown {
+function parsed(value: Buffer | null): unknown {
   return JSON.parse(String(value))
 }
 
 function stateOf(record: ReadRecord): UserState {
-  return UserState.parse(valueOf(record))
+  return UserState.parse(parsed(record.value))
 }
 
 function partitionOf(records: ReadRecord[], key: Buffer | null): number | undefined {

@@ -28,8 +28,6 @@ describe('a registration', () => {
   })
 
   test('has a server id of its own for each name, the same every time', () => {
-    const idOf = (name: string) =>
-      Number(fillRegistration(name, template, { MYSQL_PASSWORD: '' }).config['database.server.id'])
     expect(idOf('cdc')).toBe(idOf('cdc'))
     expect(idOf('cdc')).not.toBe(idOf('outbox'))
     for (const name of ['cdc', 'outbox', 'other']) {
@@ -66,3 +64,7 @@ test.each(['cdc', 'outbox'])('infra/connect/%s.json needs only what both runtime
   })
   expect(config['table.include.list']).toBe(`d.${file === 'cdc' ? 'users' : 'outbox'}`)
 })
+
+function idOf(name: string): number {
+  return Number(fillRegistration(name, template, { MYSQL_PASSWORD: '' }).config['database.server.id'])
+}
