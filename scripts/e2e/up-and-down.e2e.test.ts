@@ -3,9 +3,10 @@ import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { errorCode, identifyProcess, isPortFree } from '@kafka-pattern/local-stack'
+import { identifyProcess, isPortFree } from '@kafka-pattern/local-stack'
 import { eventually } from '@kafka-pattern/test-kit'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { containersOf, contentsOf, volumesOf } from './leftovers.ts'
 import { newStack, type TestStack } from './make.ts'
 
 const runFile = promisify(execFile)
@@ -185,27 +186,4 @@ async function localPids(stack: TestStack): Promise<number[]> {
 async function pidOf(stateFile: string): Promise<number> {
   const state: { process: { pid: number } } = JSON.parse(await readFile(stateFile, 'utf8'))
   return state.process.pid
-}
-
-async function contentsOf(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir)
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return []
-    throw error
-  }
-}
-
-async function containersOf(stack: TestStack): Promise<string> {
-  return ofProject(stack, ['ps', '--all'])
-}
-
-async function volumesOf(stack: TestStack): Promise<string> {
-  return ofProject(stack, ['volume', 'ls'])
-}
-
-async function ofProject(stack: TestStack, command: string[]): Promise<string> {
-  if (stack.kind === 'local') return ''
-  const filter = `label=com.docker.compose.project=${stack.projectName}`
-  return (await runFile('docker', [...command, '--quiet', '--filter', filter])).stdout
 }

@@ -1,6 +1,7 @@
 /** What the demo's changes came to: counts for each kind, how long they took to the topic and to the replica, what was kept. */
 import { USER_EVENT_TYPES } from '@kafka-pattern/events'
 import type { ComposeService } from '../../compose-file/compose-file.ts'
+import { isConnect } from '../../local-runtime/connect-server.ts'
 import { baseUrl, probeUrl } from '../../stack-addresses.ts'
 import { colors, done, failed, padVisible, print } from '../../terminal.ts'
 import type { TracedChange } from './change-ledger.ts'
@@ -67,6 +68,11 @@ export function printWhereToLook(pattern: Pattern, services: ComposeService[]): 
   for (const name of [pattern.reader, pattern.sink]) {
     const service = services.find(candidate => candidate.name === name)
     if (service?.environment.PROBE_PORT) rows.push([`${probeUrl(service)}/metrics`, `what ${name} counts`])
+  }
+  const connect = services.find(isConnect)
+  if (connect !== undefined) {
+    const url = `http://127.0.0.1:${connect.ports[0]?.hostPort}/connectors?expand=status`
+    rows.push([`curl ${url}`, 'how the connector does'])
   }
   rows.push(['make down', 'stops everything; the data stays'])
   print(colors.bold('Where to look next'))

@@ -1,0 +1,170 @@
+/** The database patterns, side by side in one stack, in an order in which a person may try them. The tests build on each other. */
+import { randomUUID } from 'node:crypto'
+import { isPortFree } from '@kafka-pattern/local-stack'
+import { eventually } from '@kafka-pattern/test-kit'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { containersOf, contentsOf, volumesOf } from './leftovers.ts'
+import { newStack, type TestStack } from './make.ts'
+
+describe('change data capture and the outbox', () => {
+  let stack: TestStack
+  beforeAll(async () => {
+    stack = await newStack()
+    return () => stack.remove()
+  })
+
+  test('make cdc-up: the newest state of every user, and a replica that is equal', async () => {
+    const { code, stdout, output } = await stack.make('cdc-up')
+    expect(code, output).toBe(0)
+    const { committed, onTopic, neverSeen, inReplica } = countsOf(stdout)
+    expect(committed).toBe(61)
+    expect(onTopic + neverSeen).toBe(61)
+    // Four changes of a user take less than the poller's interval.
+    expect(neverSeen).toBeGreaterThan(0)
+    expect(inReplica).toBe(61)
+    expect(stdout).toMatch(/✓ the transaction that committed late was in the replica \d+ ms after its commit/)
+    expect(stdout).toContain('✓ the transaction that was rolled back left no trace on cdc.users')
+    expect(stdout).toContain('✓ each of the 4 deletes ends in a tombstone')
+    expect(stdout).toContain('✓ all 21 rows are equal in users and users_replica_cdc, column by column')
+    expect(stdout).toContain('✓ cdc-poller and cdc-sink kept what they promise.')
+    expect(stdout, 'no escape sequences into a pipe').not.toContain('\u001B')
+  })
+
+  test('a promise that is not kept in time is named, and the exit code is not 0', async () => {
+    const { code, stdout, output } = await stack.make('cdc-up', 'POLL_INTERVAL_MS=60000')
+    expect(code, output).not.toBe(0)
+    expect(stdout).toMatch(/✗ newest states that are not on cdc\.users: .*Hedy version 1/)
+    expect(stdout).toContain(
+      '✗ the transaction that committed late never reached the replica: Hedy version 1',
+    )
+    expect(stdout).toMatch(/✗ users and users_replica_cdc differ: .* is missing/)
+    expect(stdout).not.toContain('kept what they promise')
+  })
+
+  test('make outbox-up: every change exactly once', async () => {
+    const { code, stdout, output } = await stack.make('outbox-up')
+    expect(code, output).toBe(0)
+    expect(countsOf(stdout)).toEqual({ committed: 61, onTopic: 61, neverSeen: 0, inReplica: 61 })
+    expect(stdout).toContain('✓ each of the 61 changes is on outbox.event.user')
+    expect(stdout).toContain('✓ no event came twice')
+    expect(stdout).toContain('✓ all 21 rows are equal in users and users_replica_outbox, column by column')
+    expect(stdout).toContain('✓ outbox-relay and outbox-sink kept what they promise.')
+  })
+
+  test('both run side by side, and make doctor finds nothing wrong', async () => {
+    const running = await runningServices(stack)
+    expect(running).toEqual(
+      expect.arrayContaining(['kafka', 'mysql', 'cdc-poller', 'cdc-sink', 'outbox-relay', 'outbox-sink']),
+    )
+    const { code, stdout, output } = await stack.make('doctor')
+    expect(code, output).toBe(0)
+    expect(stdout).toContain(`MySQL at 127.0.0.1:${stack.ports.MYSQL_PORT}`)
+    expect(stdout).toContain('its binary log holds whole rows')
+    expect(stdout).toContain('kafka_pattern has the tables of cdc-poller')
+  })
+
+  test('make watch follows a user to both replicas', async () => {
+    const watch = stack.start('watch')
+    let seen = ''
+    watch.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      seen += text
+    })
+    const ended = new Promise(resolve => {
+      watch.once('close', resolve)
+    })
+    try {
+      await eventually(() => expect(seen).toContain('Watching'), { what: 'make watch to begin' })
+      // Sent again until seen: the first may come before the logs are followed.
+      await eventually(
+        async () => {
+          await createUser(stack.ports.OUTBOX_REGISTRY_PORT!)
+          expect(seen).toMatch(/outbox-registry +user \S+ version 1 stored: UserCreated/)
+          expect(seen).toMatch(/outbox-relay +\d+ events? published/)
+          expect(seen).toMatch(
+            /outbox-sink +outbox\.event\.user\/\d@[\d-]+ \d+ records? applied: \d+ upserted/,
+          )
+          expect(seen).toMatch(/cdc-poller +cdc\.users \d+ changes? published/)
+          expect(seen).toMatch(/cdc-sink +cdc\.users\/\d@[\d-]+ \d+ records? applied: \d+ upserted/)
+        },
+        { what: 'the steps of a user in make watch' },
+      )
+    } finally {
+      process.kill(-watch.pid!, 'SIGINT')
+      await ended
+    }
+  })
+
+  test('make outbox-debezium-up: Debezium in the place of outbox-relay, which is stopped', async () => {
+    const { code, stdout, output } = await stack.make('outbox-debezium-up')
+    expect(code, output).toBe(0)
+    expect(stdout).toMatch(/outbox-relay +stopped: Debezium takes its place/)
+    expect(countsOf(stdout)).toEqual({ committed: 61, onTopic: 61, neverSeen: 0, inReplica: 61 })
+    expect(stdout).toContain('✓ connect and outbox-sink kept what they promise.')
+  })
+
+  test('make cdc-debezium-up: every state, where the poller sees the newest', async () => {
+    const { code, stdout, output } = await stack.make('cdc-debezium-up')
+    expect(code, output).toBe(0)
+    expect(countsOf(stdout)).toEqual({ committed: 61, onTopic: 61, neverSeen: 0, inReplica: 61 })
+    expect(stdout).toContain('✓ connect and cdc-sink kept what they promise.')
+    const running = await runningServices(stack)
+    expect(running).toContain('connect')
+    expect(running).not.toContain('cdc-poller')
+    expect(running).not.toContain('outbox-relay')
+    expect((await stack.make('doctor')).stdout).toMatch(
+      /connector cdc is RUNNING[^]*connector outbox is RUNNING/,
+    )
+  })
+
+  test('and back: make outbox-up removes the connector, and nothing comes twice', async () => {
+    const { code, stdout, output } = await stack.make('outbox-up')
+    expect(code, output).toBe(0)
+    expect(stdout).toContain('connector outbox removed: outbox-relay takes its place')
+    expect(countsOf(stdout)).toEqual({ committed: 61, onTopic: 61, neverSeen: 0, inReplica: 61 })
+    expect(stdout).toContain('✓ no event came twice')
+  })
+
+  test('make up runs beside them', async () => {
+    const { code, stdout, output } = await stack.make('up')
+    expect(code, output).toBe(0)
+    expect(stdout).toContain('Every record arrived at every consumer that should see it.')
+    expect(await runningServices(stack)).toEqual(expect.arrayContaining(['batch-consumer', 'outbox-relay']))
+  })
+
+  test('make down stops all of it, make clean leaves nothing', async () => {
+    const down = await stack.make('down')
+    expect(down.code, down.output).toBe(0)
+    for (const [variable, port] of Object.entries(stack.ports)) {
+      expect(await isPortFree(port), `${variable} ${port}`).toBe(true)
+    }
+    expect(await containersOf(stack)).toBe('')
+    const clean = await stack.make('clean')
+    expect(clean.code, clean.output).toBe(0)
+    expect(await contentsOf(stack.stateDir)).toEqual([])
+    expect(await volumesOf(stack)).toBe('')
+  })
+})
+
+type Counts = { committed: number; onTopic: number; neverSeen: number; inReplica: number }
+
+/** Of the row "all" of the summary table. */
+function countsOf(output: string): Counts {
+  const line = output.split('\n').find(text => /^ {2}all +\d/.test(text))
+  const [committed = 0, onTopic = 0, neverSeen = 0, inReplica = 0] =
+    line?.trim().split(/\s+/).slice(1).map(Number) ?? []
+  return { committed, onTopic, neverSeen, inReplica }
+}
+
+async function runningServices(stack: TestStack): Promise<string[]> {
+  const { stdout } = await stack.make('ps')
+  return [...stdout.matchAll(/✓ (\S+) +ready/g)].map(match => match[1]!)
+}
+
+async function createUser(port: number): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${port}/users`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-correlation-id': randomUUID() },
+    body: JSON.stringify({ name: 'Watched', level: 7 }),
+  })
+  expect(response.status).toBe(201)
+}
