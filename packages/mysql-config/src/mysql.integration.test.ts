@@ -84,6 +84,14 @@ describe('values come back as they were sent', () => {
     expect(classifyMysqlError(error)).toBe('data')
   })
 
+  test('an error shows the statement, and not the values that it was run with', async () => {
+    const mysql = connect(1)
+    const statement = 'INSERT INTO t (id, n, nothing) VALUES (?, ?, ?)'
+    const error = await mysql.write(statement, [1, 2, 'a secret']).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ errno: 1054, sql: statement })
+    expect(JSON.stringify(error)).not.toContain('secret')
+  })
+
   test('an update says how many rows it found, or, if that is wanted, how many it changed', async () => {
     const found = await connect(1).write('UPDATE t SET n = n')
     expect(found.affectedRows).toBe(2)

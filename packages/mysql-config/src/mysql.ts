@@ -1,54 +1,11 @@
 /** The only place that opens connections to MySQL or MariaDB. */
-import { EventEmitter } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { Socket } from 'node:net'
 import { retry, type RetryPolicy } from '@kafka-pattern/retry'
-import {
-  createPool,
-  escape,
-  type PoolConnection,
-  type QueryResult,
-  type ResultSetHeader,
-  type RowDataPacket,
-} from 'mysql2/promise'
-import type { Connection as CallbackConnection } from 'mysql2'
+import { createPool, escape, type PoolConnection } from 'mysql2'
 import type { Logger } from 'pino'
-import {
-  classifyMysqlError,
-  isConnectionUsableAfter,
-  isOutcomeUnknown,
-  MysqlConfigError,
-  UnknownOutcomeError,
-} from './errors.ts'
+import { classifyMysqlError, isOutcomeUnknown, MysqlConfigError, UnknownOutcomeError } from './errors.ts'
+import { Lease, type Queryable, type RowArrays } from './lease.ts'
 import type { MysqlSettings } from './settings.ts'
-
-/** DATETIME, BIGINT, DECIMAL and JSON as text, with nothing lost; smaller integers as numbers. */
-export type Row = Record<string, unknown>
-
-export type Written = {
-  /** what `MysqlOptions.affectedRows` says */
-  affectedRows: number
-  /** the first AUTO_INCREMENT value that was taken; '0' = none */
-  insertId: string
-  info: string
-}
-
-export interface Queryable {
-  /** Rows of a SELECT. Values are escaped on this side; `VALUES ?` takes an array of rows. */
-  rows<R extends Row = Row>(sql: string, values?: readonly unknown[]): Promise<R[]>
-  /**
-   * Runs what changes something; outside a transaction it commits itself.
-   * @throws UnknownOutcomeError when it commits itself and the connection was lost before the answer came
-   */
-  write(sql: string, values?: readonly unknown[]): Promise<Written>
-}
-
-/** Rows as arrays of their columns, in the order of the SELECT. */
-export type RowArrays = {
-  rows: unknown[][]
-  /** Not everything: the bytes were used up. The rows are the first ones. */
-  cut: boolean
-}
 
 export interface Mysql extends Queryable {
   /**
@@ -124,7 +81,7 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
   })
   // Every error reaches whoever waits for an answer. What mysql2 emits besides, without a listener, would end the process.
   pool.on('connection', connection => connection.on('error', () => {}))
-  const prepared = new WeakSet<object>()
+  const prepared = new WeakSet<PoolConnection>()
   const transactionPolicy: RetryPolicy = {
     kind: 'exponential',
     baseMs: 20,
@@ -146,14 +103,14 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
     try {
       const lease = new Lease(await getConnection(waitMs), waitMs)
       try {
-        if (!prepared.has(lease.session)) {
+        if (!prepared.has(lease.connection)) {
           // Awaited: no statement may run in a session of which it is not known that it is in UTC.
           for (const statement of [sessionStatement, ...onConnect]) await lease.run(statement)
-          prepared.add(lease.session)
+          prepared.add(lease.connection)
         }
         return await work(lease)
       } catch (error) {
-        if (!prepared.has(lease.session)) lease.discard()
+        if (!prepared.has(lease.connection)) lease.discard()
         throw error
       } finally {
         lease.end()
@@ -165,32 +122,33 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
   }
 
   /** mysql2 waits for a free connection for ever; one that comes too late goes back. */
-  async function getConnection(waitMs: number): Promise<PoolConnection> {
-    const connection = pool.getConnection()
-    const late = Promise.withResolvers<never>()
-    let isLate = false
-    const timer = setTimeout(() => {
-      isLate = true
-      late.reject(
-        new MysqlConfigError(`no connection to the database was free within ${waitMs} ms`, 'unavailable'),
-      )
-    }, waitMs)
-    connection.then(
-      free => (isLate ? free.release() : undefined),
-      () => {},
-    )
-    try {
-      return await Promise.race([connection, late.promise])
-    } finally {
-      clearTimeout(timer)
-    }
+  function getConnection(waitMs: number): Promise<PoolConnection> {
+    return new Promise((resolve, reject) => {
+      let isLate = false
+      const timer = setTimeout(() => {
+        isLate = true
+        const sentence = `no connection to the database was free within ${waitMs} ms`
+        reject(new MysqlConfigError(sentence, 'unavailable'))
+      }, waitMs)
+      pool.getConnection((error, connection) => {
+        clearTimeout(timer)
+        if (error) reject(error)
+        else if (isLate) connection.release()
+        else resolve(connection)
+      })
+    })
   }
 
   async function closeAll(): Promise<void> {
     if (borrowed > 0) await allReturned.promise
     // Saying goodbye to a server that is gone fails, or takes for ever: closed is closed.
-    const goodbye = pool.end().catch((error: unknown) => logger.debug({ err: error }, 'closing connections'))
-    await Promise.race([goodbye, new Promise(resolve => setTimeout(resolve, goodbyeTimeoutMs).unref())])
+    await new Promise<void>(resolve => {
+      pool.end(error => {
+        if (error) logger.debug({ err: error }, 'closing connections')
+        resolve()
+      })
+      setTimeout(resolve, goodbyeTimeoutMs).unref()
+    })
   }
 
   return {
@@ -250,123 +208,6 @@ async function transact<T>(lease: Lease, work: (transaction: Queryable) => Promi
     throw isOutcomeUnknown(error) ? new UnknownOutcomeError(error) : error
   }
   return result
-}
-
-/** A connection while it is somebody's. */
-class Lease {
-  readonly #connection: PoolConnection
-  readonly #answerTimeoutMs: number
-  #discarded = false
-  #ended = false
-
-  constructor(connection: PoolConnection, answerTimeoutMs: number) {
-    this.#connection = connection
-    this.#answerTimeoutMs = answerTimeoutMs
-  }
-
-  /** What stays the same when the connection is borrowed again. */
-  get session(): object {
-    return this.#connection.connection
-  }
-
-  async run<R extends QueryResult>(sql: string, values: readonly unknown[] = []): Promise<R> {
-    if (this.#ended) throw new Error('the connection was used after it was given back')
-    try {
-      const [result] = await this.#connection.query<R>({
-        sql,
-        values: [...values],
-        timeout: this.#answerTimeoutMs,
-      })
-      return result
-    } catch (error) {
-      if (!isConnectionUsableAfter(error)) this.discard()
-      throw error
-    }
-  }
-
-  async rowArrays(sql: string, limitBytes: number): Promise<RowArrays> {
-    if (this.#ended) throw new Error('the connection was used after it was given back')
-    const rows: unknown[][] = []
-    let leftBytes = limitBytes
-    const { promise, resolve, reject } = Promise.withResolvers<boolean>()
-    // Without a callback mysql2 collects nothing itself, and tells of a lost connection nowhere but there.
-    const inner: unknown = this.#connection.connection
-    if (!isCallbackConnection(inner)) throw new Error('mysql2 has nothing inside its promises')
-    inner.once('error', reject)
-    const query = inner.query({ sql, rowsAsArray: true, timeout: this.#answerTimeoutMs })
-    query.on('error', reject)
-    query.on('end', () => resolve(false))
-    query.on('result', (row: unknown) => {
-      // After the limit it goes on until the connection is closed.
-      if (!Array.isArray(row) || leftBytes <= 0) return
-      rows.push(row)
-      leftBytes -= sizeBytesOf(row)
-      if (leftBytes <= 0) resolve(true)
-    })
-    try {
-      const cut = await promise
-      if (cut) this.discard()
-      return { rows, cut }
-    } catch (error) {
-      if (!isConnectionUsableAfter(error)) this.discard()
-      throw error
-    } finally {
-      inner.off('error', reject)
-    }
-  }
-
-  queryable({ commitsItself }: { commitsItself: boolean }): Queryable {
-    return {
-      rows: <R extends Row>(sql: string, values?: readonly unknown[]) =>
-        this.run<(R & RowDataPacket)[]>(sql, values),
-      write: async (sql, values) => {
-        try {
-          const { affectedRows, insertId, info } = await this.run<ResultSetHeader>(sql, values)
-          return { affectedRows, insertId: String(insertId), info }
-        } catch (error) {
-          throw commitsItself && isOutcomeUnknown(error) ? new UnknownOutcomeError(error) : error
-        }
-      },
-    }
-  }
-
-  /** The server rolls back by itself what a connection leaves behind that goes. */
-  async rollback(): Promise<void> {
-    if (this.#discarded) return
-    try {
-      await this.run('ROLLBACK')
-    } catch {
-      // The caller gets the error that made this necessary.
-      this.discard()
-    }
-  }
-
-  discard(): void {
-    this.#discarded = true
-  }
-
-  end(): void {
-    this.#ended = true
-    if (!this.#discarded) {
-      this.#connection.release()
-      return
-    }
-    this.#connection.destroy()
-    // destroy() ends its own side only and waits for the other, which a frozen server never ends.
-    const { connection } = this.#connection
-    if ('stream' in connection && connection.stream instanceof Socket) connection.stream.destroy()
-  }
-}
-
-/** The types of mysql2 say that the connection inside is of the promises' kind, too. */
-function isCallbackConnection(connection: unknown): connection is CallbackConnection {
-  return connection instanceof EventEmitter && 'query' in connection
-}
-
-function sizeBytesOf(row: readonly unknown[]): number {
-  let sizeBytes = 0
-  for (const value of row) if (typeof value === 'string' || Buffer.isBuffer(value)) sizeBytes += value.length
-  return sizeBytes
 }
 
 function tls({ MYSQL_TLS, MYSQL_TLS_CA_FILE }: MysqlSettings): object {

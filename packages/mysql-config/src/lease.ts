@@ -1,0 +1,150 @@
+/** A connection while it is somebody's: what can be done with it, and whether it may go back into the pool. */
+import { Socket } from 'node:net'
+import { isConnectionUsableAfter, isOutcomeUnknown, UnknownOutcomeError } from './errors.ts'
+import type { PoolConnection, QueryResult, ResultSetHeader, RowDataPacket } from 'mysql2'
+
+/** DATETIME, BIGINT, DECIMAL and JSON as text, with nothing lost; smaller integers as numbers. */
+export type Row = Record<string, unknown>
+
+export type Written = {
+  /** what `MysqlOptions.affectedRows` says */
+  affectedRows: number
+  /** the first AUTO_INCREMENT value that was taken; '0' = none */
+  insertId: string
+  info: string
+}
+
+export interface Queryable {
+  /** Rows of a SELECT. Values are escaped on this side; `VALUES ?` takes an array of rows. */
+  rows<R extends Row = Row>(sql: string, values?: readonly unknown[]): Promise<R[]>
+  /**
+   * Runs what changes something; outside a transaction it commits itself.
+   * @throws UnknownOutcomeError when it commits itself and the connection was lost before the answer came
+   */
+  write(sql: string, values?: readonly unknown[]): Promise<Written>
+}
+
+/** Rows as arrays of their columns, in the order of the SELECT. */
+export type RowArrays = {
+  rows: unknown[][]
+  /** Not everything: the bytes were used up. The rows are the first ones. */
+  cut: boolean
+}
+
+/** Of a statement that was put together by hand an error shows the beginning only: the rest is values. */
+const shownSqlChars = 200
+
+/** A connection while it is somebody's. */
+export class Lease {
+  /** The same object whenever it is borrowed. */
+  readonly connection: PoolConnection
+  readonly #answerTimeoutMs: number
+  #discarded = false
+  #ended = false
+
+  constructor(connection: PoolConnection, answerTimeoutMs: number) {
+    this.connection = connection
+    this.#answerTimeoutMs = answerTimeoutMs
+  }
+
+  /** @throws what the server or the network said, with the statement as `sql`, but without the values: they are users' data */
+  run<R extends QueryResult>(sql: string, values: readonly unknown[] = []): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.#requireNotEnded()
+      // Not by mysql2's promises: for every statement they capture a stack, which costs more than the rest of the way.
+      this.connection.query<R>(
+        { sql, values: [...values], timeout: this.#answerTimeoutMs },
+        (error, result) => {
+          if (error === null) resolve(result)
+          else reject(this.#judge(error, sql))
+        },
+      )
+    })
+  }
+
+  async rowArrays(sql: string, limitBytes: number): Promise<RowArrays> {
+    this.#requireNotEnded()
+    const rows: unknown[][] = []
+    let leftBytes = limitBytes
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+    // A query without a callback hears nothing of a connection that is lost.
+    this.connection.once('error', reject)
+    const query = this.connection.query({ sql, rowsAsArray: true, timeout: this.#answerTimeoutMs })
+    query.on('error', reject)
+    query.on('end', () => resolve(false))
+    query.on('result', (row: unknown) => {
+      // After the limit it goes on until the connection is closed.
+      if (!Array.isArray(row) || leftBytes <= 0) return
+      rows.push(row)
+      leftBytes -= sizeBytesOf(row)
+      if (leftBytes <= 0) resolve(true)
+    })
+    try {
+      const cut = await promise
+      if (cut) this.discard()
+      return { rows, cut }
+    } catch (error) {
+      throw this.#judge(error, sql)
+    } finally {
+      this.connection.off('error', reject)
+    }
+  }
+
+  queryable({ commitsItself }: { commitsItself: boolean }): Queryable {
+    return {
+      rows: <R extends Row>(sql: string, values?: readonly unknown[]) =>
+        this.run<(R & RowDataPacket)[]>(sql, values),
+      write: async (sql, values) => {
+        try {
+          const { affectedRows, insertId, info } = await this.run<ResultSetHeader>(sql, values)
+          return { affectedRows, insertId: String(insertId), info }
+        } catch (error) {
+          throw commitsItself && isOutcomeUnknown(error) ? new UnknownOutcomeError(error) : error
+        }
+      },
+    }
+  }
+
+  /** The server rolls back by itself what a connection leaves behind that goes. */
+  async rollback(): Promise<void> {
+    if (this.#discarded) return
+    try {
+      await this.run('ROLLBACK')
+    } catch {
+      // The caller gets the error that made this necessary.
+      this.discard()
+    }
+  }
+
+  discard(): void {
+    this.#discarded = true
+  }
+
+  end(): void {
+    this.#ended = true
+    if (!this.#discarded) {
+      this.connection.release()
+      return
+    }
+    this.connection.destroy()
+    // destroy() ends its own side only and waits for the other, which a frozen server never ends.
+    if ('stream' in this.connection && this.connection.stream instanceof Socket)
+      this.connection.stream.destroy()
+  }
+
+  #requireNotEnded(): void {
+    if (this.#ended) throw new Error('the connection was used after it was given back')
+  }
+
+  #judge(error: unknown, sql: string): unknown {
+    if (!isConnectionUsableAfter(error)) this.discard()
+    if (error instanceof Error) Object.assign(error, { sql: sql.slice(0, shownSqlChars) })
+    return error
+  }
+}
+
+function sizeBytesOf(row: readonly unknown[]): number {
+  let sizeBytes = 0
+  for (const value of row) if (typeof value === 'string' || Buffer.isBuffer(value)) sizeBytes += value.length
+  return sizeBytes
+}
