@@ -39,6 +39,12 @@ export const Settings = z
     AGGREGATE_TYPES: list.optional(),
     /** How often a row is tried that the broker refuses, until it is parked. */
     PARK_AFTER_ATTEMPTS: wholeNumber({ min: 1, max: 100 }).default(5),
+    /** Published rows are kept for so long, then their partition is dropped. */
+    RETENTION_HOURS: wholeNumber({ min: 0, max: 1_000_000 }).default(24),
+    /** Rows of a partition that is added. */
+    PARTITION_ROWS: wholeNumber({ min: 10, max: 1_000_000_000 }).default(1_000_000),
+    /** How often partitions are looked after. */
+    RETENTION_CHECK_MS: wholeNumber({ min: 100, max: 86_400_000 }).default(60_000),
     /** For topics that do not exist yet; one that exists is never changed. */
     TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
     TOPIC_REPLICATION_FACTOR: wholeNumber({ min: 1, max: 32_767 }).default(1),

@@ -18,8 +18,9 @@ import { EventTopics } from './event-topics.ts'
 import { LaneLeases, requireLanes } from './lane-leases.ts'
 import { OutboxReader } from './outbox-reader.ts'
 import { OutboxRelay } from './outbox-relay.ts'
-import { createRelayReport } from './relay-report.ts'
 import { neededStatements } from './needed-statements.ts'
+import { createRelayReport } from './relay-report.ts'
+import { Retention } from './retention.ts'
 
 const settings = loadSettings(Settings, { name: 'outbox-relay' })
 const logger = createLogger({ name: settings.KAFKA_CLUSTER_NAME, level: settings.LOG_LEVEL })
@@ -73,6 +74,19 @@ const relay = new OutboxRelay({
   heartbeatMs: heartbeatMsOf(settings),
   onFatal: error => service.fail(error),
 })
+const retention = new Retention({
+  mysql,
+  kafka,
+  logger,
+  lanes,
+  groupId: settings.RELAY_NAME,
+  cursorTopic: settings.KAFKA_CURSOR_TOPIC,
+  retentionHours: settings.RETENTION_HOURS,
+  partitionRows: settings.PARTITION_ROWS,
+  checkMs: settings.RETENTION_CHECK_MS,
+  isMine: () => relay.has(0),
+  onFatal: error => service.fail(error),
+})
 const watch = watchMysql(mysql, { logger })
 service.onStop('mysql watch', () => watch.stop())
 service.readyWhen('MySQL', () => watch.healthy)
@@ -88,4 +102,6 @@ await service.run(async () => {
   await ensureTopics(kafka, [cursorTopicSpec(settings)], during)
   relay.start()
   service.onStop('relay', () => relay.stop())
+  retention.start()
+  service.onStop('retention', () => retention.stop())
 })

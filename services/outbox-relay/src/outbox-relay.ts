@@ -59,8 +59,8 @@ export class OutboxRelay {
     return this.#databaseAnswers && [...this.#lanes.values()].every(({ lane }) => lane.healthy)
   }
 
-  get lanes(): number {
-    return this.#lanes.size
+  has(lane: number): boolean {
+    return this.#lanes.has(lane)
   }
 
   start(): void {

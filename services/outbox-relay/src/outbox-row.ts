@@ -17,12 +17,15 @@ export interface OutboxRow {
 /** What `rowOf` takes. The payload as bytes: it goes to Kafka as it is, nobody has to understand it on the way. */
 export const rowColumns = 'seq, id, aggregatetype, aggregateid, type, CAST(payload AS BINARY), correlation_id'
 
+/** Twice as much is still exact in a double, as the text of a cursor needs it. A table reaches it after a thousand years. */
+const highestSeq = 2 ** 52
+
 /** What a row weighs besides its texts and payload. */
 const rowOverheadBytes = 600
 
 /**
  * @param columns of `rowColumns`, in their order
- * @throws RangeError for a number that a double does not hold
+ * @throws RangeError for a number that a cursor cannot hold
  */
 export function rowOf(columns: readonly unknown[], lanes: number): OutboxRow {
   const [seq, id, aggregatetype, aggregateid, type, payload, correlationId] = columns as [
@@ -62,7 +65,7 @@ export function laneOf(aggregateId: string, lanes: number): number {
 
 export function seqOf(value: string | number): number {
   const seq = Number(value)
-  if (!Number.isSafeInteger(seq)) throw new RangeError(`seq ${value} is too large`)
+  if (!(seq >= 0 && seq <= highestSeq)) throw new RangeError(`seq ${value} is too large`)
   return seq
 }
 

@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest'
+import { deadOf, doomedAt, holesClosed, holesSeen, looked, needsLook, nothingWatched } from './hole-watch.ts'
+
+const graceMs = 100
+const hole = [{ from: 7, to: 9 }]
+const none: ReadonlySet<string> = new Set()
+
+test('a hole without any open transaction is doomed after two grace times, not before', () => {
+  let watch = holesSeen(nothingWatched, hole, 0)
+  expect(needsLook(watch, 99, graceMs)).toBe(false)
+  // A look within the grace time proves nothing: the transaction may not be listed yet.
+  watch = looked(watch, none, 99, 99, graceMs)
+  expect(doomedAt(watch, 10_000, graceMs)).toEqual([])
+
+  expect(needsLook(watch, 100, graceMs)).toBe(true)
+  watch = looked(watch, none, 100, 105, graceMs)
+  expect(needsLook(watch, 106, graceMs)).toBe(false)
+  expect(doomedAt(watch, 204, graceMs)).toEqual([])
+  expect(doomedAt(watch, 205, graceMs)).toEqual(hole)
+})
+
+test('a hole waits for every transaction that was open at the first look, and for no later one', () => {
+  let watch = looked(holesSeen(nothingWatched, hole, 0), new Set(['a', 'b']), 100, 100, graceMs)
+  watch = looked(watch, new Set(['b', 'c']), 300, 300, graceMs)
+  expect(needsLook(watch, 300, graceMs)).toBe(true)
+  expect(doomedAt(watch, 10_000, graceMs)).toEqual([])
+  watch = looked(watch, new Set(['c']), 500, 500, graceMs)
+  expect(doomedAt(watch, 600, graceMs)).toEqual(hole)
+})
+
+test('a transaction that ended and whose second another one shares is waited for with that one', () => {
+  let watch = looked(holesSeen(nothingWatched, hole, 0), new Set(['a']), 100, 100, graceMs)
+  watch = looked(watch, new Set(['a']), 300, 300, graceMs)
+  expect(doomedAt(watch, 10_000, graceMs)).toEqual([])
+})
+
+test('what was seen after a look began is not concerned by it', () => {
+  const watch = looked(holesSeen(nothingWatched, hole, 50), none, 100, 400, graceMs)
+  expect(watch.young).toHaveLength(1)
+})
+
+test('a filled hole is forgotten, its neighbours are not', () => {
+  const watch = holesClosed(looked(holesSeen(nothingWatched, hole, 0), none, 100, 100, graceMs), [
+    { from: 8, to: 8 },
+  ])
+  expect(doomedAt(watch, 200, graceMs)).toEqual([
+    { from: 7, to: 7 },
+    { from: 9, to: 9 },
+  ])
+  expect(holesClosed(watch, hole)).toEqual(nothingWatched)
+})
+
+test('doomed is not dead: the read may find it, or end before it', () => {
+  expect(deadOf(hole, [], Infinity)).toEqual(hole)
+  expect(deadOf(hole, [{ from: 8, to: 8 }], Infinity)).toEqual([
+    { from: 7, to: 7 },
+    { from: 9, to: 9 },
+  ])
+  expect(deadOf(hole, [], 7)).toEqual([{ from: 7, to: 7 }])
+})

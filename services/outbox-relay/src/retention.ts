@@ -1,0 +1,158 @@
+/**
+ * Old rows leave with their partition, at once and without a trace in the undo log. Only what every lane has passed goes: the cursors that
+ * count are those that Kafka has committed.
+ *
+ * ALTER TABLE waits for the open transactions that have touched the outbox, and all writers wait behind it. So it is not tried while
+ * there is one that has been open for a while, and given up after a second.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { withAdmin } from '@kafka-pattern/kafka-config'
+import { lowMarkOf } from './cursor.ts'
+import { readCursor } from './cursor-text.ts'
+import { planRetention } from './retention-plan.ts'
+import { isOutage } from './until-it-works.ts'
+import type { Partition, RetentionState } from './retention-plan.ts'
+import type { Kafka } from '@kafka-pattern/kafka-config'
+import type { Mysql } from '@kafka-pattern/mysql-config'
+import type { Logger } from '@kafka-pattern/service-runtime'
+
+export interface RetentionOptions {
+  readonly mysql: Mysql
+  readonly kafka: Kafka
+  readonly logger: Logger
+  readonly lanes: number
+  readonly groupId: string
+  readonly cursorTopic: string
+  readonly retentionHours: number
+  readonly partitionRows: number
+  readonly checkMs: number
+  /** One relay does it for all. */
+  readonly isMine: () => boolean
+  readonly onFatal: (error: Error) => void
+}
+
+const lastPartition = 'pmax'
+/** Whole seconds are what both servers take. */
+const lockWaitSeconds = 1
+
+export class Retention {
+  readonly #options: RetentionOptions
+  readonly #stopping = new AbortController()
+  #loop: Promise<void> = Promise.resolve()
+
+  constructor(options: RetentionOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#loop = this.#keepTidy().catch((error: unknown) => {
+      if (!this.#stopping.signal.aborted) {
+        this.#options.onFatal(error instanceof Error ? error : new Error(String(error)))
+      }
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#loop
+  }
+
+  async #keepTidy(): Promise<void> {
+    const { checkMs, isMine, logger } = this.#options
+    for (;;) {
+      await delay(checkMs, undefined, { signal: this.#stopping.signal })
+      if (!isMine()) continue
+      try {
+        await this.#tidyUp()
+      } catch (error) {
+        if (!isOutage(error)) throw error
+        logger.info({ err: error }, 'partitions are left as they are for now')
+      }
+    }
+  }
+
+  async #tidyUp(): Promise<void> {
+    const { logger, partitionRows, mysql } = this.#options
+    const state = await this.#state()
+    const { published, add } = planRetention(state, partitionRows)
+    const old: string[] = []
+    for (const { name } of published) {
+      // The rows after a young one are younger.
+      if (!(await this.#isOld(name))) break
+      old.push(name)
+    }
+    const last = state.partitions.at(-1)
+    const splittable = last?.name === lastPartition ? add : []
+    if ((old.length === 0 && splittable.length === 0) || (await hasLongTransaction(mysql))) return
+    if (splittable.length > 0) {
+      const partitions = splittable.map(bound => `PARTITION p${bound} VALUES LESS THAN (${bound})`)
+      await alterOutbox(
+        mysql,
+        `REORGANIZE PARTITION ${lastPartition} INTO (${partitions.join(', ')}, PARTITION ${lastPartition} VALUES LESS THAN MAXVALUE)`,
+      )
+      logger.info({ below: splittable }, 'partitions added')
+    }
+    if (old.length > 0) {
+      await alterOutbox(mysql, `DROP PARTITION ${old.map(name => `\`${name}\``).join(', ')}`)
+      logger.info({ partitions: old, lowMark: state.lowMark }, 'partitions dropped')
+    }
+  }
+
+  async #state(): Promise<RetentionState> {
+    const { mysql } = this.#options
+    const lowMark = await this.#lowMark()
+    const partitions = await mysql.rows<{ name: string | null; below: string }>(
+      `SELECT PARTITION_NAME AS name, PARTITION_DESCRIPTION AS below FROM information_schema.partitions
+       WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'outbox' ORDER BY PARTITION_ORDINAL_POSITION`,
+    )
+    const [newest] = await mysql.rows<{ seq: string | null }>('SELECT MAX(seq) AS seq FROM outbox')
+    return {
+      lowMark,
+      partitions: partitions.flatMap(({ name, below }): Partition[] =>
+        name === null ? [] : [{ name, below: below === 'MAXVALUE' ? null : Number(below) }],
+      ),
+      newest: newest?.seq == null ? null : Number(newest.seq),
+    }
+  }
+
+  /** Below it every lane has published everything, by what Kafka has committed. */
+  async #lowMark(): Promise<number> {
+    const { kafka, groupId, cursorTopic, lanes } = this.#options
+    const [found] = await withAdmin(kafka, admin => admin.fetchOffsets({ groupId, topics: [cursorTopic] }))
+    const marks = (found?.partitions ?? []).map(({ offset, metadata }) =>
+      offset === '-1' ? 0 : lowMarkOf(readCursor({ offset, metadata: metadata ?? '' }, lanes)),
+    )
+    return marks.length < lanes ? 0 : Math.min(...marks)
+  }
+
+  async #isOld(partition: string): Promise<boolean> {
+    const { mysql, retentionHours } = this.#options
+    const rows = await mysql.rows<{ old: number | string }>(
+      `SELECT created_at < NOW(6) - INTERVAL ? HOUR AS old FROM outbox PARTITION (\`${partition}\`) ORDER BY seq DESC LIMIT 1`,
+      [retentionHours],
+    )
+    return Number(rows[0]?.old ?? 1) === 1
+  }
+}
+
+/** One that began more than two seconds before this look's own. */
+async function hasLongTransaction(mysql: Mysql): Promise<boolean> {
+  return mysql.withConnection(async connection => {
+    await connection.write('START TRANSACTION WITH CONSISTENT SNAPSHOT')
+    const [found] = await connection.rows<{ open: number | string }>(
+      `SELECT COUNT(*) AS open FROM information_schema.innodb_trx,
+         (SELECT MAX(trx_started) AS started FROM information_schema.innodb_trx) AS newest
+       WHERE trx_started < newest.started - INTERVAL 2 SECOND`,
+    )
+    await connection.write('COMMIT')
+    return Number(found?.open ?? 0) > 0
+  })
+}
+
+async function alterOutbox(mysql: Mysql, change: string): Promise<void> {
+  await mysql.withConnection(async connection => {
+    await connection.write(`SET SESSION lock_wait_timeout = ${lockWaitSeconds}`)
+    await connection.write(`ALTER TABLE outbox ${change}`)
+    await connection.write('SET SESSION lock_wait_timeout = DEFAULT')
+  })
+}
