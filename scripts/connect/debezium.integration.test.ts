@@ -194,7 +194,7 @@ describe('in the place of cdc-poller', () => {
   )
 })
 
-describe('registering', () => {
+describe('registering', { timeout: 120_000 }, () => {
   test('again changes nothing, but another configuration is taken over and a failed connector starts anew', async () => {
     const database = await createDatabase()
     const account = await createAccount(database, '')
@@ -237,9 +237,14 @@ describe('registering', () => {
       sentence: /^Kafka Connect refuses connector \S+: Unable to connect: [^\n]*$/,
     },
     {
+      what: 'no right to ask for the position in the binary log',
+      grants: 'SELECT, RELOAD, REPLICATION SLAVE',
+      sentence: /^Connector \S+: the database refuses what debezium needs .*privilege[^\n]*$/,
+    },
+    {
       what: 'no right to read the binary log',
-      grants: 'SELECT, RELOAD',
-      sentence: /^Connector \S+ failed: .*privilege[^\n]*$/,
+      grants: 'SELECT, RELOAD, REPLICATION CLIENT',
+      sentence: /^Connector \S+: its database user may not read the binary log: [^\n]*$/,
     },
     {
       what: 'no right to read the table, of which Debezium would say nothing',

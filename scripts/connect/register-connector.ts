@@ -27,8 +27,9 @@ export type RegisterOptions = {
   /** connector properties in the place of the file's or beside them, e.g. `poll.interval.ms` */
   overrides?: Record<string, string>
   /**
-   * A client of the connector's own database user. With it, it is checked that the user may read the tables: Debezium takes a
-   * table that it may not see for one that does not exist, and then captures nothing without a word.
+   * A client of the connector's own database user. With it, what Debezium does not say well is checked first. A table that its user
+   * may not read is to it one that does not exist, so it runs and captures nothing; where it may not ask for its position in the
+   * binary log, it blames the syntax of its question; and that it may not read the log, it finds only after its snapshot.
    */
   mysql?: Mysql
   /** told each step; silent by default */
@@ -47,7 +48,7 @@ const pollIntervalMs = 100
 
 /**
  * Creates the connector, or changes it where its configuration is another one, and restarts one that has failed. Resolves when it
- * runs and, where it captures a database, has taken its first snapshot and follows the changes.
+ * runs and, where it captures a database, has taken its first snapshot.
  * @throws {UserError} with one sentence that says why not, in the words of the connector
  */
 export async function registerConnector(options: RegisterOptions): Promise<RegisteredConnector> {
@@ -59,7 +60,7 @@ export async function registerConnector(options: RegisterOptions): Promise<Regis
     options.overrides,
   )
   const { name, config } = registration
-  if (options.mysql !== undefined) await requireReadableTables(options.mysql, registration)
+  if (options.mysql !== undefined) await requireRights(options.mysql, registration)
 
   const connect = restOf(connectUrl)
   const deadline = performance.now() + timeoutMs
@@ -144,8 +145,8 @@ async function hasPosition(connect: Rest, name: string): Promise<boolean> {
 }
 
 /**
- * Until the first heartbeat, which Debezium writes when the snapshot is complete and it follows the binary log; Connect keeps a list
- * of the topics that each connector has written to (KIP-558).
+ * Until the first heartbeat, which Debezium writes when the snapshot is complete; Connect keeps a list of the topics that each
+ * connector has written to (KIP-558).
  */
 async function waitUntilWritten(connect: Rest, name: string, topic: string): Promise<void> {
   for (;;) {
@@ -184,17 +185,23 @@ async function statesOf(connect: Rest, name: string): Promise<PartState[]> {
   ]
 }
 
-async function requireReadableTables(mysql: Mysql, { name, config }: Registration): Promise<void> {
+async function requireRights(mysql: Mysql, { name, config }: Registration): Promise<void> {
   const tables = (config['table.include.list'] ?? '').split(',').map(table => table.trim())
   try {
-    await requireGrants(
-      mysql,
-      'debezium',
-      tables.map(table => `SELECT 1 FROM ${table} LIMIT 0`),
-    )
+    await requireGrants(mysql, 'debezium', [
+      ...tables.map(table => `SELECT 1 FROM ${table} LIMIT 0`),
+      'SHOW BINARY LOGS',
+    ])
   } catch (error) {
     if (!(error instanceof SchemaError)) throw error
     throw new UserError(`Connector ${name}: ${error.message}`, { cause: error })
+  }
+  // No statement that both servers know needs this right and nothing else.
+  const grants = (await mysql.rows('SHOW GRANTS')).flatMap(row => Object.values(row))
+  if (!grants.some(grant => /\b(?:REPLICATION SLAVE|ALL PRIVILEGES)\b.* ON \*\.\*/.test(String(grant)))) {
+    throw new UserError(
+      `Connector ${name}: its database user may not read the binary log: grant it REPLICATION SLAVE as infra/mysql/50-debezium.sql does.`,
+    )
   }
 }
 
