@@ -38,17 +38,18 @@ test('random cursors come back as they were, in as many characters as was counte
     const cursor = { high: seq + Math.floor(Math.random() * 100), holes }
     const text = writeCursor(cursor, 8)
     expect(readCursor(text, 8)).toEqual(cursor)
-    const counted = holes.reduce(
-      (sum, hole, i) => sum + charsOf(hole, holes[i + 1]?.from ?? cursor.high),
-      0,
-    )
+    const counted = holes.reduce((sum, hole, i) => sum + charsOf(hole, holes[i + 1]?.from ?? cursor.high), 0)
     expect(text.metadata.length - '1/8/'.length).toBe(counted)
   }
 })
 
 describe('what is not ours is refused in one sentence', () => {
   test.each([
-    ['another number of lanes', { offset: '41', metadata: '1/8/C' }, /belongs to 8 lanes, but RELAY_LANES is 4/],
+    [
+      'another number of lanes',
+      { offset: '41', metadata: '1/8/C' },
+      /belongs to 8 lanes, but RELAY_LANES is 4/,
+    ],
     ['another version', { offset: '41', metadata: '2/4/C' }, /not written by this relay/],
     ['nothing', { offset: '41', metadata: '' }, /not written by this relay/],
     ['other characters', { offset: '41', metadata: '1/4/!' }, /no digit/],
