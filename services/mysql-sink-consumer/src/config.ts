@@ -39,7 +39,7 @@ export const Settings = z
     /** What a crash may cost: a batch, its repetition, or neither. */
     DELIVERY: z.enum(['at-most-once', 'at-least-once', 'effectively-once']).default('effectively-once'),
     /** Records of a transaction, at most. A row takes up to 800 bytes of a statement, and servers take statements of 16 MiB. */
-    BATCH_SIZE: wholeNumber({ min: 1, max: 10_000 }).default(5_000),
+    BATCH_SIZE: wholeNumber({ min: 1, max: 10_000 }).default(2_000),
     /** How long the batches that are being written may take on a rebalance or a shutdown before they are abandoned. */
     DRAIN_TIMEOUT_MS: wholeNumber({ min: 0, max: rebalanceTimeoutMs - 10_000 }).default(10_000),
   })

@@ -1,7 +1,18 @@
 /** Users, their histories and the replica they should give, for tests. */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isoFromDatetime } from '@kafka-pattern/mysql-config'
-import { createDatabase, createTopic, startService, uniqueName } from '@kafka-pattern/test-kit'
+import {
+  createDatabase,
+  createTopic,
+  eventually,
+  produce,
+  startService,
+  testKafka,
+  uniqueName,
+  withAdmin,
+} from '@kafka-pattern/test-kit'
+import { expect } from 'vitest'
 import type { UserState } from '@kafka-pattern/events'
 import type { Mysql } from '@kafka-pattern/mysql-config'
 import type { LogLine, RunningService, TestDatabase, TestRecord } from '@kafka-pattern/test-kit'
@@ -148,4 +159,82 @@ export type AppliedLine = LogLine & {
 
 function isApplied(line: LogLine): line is AppliedLine {
   return line.msg === 'batch applied'
+}
+
+/**
+ * Which offsets were applied more than once, or out of order, by several sinks or several lives of one, as their logs tell it. The
+ * rows would not show it: a state that is written again changes nothing.
+ */
+export function repeatedOffsets(services: readonly RunningService[]): string[] {
+  const ranges = services.flatMap(service =>
+    appliedBatches(service).map(({ partition, firstOffset, nextOffset }) => ({
+      partition,
+      first: Number(firstOffset),
+      next: Number(nextOffset),
+      by: service.pid,
+    })),
+  )
+  const sorted = ranges.toSorted((a, b) => a.partition - b.partition || a.first - b.first)
+  return sorted.flatMap((range, index) => {
+    const before = sorted[index - 1]
+    return before !== undefined && before.partition === range.partition && before.next > range.first
+      ? [
+          `${range.partition}: ${before.first}-${before.next} by ${before.by}, ${range.first}-${range.next} by ${range.by}`,
+        ]
+      : []
+  })
+}
+
+/** The next offset that the group has committed, by partition; '-1' where it has none. */
+export async function committedOffsets({ group, topic }: Stage): Promise<Record<number, string>> {
+  const [found] = await withAdmin(testKafka(), admin =>
+    admin.fetchOffsets({ groupId: group, topics: [topic] }),
+  )
+  return Object.fromEntries(found?.partitions.map(each => [each.partition, each.offset]) ?? [])
+}
+
+/** The ends of the topic's partitions. */
+export async function endOffsets({ topic }: Stage): Promise<Record<number, string>> {
+  const ends = await withAdmin(testKafka(), admin => admin.fetchTopicOffsets(topic))
+  return Object.fromEntries(ends.map(({ partition, high }) => [partition, high]))
+}
+
+/** Resolves when all of the topic is applied. */
+export async function untilApplied(stage: Stage, timeoutMs = 30_000): Promise<void> {
+  const ends = await endOffsets(stage)
+  await eventually(async () => expect(await stage.offsets()).toEqual(ends), {
+    what: 'everything to be applied',
+    timeoutMs,
+  })
+}
+
+/** The lines of the log that say that a record was given up. */
+export function deadLettered(services: readonly RunningService[]): LogLine[] {
+  return services.flatMap(service => service.logLines.filter(line => line.msg === 'record dead-lettered'))
+}
+
+/** Sends states in pieces: a batch of the producer that is larger than the topic's max.message.bytes is refused. */
+export async function produceStates(topic: string, states: readonly UserState[]): Promise<void> {
+  for (let from = 0; from < states.length; from += 2_000) {
+    await produce(states.slice(from, from + 2_000).map(state => recordOf(topic, state)))
+  }
+}
+
+/** Resolves when the sink waits for a lock on the replica: an upsert that is free to run is not there for two looks. */
+export async function untilUpsertWaits({ database }: Stage): Promise<void> {
+  const look = async () => {
+    const running = await database.root.rows(
+      "SELECT id FROM information_schema.processlist WHERE db = ? AND info LIKE 'INSERT INTO users_replica (id%'",
+      [database.name],
+    )
+    expect(running.length).toBeGreaterThan(0)
+  }
+  await eventually(
+    async () => {
+      await look()
+      await sleep(200)
+      await look()
+    },
+    { what: 'the sink to wait for a lock' },
+  )
 }

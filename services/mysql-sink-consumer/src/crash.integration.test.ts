@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import {
+  appliedBatches,
+  endOffsets,
+  histories,
+  newestOf,
+  produceStates,
+  repeatedOffsets,
+  setStage,
+  untilApplied,
+} from './test-users.ts'
+import type { RunningService } from '@kafka-pattern/test-kit'
+
+const kills = 10
+
+test('killed at random moments, again and again: every batch is applied once, and the replica is what it must be', async () => {
+  const stage = await setStage({ partitions: 3 })
+  const states = histories(300, 40)
+  await produceStates(stage.topic, states)
+  const ends = await endOffsets(stage)
+  // A static member gets its partitions back at once, and small batches make many moments to be killed in.
+  const env = { KAFKA_GROUP_INSTANCE_ID: 'sink-1', BATCH_SIZE: '20' }
+  const lives: RunningService[] = []
+  for (let kill = 1; kill <= kills; kill++) {
+    const life = await stage.start(env, { waitReady: false })
+    lives.push(life)
+    // Every third one dies while it starts, joins or looks for its position.
+    if (kill % 3 !== 0) await life.waitForLog(line => line.msg === 'batch applied')
+    await sleep(Math.random() * (kill % 3 === 0 ? 800 : 60))
+    await life.kill()
+  }
+  expect(await stage.offsets()).not.toEqual(ends)
+
+  lives.push(await stage.start(env))
+  await untilApplied(stage)
+  expect(await stage.replica()).toEqual(newestOf(states))
+  expect(repeatedOffsets(lives)).toEqual([])
+}, 240_000)
+
+test('the whole topic replayed from its beginning changes nothing', async () => {
+  const stage = await setStage({ partitions: 3 })
+  const states = histories(200, 10)
+  await produceStates(stage.topic, states)
+  const first = await stage.start()
+  await untilApplied(stage)
+  expect(await stage.replica()).toEqual(newestOf(states))
+  await first.stop()
+
+  await stage.database.root.write('DELETE FROM consumer_offsets')
+  const replaying = await stage.start()
+  await untilApplied(stage)
+  expect(await stage.replica()).toEqual(newestOf(states))
+  const replayed = appliedBatches(replaying)
+  expect(replayed.reduce((records, batch) => records + batch.records, 0)).toBe(states.length)
+  expect(replayed.every(({ upserted, deleted }) => upserted + deleted === 0)).toBe(true)
+})
+
+test('where the database says that it was, it goes on, whatever the group says', async () => {
+  const stage = await setStage()
+  const states = histories(10, 1)
+  await produceStates(stage.topic, states)
+  const first = await stage.start()
+  await untilApplied(stage)
+  await first.stop()
+  await stage.database.root.write('DELETE FROM users_replica')
+  await stage.database.root.write('UPDATE consumer_offsets SET next_offset = 4')
+
+  const second = await stage.start()
+  await untilApplied(stage)
+  expect(await stage.replica()).toEqual(newestOf(states.slice(4)))
+  const applied = await second.waitForLog(line => line.msg === 'batch applied')
+  expect(applied.firstOffset).toBe('4')
+})

@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  createDatabase,
+  eventually,
+  produce,
+  startFaultProxy,
+  startOwnMysql,
+  startTcpProxy,
+  testKafka,
+} from '@kafka-pattern/test-kit'
+import { expect, test } from 'vitest'
+import {
+  appliedBatches,
+  deadLettered,
+  histories,
+  newestOf,
+  produceStates,
+  recordOf,
+  repeatedOffsets,
+  setStage,
+  stateOf,
+  untilApplied,
+  untilUpsertWaits,
+} from './test-users.ts'
+import type { Stage } from './test-users.ts'
+import type { RunningService } from '@kafka-pattern/test-kit'
+
+const readiness = async (sink: RunningService) => (await fetch(`${sink.probeUrl}/readyz`)).status
+
+const joins = (sink: RunningService) => sink.logLines.filter(line => line.msg === 'joined the group').length
+
+/** Sends the next version of some users. */
+function sender(stage: Stage) {
+  const ids = Array.from({ length: 20 }, () => randomUUID())
+  let version = 0
+  return {
+    async send() {
+      version++
+      await produce(ids.map(id => recordOf(stage.topic, stateOf(id, version))))
+    },
+    newest: () => newestOf(ids.map(id => stateOf(id, version))),
+  }
+}
+
+test('the database goes away for longer than the session and comes back: it waits as a member and goes on', async () => {
+  const server = await startOwnMysql()
+  const stage = await setStage({ database: await createDatabase({ on: server }) })
+  const users = sender(stage)
+  const sink = await stage.start()
+  await users.send()
+  await untilApplied(stage)
+
+  await server.process.kill()
+  await users.send()
+  await sink.waitForLog(line => line.msg === 'not applied, the partition waits')
+  await eventually(async () => expect(await readiness(sink)).toBe(503), { what: '/readyz to be 503' })
+  // The session is 6 s: without heartbeats it would be over.
+  await sleep(8_000)
+  await users.send()
+  await server.process.start()
+  await untilApplied(stage)
+  expect(await stage.replica()).toEqual(users.newest())
+  await eventually(async () => expect(await readiness(sink)).toBe(200), { what: '/readyz to be 200' })
+  expect(joins(sink)).toBe(1)
+  expect(deadLettered([sink])).toEqual([])
+  expect(repeatedOffsets([sink])).toEqual([])
+}, 90_000)
+
+test('a database that is read-only for a while is waited for, nothing is dead-lettered', async () => {
+  const server = await startOwnMysql()
+  const stage = await setStage({ database: await createDatabase({ on: server }) })
+  const { root } = stage.database
+  const users = sender(stage)
+  const sink = await stage.start()
+  await users.send()
+  await untilApplied(stage)
+
+  await root.write('SET GLOBAL read_only = 1')
+  await users.send()
+  const waits = await sink.waitForLog(line => line.msg === 'not applied, the partition waits')
+  expect(waits.reason).toMatch(/read-only/)
+  await eventually(async () => expect(await readiness(sink)).toBe(503), { what: '/readyz to be 503' })
+  await root.write('SET GLOBAL read_only = 0')
+  await untilApplied(stage)
+  expect(await stage.replica()).toEqual(users.newest())
+  expect(deadLettered([sink])).toEqual([])
+})
+
+test('connections cut again and again, also when the answer to a COMMIT is on its way: every batch is applied once', async () => {
+  const stage = await setStage({ partitions: 3 })
+  const { host, port } = stage.database.server
+  const proxy = await startTcpProxy({ target: `${host}:${port}` })
+  const sink = await stage.start({
+    MYSQL_HOST: '127.0.0.1',
+    MYSQL_PORT: String(proxy.port),
+    BATCH_SIZE: '20',
+  })
+  const states = histories(300, 20)
+  const cuts = (async () => {
+    for (let cut = 1; cut <= 5; cut++) {
+      await proxy.cutAt('COMMIT', cut % 2 === 0 ? 'before' : 'after')
+      await sleep(Math.random() * 100)
+      proxy.cut()
+    }
+  })()
+  await produceStates(stage.topic, states)
+  await cuts
+  await untilApplied(stage)
+  expect(await stage.replica()).toEqual(newestOf(states))
+  expect(deadLettered([sink])).toEqual([])
+  expect(repeatedOffsets([sink])).toEqual([])
+})
+
+test('a deadlock is begun anew', async () => {
+  const stage = await setStage()
+  const { root } = stage.database
+  const [a, b] = [randomUUID(), randomUUID()].toSorted()
+  const sink = await stage.start({ LOG_LEVEL: 'debug' })
+  await produce([a, b].map(id => recordOf(stage.topic, stateOf(String(id), 1))))
+  await untilApplied(stage)
+
+  await root.inTransaction(async transaction => {
+    // The server gives up the transaction that has changed less.
+    const many = Array.from({ length: 100 }, () => `(UUID(), '', 0, 0, NOW(), NOW())`).join(',')
+    await transaction.write(
+      `INSERT INTO users_replica (id, name, level, version, created_at, updated_at) VALUES ${many}`,
+    )
+    await transaction.rows('SELECT id FROM users_replica WHERE id = ? FOR UPDATE', [b])
+    await produce([a, b].map(id => recordOf(stage.topic, stateOf(String(id), 2))))
+    await untilUpsertWaits(stage)
+    await transaction.rows('SELECT id FROM users_replica WHERE id = ? FOR UPDATE', [a])
+    await transaction.write('DELETE FROM users_replica WHERE version = 0')
+  })
+  await untilApplied(stage)
+  expect(await stage.replica()).toEqual(newestOf([a, b].map(id => stateOf(String(id), 2))))
+  const again = await sink.waitForLog(line => line.msg === 'transaction begins again')
+  expect(String(again.reason)).toMatch(/Deadlock/)
+})
+
+test('a broker that is away for a while: nothing is lost, nothing is applied twice', async () => {
+  const stage = await setStage()
+  const users = sender(stage)
+  const [target = ''] = testKafka().brokers
+  const proxy = await startFaultProxy({ target })
+  const sink = await stage.start({ KAFKA_BROKERS: proxy.address })
+  await users.send()
+  await untilApplied(stage)
+  await proxy.refuse()
+  await eventually(async () => expect(await readiness(sink)).toBe(503), { what: '/readyz to be 503' })
+  await users.send()
+  await proxy.restore()
+  await untilApplied(stage, 45_000)
+  expect(await stage.replica()).toEqual(users.newest())
+  expect(repeatedOffsets([sink])).toEqual([])
+}, 90_000)
+
+test('SIGTERM: the batch that is being written is finished, and the group told of it; exit code 0', async () => {
+  const stage = await setStage()
+  const { root } = stage.database
+  const id = randomUUID()
+  const sink = await stage.start()
+  await produce([recordOf(stage.topic, stateOf(id, 1))])
+  await untilApplied(stage)
+  const stopped = Promise.withResolvers<number | string>()
+  await root.inTransaction(async transaction => {
+    await transaction.rows('SELECT id FROM users_replica WHERE id = ? FOR UPDATE', [id])
+    await produce([recordOf(stage.topic, stateOf(id, 2))])
+    await untilUpsertWaits(stage)
+    sink.stop().then(stopped.resolve, stopped.reject)
+    await sink.waitForLog(line => line.msg === 'draining')
+  })
+  expect(await stopped.promise).toBe(0)
+  expect(await stage.replica()).toEqual([stateOf(id, 2)])
+  expect(await stage.offsets()).toEqual({ 0: '2' })
+  expect(appliedBatches(sink)).toHaveLength(2)
+})

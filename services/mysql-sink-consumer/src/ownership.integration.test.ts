@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { eventually, produce } from '@kafka-pattern/test-kit'
+import { expect, onTestFinished, test } from 'vitest'
+import {
+  appliedBatches,
+  histories,
+  newestOf,
+  recordOf,
+  repeatedOffsets,
+  setStage,
+  stateOf,
+  untilApplied,
+  untilUpsertWaits,
+} from './test-users.ts'
+import type { UserState } from '@kafka-pattern/events'
+
+test('frozen in the middle of a transaction, another takes over, thawed: it applies nothing', async () => {
+  const stage = await setStage()
+  const { root } = stage.database
+  const ids = Array.from({ length: 5 }, () => randomUUID())
+  const versions = (version: number) => ids.map(id => stateOf(id, version))
+  const frozen = await stage.start()
+  await produce(versions(1).map(state => recordOf(stage.topic, state)))
+  await untilApplied(stage)
+
+  // Its transaction has moved the offset and waits for a row when it freezes; then it gets the row, and never commits.
+  await root.inTransaction(async transaction => {
+    await transaction.rows('SELECT id FROM users_replica WHERE id = ? FOR UPDATE', [ids[0]])
+    await produce(versions(2).map(state => recordOf(stage.topic, state)))
+    await untilUpsertWaits(stage)
+    frozen.freeze()
+  })
+
+  const successor = await stage.start()
+  await produce(versions(3).map(state => recordOf(stage.topic, state)))
+  await untilApplied(stage, 45_000)
+  expect(await stage.replica()).toEqual(newestOf(versions(3)))
+  expect(appliedBatches(successor)[0]?.firstOffset).toBe('5')
+
+  const before = appliedBatches(frozen).length
+  frozen.thaw()
+  await frozen.waitForLog(
+    line => line.msg === 'overtaken, nothing applied' || line.msg === 'not applied, the partition waits',
+  )
+  // It comes back as a member like any other, and whoever owns the partition then goes on.
+  await eventually(
+    () => expect(frozen.logLines.filter(line => line.msg === 'joined the group').length).toBeGreaterThan(1),
+    { what: 'the thawed one to join again' },
+  )
+  expect(appliedBatches(frozen)).toHaveLength(before)
+  await produce(versions(4).map(state => recordOf(stage.topic, state)))
+  await untilApplied(stage)
+  expect(await stage.replica()).toEqual(newestOf(versions(4)))
+  expect(repeatedOffsets([frozen, successor])).toEqual([])
+}, 180_000)
+
+test('sinks that come and go under load: every batch is applied once, and the replica is what it must be', async () => {
+  const stage = await setStage({ partitions: 4 })
+  const sent: UserState[] = []
+  const producing = new AbortController()
+  onTestFinished(() => producing.abort())
+  const load = (async () => {
+    const ids = Array.from({ length: 200 }, () => randomUUID())
+    for (let version = 1; !producing.signal.aborted; version++) {
+      const states = ids.map(id => stateOf(id, version))
+      await produce(states.map(state => recordOf(stage.topic, state)))
+      sent.push(...states)
+      await sleep(20)
+    }
+  })()
+  const env = { BATCH_SIZE: '50' }
+  const first = await stage.start(env)
+  const second = await stage.start(env)
+  await eventually(() => expect(appliedBatches(second).length).toBeGreaterThan(3), { what: 'both to work' })
+  expect(await first.stop()).toBe(0)
+  const applied = appliedBatches(second).length
+  await eventually(() => expect(appliedBatches(second).length).toBeGreaterThan(applied + 3), {
+    what: 'the second to go on alone',
+  })
+  const third = await stage.start(env)
+  await eventually(() => expect(appliedBatches(third).length).toBeGreaterThan(3), {
+    what: 'the third to work',
+  })
+  producing.abort()
+  await load
+  await untilApplied(stage)
+  expect(await stage.replica()).toEqual(newestOf(sent))
+  expect(repeatedOffsets([first, second, third])).toEqual([])
+}, 180_000)
+
+test('an offset that an operator moves back is followed: what comes again changes nothing', async () => {
+  const stage = await setStage()
+  const states = histories(20, 3)
+  const sink = await stage.start()
+  await produce(states.map(state => recordOf(stage.topic, state)))
+  await untilApplied(stage)
+  await stage.database.root.write('UPDATE consumer_offsets SET next_offset = 0')
+  const more = stateOf(randomUUID(), 1)
+  await produce([recordOf(stage.topic, more)])
+  await sink.waitForLog(line => line.msg === 'overtaken, nothing applied')
+  await untilApplied(stage)
+  expect(await stage.replica()).toEqual(newestOf([...states, more]))
+})
