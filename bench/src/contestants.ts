@@ -1,9 +1,23 @@
 /**
  * Who runs in which figure, and the ratio this project means to reach against each peer in the same run.
  */
+import { prepareCommitLatency } from './commit-latency/commit-latency.ts'
+import { tuned } from './database/debezium.ts'
+import { prepareOutboxDrain } from './outbox-drain/outbox-drain.ts'
+import { prepareOutboxLive } from './outbox-live/outbox-live.ts'
+import { prepareRegistryWrites } from './registry-writes/registry-writes.ts'
+import { prepareSink } from './sink/sink.ts'
+import { prepareTableDrain } from './table-drain/table-drain.ts'
+import type { PrepareFigure } from './database/figure.ts'
+
 export interface Contestant {
   name: string
-  run: { kind: 'script'; file: string } | { kind: 'service'; service: string; env: Record<string, string> }
+  run:
+    | { kind: 'script'; file: string }
+    | { kind: 'service'; service: string; env: Record<string, string> }
+    | { kind: 'debezium'; connector: 'cdc' | 'outbox' | 'jdbc'; config: Record<string, string> }
+  /** A turn that publishes anything twice has failed. */
+  exactlyOnce?: boolean
 }
 
 export type Goal = RatioGoal | LimitGoal
@@ -12,7 +26,7 @@ export type Goal = RatioGoal | LimitGoal
 export interface RatioGoal {
   peer: string
   contestant?: string
-  of: 'value' | 'p99Ms'
+  of: 'value' | 'p50Ms' | 'p99Ms' | 'writtenPerSecond'
   ratio: { atLeast: number } | { atMost: number }
 }
 
@@ -23,13 +37,18 @@ export interface LimitGoal {
 }
 
 export interface Figure {
-  id: 'single-sends' | 'batches' | 'batch-consumer' | 'simple-consumer' | 'http' | 'idle'
+  id: string
   title: string
-  unit: 'records/s' | 'requests/s' | '% of a core'
-  load: 'produce' | 'consume' | 'http' | 'idle'
+  unit: 'records/s' | 'requests/s' | '% of a core' | 'events/s' | 'commits/s' | 'rows/s'
+  /** A figure of the database patterns brings its own: what it prepares, and how a turn goes. */
+  load: 'produce' | 'consume' | 'http' | 'idle' | PrepareFigure
   contestants: [ours: Contestant, ...peers: Contestant[]]
   goals: Goal[]
 }
+
+/** A figure on MariaDB, perhaps with Debezium. */
+export type DatabaseFigure = Figure & { load: PrepareFigure }
+export type BrokerFigure = Figure & { load: string }
 
 const memoryLimit: LimitGoal = { of: 'residentMb', atMost: 200 }
 
@@ -39,9 +58,34 @@ const service = (name: string, folder: string, env: Record<string, string>): Con
   run: { kind: 'service', service: folder, env: { LOG_LEVEL: 'warn', ...env } },
 })
 
+/** As docker-compose.yml runs it, with its log. */
+const databaseService = (name: string, folder: string, env: Record<string, string> = {}): Contestant => ({
+  name,
+  run: { kind: 'service', service: folder, env },
+})
+const debezium = (
+  connector: 'cdc' | 'outbox' | 'jdbc',
+  name: string,
+  config: Record<string, string>,
+): Contestant => ({ name: `${DEBEZIUM}${name}`, run: { kind: 'debezium', connector, config } })
+
 const KAFKAJS = 'kafkajs 2.2.4'
 const PLATFORMATIC = '@platformatic/kafka 2.12.1'
+const DEBEZIUM = 'Debezium 3.5.0.Final'
 export const OURS = 'kafka-pattern'
+
+const sourcesOf = (connector: 'cdc' | 'outbox') => ({
+  defaults: debezium(connector, ', defaults', {}),
+  tuned: debezium(connector, ', tuned', tuned),
+})
+const outboxSources = sourcesOf('outbox')
+const tableSources = sourcesOf('cdc')
+const relay: Contestant = { ...databaseService(OURS, 'outbox-relay'), exactlyOnce: true }
+const jdbcSink = (name: string, config: Record<string, string>): Contestant =>
+  // A batch is never larger than what one poll of the consumer brings, 500 by default.
+  debezium('jdbc', name, { 'batch.size': '3000', 'consumer.override.max.poll.records': '3000', ...config })
+const jdbcOneTask = jdbcSink(' JDBC sink, batches of 3,000', { 'tasks.max': '1' })
+const jdbcThreeTasks = jdbcSink(' JDBC sink, batches of 3,000, 3 tasks', { 'tasks.max': '3' })
 
 export const figures: Figure[] = [
   {
@@ -144,5 +188,76 @@ export const figures: Figure[] = [
       script(PLATFORMATIC, 'idle/platformatic.ts'),
     ],
     goals: [{ of: 'value', atMost: 0.5 }],
+  },
+  {
+    id: 'outbox-drain',
+    title: 'Outbox to Kafka: a backlog of 400,000 events; the relay exactly once, the others at least once',
+    unit: 'events/s',
+    load: prepareOutboxDrain,
+    contestants: [
+      relay,
+      outboxSources.defaults,
+      outboxSources.tuned,
+      {
+        name: 'naive relay (SKIP LOCKED, send each, 10,000)',
+        run: { kind: 'script', file: 'outbox-drain/naive-relay.ts' },
+      },
+    ],
+    goals: [{ peer: outboxSources.tuned.name, of: 'value', ratio: { atLeast: 1.2 } }, memoryLimit],
+  },
+  {
+    id: 'outbox-live',
+    title: 'Outbox to Kafka while 8 writers write 200,000 events',
+    unit: 'events/s',
+    load: prepareOutboxLive,
+    contestants: [relay, outboxSources.defaults, outboxSources.tuned],
+    goals: [
+      { peer: outboxSources.tuned.name, of: 'value', ratio: { atLeast: 1 } },
+      { peer: outboxSources.tuned.name, of: 'writtenPerSecond', ratio: { atLeast: 1 } },
+      memoryLimit,
+    ],
+  },
+  {
+    id: 'commit-latency',
+    title: 'COMMIT to consumer (read_committed), at 1,000 commits a second',
+    unit: 'commits/s',
+    load: prepareCommitLatency,
+    contestants: [relay, outboxSources.defaults, outboxSources.tuned],
+    goals: [
+      { peer: outboxSources.tuned.name, of: 'p50Ms', ratio: { atMost: 1 } },
+      { peer: outboxSources.tuned.name, of: 'p99Ms', ratio: { atMost: 1 } },
+      memoryLimit,
+    ],
+  },
+  {
+    id: 'table-drain',
+    title: 'Table to Kafka: 500,000 users',
+    unit: 'rows/s',
+    load: prepareTableDrain,
+    contestants: [databaseService(OURS, 'cdc-poller'), tableSources.defaults, tableSources.tuned],
+    goals: [{ peer: tableSources.tuned.name, of: 'value', ratio: { atLeast: 1.5 } }, memoryLimit],
+  },
+  {
+    id: 'sink',
+    title: 'Kafka to a replica: 500,000 changes of users',
+    unit: 'records/s',
+    load: prepareSink,
+    contestants: [databaseService(OURS, 'mysql-sink-consumer'), jdbcOneTask, jdbcThreeTasks],
+    goals: [
+      { peer: jdbcOneTask.name, of: 'value', ratio: { atLeast: 3 } },
+      { peer: jdbcThreeTasks.name, of: 'value', ratio: { atLeast: 2.5 } },
+      memoryLimit,
+    ],
+  },
+  {
+    id: 'registry-writes',
+    title: 'POST /users, 64 connections: what the outbox costs',
+    unit: 'requests/s',
+    load: prepareRegistryWrites,
+    contestants: [
+      databaseService(`${OURS}, row and outbox`, 'user-registry', { WRITE_MODE: 'outbox' }),
+      databaseService(`${OURS}, row alone`, 'user-registry', { WRITE_MODE: 'table' }),
+    ],
+    goals: [{ peer: `${OURS}, row alone`, of: 'value', ratio: { atLeast: 0.85 } }, memoryLimit],
   },
 ]

@@ -6,6 +6,8 @@ import type { Result } from './task.ts'
 export interface Measured {
   figure: Figure
   runs: Map<Contestant, Result[]>
+  /** Why a contestant has fewer runs than the others. */
+  failures: Map<Contestant, string>
 }
 
 export interface Spread {
@@ -28,23 +30,29 @@ const format = (value: number) =>
 const line = (cells: string[]) => `| ${cells.join(' | ')} |`
 
 /** The figure as a Markdown table, its goals below. */
-export function renderTable({ figure, runs }: Measured): string {
-  const withLatency = [...runs.values()].some(results => results.some(result => result.p99Ms !== undefined))
-  const head = ['', figure.unit, 'min – max', ...(withLatency ? ['p50 ms', 'p99 ms'] : []), 'resident MB']
-  const rows = [...runs].map(([{ name }, results]) => {
+export function renderTable(measured: Measured): string {
+  const { figure, runs, failures } = measured
+  const extras = (['p50Ms', 'p99Ms', 'writtenPerSecond'] as const).filter(of =>
+    [...runs.values()].some(results => results.some(result => result[of] !== undefined)),
+  )
+  const headOf = { p50Ms: 'p50 ms', p99Ms: 'p99 ms', writtenPerSecond: 'written/s' }
+  const head = ['', figure.unit, 'min – max', ...extras.map(of => headOf[of]), 'resident MB']
+  const rows = [...runs].map(([contestant, results]) => {
+    const { name } = contestant
+    if (results.length === 0) return [name, 'failed', ...head.slice(2).map(() => '')]
     const value = spread(results.map(result => result.value))
-    const latency = (of: 'p50Ms' | 'p99Ms') => format(spread(results.map(result => result[of] ?? NaN)).median)
     return [
       name,
       `**${format(value.median)}**`,
       `${format(value.min)} – ${format(value.max)}`,
-      ...(withLatency ? [latency('p50Ms'), latency('p99Ms')] : []),
+      ...extras.map(of => format(spread(results.map(result => result[of] ?? NaN)).median)),
       format(spread(results.map(result => result.residentMb)).max),
     ]
   })
   const table = [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)]
-  const goals = judgeGoals({ figure, runs }).map(goal => `- ${goal.text}`)
-  return `### ${figure.title}\n\n${table.join('\n')}\n\n${goals.join('\n')}\n`
+  const failed = [...failures].map(([{ name }, reason]) => `- FAILED: ${name}: ${reason.split('\n')[0]}`)
+  const goals = judgeGoals(measured).map(goal => `- ${goal.text}`)
+  return `### ${figure.title}\n\n${table.join('\n')}\n\n${[...failed, ...goals].join('\n')}\n`
 }
 
 const judged = (reached: boolean, measured: number, text: string) => ({
@@ -57,15 +65,22 @@ const judged = (reached: boolean, measured: number, text: string) => ({
 export function judgeGoals({
   figure,
   runs,
-}: Measured): { text: string; reached: boolean; measured: number }[] {
+}: Omit<Measured, 'failures'>): { text: string; reached: boolean; measured: number }[] {
   const resultsOf = (name: string) => [...runs].find(([contestant]) => contestant.name === name)?.[1] ?? []
   const median = (name: string, of: RatioGoal['of']) =>
     spread(resultsOf(name).map(result => result[of] ?? NaN)).median
-  const unitOf = { value: figure.unit, p99Ms: 'p99', residentMb: 'MB resident' }
+  const unitOf = {
+    value: figure.unit,
+    p50Ms: 'p50',
+    p99Ms: 'p99',
+    writtenPerSecond: 'pace of the writers beside it',
+    residentMb: 'MB resident',
+  }
   return figure.goals.map(goal => {
     const unit = unitOf[goal.of]
     if ('atMost' in goal) {
       const ours = [...runs].filter(([{ name }]) => name.startsWith(OURS)).flatMap(([, results]) => results)
+      if (ours.length === 0) return judged(false, NaN, `${unit} was not measured`)
       const worst = Math.max(...ours.map(result => result[goal.of]))
       return judged(
         worst <= goal.atMost,
@@ -74,6 +89,9 @@ export function judgeGoals({
       )
     }
     const { contestant = figure.contestants[0].name, peer, of, ratio } = goal
+    if ([contestant, peer].some(name => resultsOf(name).length === 0)) {
+      return judged(false, NaN, `${unit} cannot be compared with that of ${peer}`)
+    }
     const measured = median(contestant, of) / median(peer, of)
     const reached = 'atLeast' in ratio ? measured >= ratio.atLeast : measured <= ratio.atMost
     const wanted = 'atLeast' in ratio ? `at least ${ratio.atLeast}` : `at most ${ratio.atMost}`
@@ -97,13 +115,15 @@ export function renderChart(measured: Measured[]): string {
   for (const { figure, runs } of measured) {
     parts.push(`<text x="10" y="${(y += 20)}" class="title">${escape(figure.title)} (${figure.unit})</text>`)
     y += 8
-    const spreads = [...runs].map(([{ name }, results]) => ({ name, ...spread(results.map(r => r.value)) }))
+    const spreads = [...runs]
+      .filter(([, results]) => results.length > 0)
+      .map(([{ name }, results]) => ({ name, ...spread(results.map(r => r.value)) }))
     const scale = barWidth / Math.max(...spreads.map(({ max }) => max))
     for (const [i, { name, median, min, max }] of spreads.entries()) {
       const middle = y + rowHeight / 2
       parts.push(
         `<text x="${labelWidth - 8}" y="${middle + 4}" text-anchor="end">${escape(name)}</text>`,
-        `<rect x="${labelWidth}" y="${y + 3}" width="${(median * scale).toFixed(1)}" height="${rowHeight - 6}" class="${i === 0 ? 'ours' : 'peer'}"/>`,
+        `<rect x="${labelWidth}" y="${y + 3}" width="${(median * scale).toFixed(1)}" height="${rowHeight - 6}" class="${i === 0 && name.startsWith(OURS) ? 'ours' : 'peer'}"/>`,
         `<path d="M${(labelWidth + min * scale).toFixed(1)} ${middle}H${(labelWidth + max * scale).toFixed(1)}" class="range"/>`,
         `<text x="${(labelWidth + max * scale + 8).toFixed(1)}" y="${middle + 4}">${format(median)}</text>`,
       )

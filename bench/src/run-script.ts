@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Result, Task } from './task.ts'
 
@@ -8,6 +8,8 @@ export interface Child {
   pid: number
   /** The next JSON line on stdout for which `accept` is true; rejects when the process ends before. */
   line(accept: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>
+  /** @throws when the process has ended, with the last that it said */
+  requireAlive(): void
   stop(): Promise<void>
 }
 
@@ -38,15 +40,20 @@ export function startNode(args: string[], env: Record<string, string>): Child {
   }
   const exited = untilExit()
 
+  const requireAlive = () => {
+    if (!ended) return
+    const said = [...lines.slice(-3).map(line => JSON.stringify(line)), ...errors.slice(-15)]
+    throw new Error(`${args.join(' ')} ended with ${child.exitCode}:\n${said.join('\n')}`)
+  }
+
   return {
     pid: child.pid!,
+    requireAlive,
     async line(accept) {
       for (;;) {
         const found = lines.find(accept)
         if (found) return found
-        if (ended) {
-          throw new Error(`${args.join(' ')} ended with ${child.exitCode}:\n${errors.slice(-15).join('\n')}`)
-        }
+        requireAlive()
         await changed.promise
       }
     },
@@ -63,31 +70,40 @@ export function peakResidentMb(pid: number): number {
   return Number(peakKb) / 1024
 }
 
+/** Begins the account anew. */
+export function forgetPeakResident(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5')
+}
+
+/** Starts a file of this benchmark as a process, with what it reads of its task. */
+export function startScript(file: string, task: Partial<Task>, env: Record<string, string> = {}): Child {
+  return startNode([`${import.meta.dirname}/${file}`], { BENCH_TASK: JSON.stringify(task), ...env })
+}
+
 /** Runs a contestant that measures itself. */
 export async function runScript(file: string, task: Task): Promise<Result> {
-  const child = startNode([`${import.meta.dirname}/${file}`], { BENCH_TASK: JSON.stringify(task) })
+  const child = startScript(file, task)
   const result = await child.line(line => 'value' in line && 'residentMb' in line)
   await child.stop()
   return result as unknown as Result
 }
 
 /** Loads an HTTP contestant from a process of its own. */
-export async function loadHttp(server: Child, task: Task): Promise<Result> {
+export async function loadHttp(
+  server: Child,
+  { path, warmUpMs, durationMs }: { path: string; warmUpMs: number; durationMs: number },
+): Promise<Result> {
   const { port } = await server.line(line => line['msg'] === 'listening')
-  const post = async (durationMs: number) => {
+  const post = async (forMs: number) => {
     const load = startNode(
-      [
-        `${import.meta.dirname}/http/load.ts`,
-        `http://127.0.0.1:${String(port)}/create`,
-        `${durationMs / 1000}`,
-      ],
+      [`${import.meta.dirname}/http/load.ts`, `http://127.0.0.1:${String(port)}${path}`, `${forMs / 1000}`],
       {},
     )
     const result = await load.line(line => 'value' in line)
     await load.stop()
     return result
   }
-  await post(task.warmUpMs)
-  const result = (await post(task.durationMs)) as unknown as Result
+  await post(warmUpMs)
+  const result = (await post(durationMs)) as unknown as Result
   return { ...result, residentMb: peakResidentMb(server.pid) }
 }

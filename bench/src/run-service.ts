@@ -10,7 +10,7 @@ import type { Kafka } from '../../packages/kafka-config/src/index.ts'
 import { loadHttp, peakResidentMb, startNode } from './run-script.ts'
 import type { Result, Task } from './task.ts'
 
-const mainFile = (service: string) => `${import.meta.dirname}/../../services/${service}/src/main.ts`
+export const mainFile = (service: string) => `${import.meta.dirname}/../../services/${service}/src/main.ts`
 
 /** What docker-compose.yml gives the services, as far as it matters for speed and memory. */
 const serviceEnv = (task: Task) => ({
@@ -30,7 +30,7 @@ export async function runHttpService(
 ): Promise<Result> {
   const server = startNode([mainFile(service)], { ...serviceEnv(task), PORT: '0', PROBE_PORT: '0', ...env })
   try {
-    return await loadHttp(server, task)
+    return await loadHttp(server, { path: '/create', ...task })
   } finally {
     await server.stop()
   }
@@ -100,14 +100,14 @@ async function startAtBeginning(kafka: Kafka, groupId: string, topic: string): P
 }
 
 /** The service's counter of records over all outcomes; 0 while its probes do not answer yet. */
-async function countRecords(probePort: number): Promise<number> {
+export async function countRecords(probePort: number): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${probePort}/metrics`).catch(() => undefined)
   if (!response) return 0
   const samples = (await response.text()).matchAll(/^kafka_records_total(?:\{[^}]*\})? (\d+)$/gm)
   return [...samples].reduce((sum, [, count]) => sum + Number(count), 0)
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

@@ -1,10 +1,12 @@
 /**
  * `make bench`: this project and its peers on one broker, in one run. Contestants of a figure take turns, so that a
  * slower minute of the machine hits all of them; each turn is a process of its own; the first round is a warm-up and
- * is not counted. Prints Markdown tables; writes results/bench.json and results/bench.svg.
+ * is not counted. Prints Markdown tables; writes results/bench.json and results/bench.svg. A contestant that fails is
+ * named and has no further turns; the others go on, and the exit code is 1.
  *
- * Options: --repetitions <n> (3), --seconds <n> (5, measured time of a producing turn). FIGURE=<id>,<id> in the
- * environment chooses figures.
+ * Options: --repetitions <n> (3), --seconds <n> (5, measured time of a turn that is not about a number of records),
+ * --scale <factor> (1, times the rows of the figures with a database). FIGURE=<id>,<id> in the environment chooses
+ * figures.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
@@ -20,10 +22,12 @@ import {
 import { startKafka } from '../../packages/local-stack/src/index.ts'
 import { createLogger } from '../../packages/service-runtime/src/index.ts'
 import { figures, type Contestant, type Figure } from './contestants.ts'
+import { startDatabases, type Databases } from './database/databases.ts'
 import { makeRecords } from './records.ts'
 import { judgeGoals, renderChart, renderTable, type Measured } from './report.ts'
-import { loadHttp, runScript, startNode } from './run-script.ts'
+import { loadHttp, runScript, startScript } from './run-script.ts'
 import { runConsumingService, runHttpService } from './run-service.ts'
+import type { PrepareFigure, Turn } from './database/figure.ts'
 import type { Result, Task } from './task.ts'
 
 const CONSUMED_RECORDS = 1_000_000
@@ -31,8 +35,10 @@ const { values: options } = parseArgs({
   options: {
     repetitions: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '5' },
+    scale: { type: 'string', default: '1' },
   },
 })
+const repetitions = Number(options.repetitions)
 const wanted: string[] = process.env['FIGURE']?.split(',') ?? figures.map(figure => figure.id)
 const unknown = wanted.filter(id => !figures.some(figure => figure.id === id))
 if (unknown.length > 0) {
@@ -47,15 +53,20 @@ const kafka = createKafka(
   { KAFKA_BROKERS: stack.brokers, KAFKA_CLUSTER_NAME: 'bench', KAFKA_TLS: false },
   logger,
 )
+let databases: Databases | undefined
+/** What has worked in this run: the broker, the database and the worker of Kafka Connect serve all figures. */
+const warm = new Set<string>()
 const measured: Measured[] = []
 try {
   await createTopics(kafka)
   for (const figure of figures) if (wanted.includes(figure.id)) measured.push(await measure(figure))
 } finally {
+  await databases?.stop()
   await stack.stop()
   rmSync(dataDir, { recursive: true, force: true })
 }
 report(measured)
+if (measured.some(({ failures }) => failures.size > 0)) process.exitCode = 1
 
 async function createTopics(on: Kafka): Promise<void> {
   const sixPartitions = { partitions: 6, replicationFactor: 1 }
@@ -79,19 +90,71 @@ async function createTopics(on: Kafka): Promise<void> {
 }
 
 async function measure(figure: Figure): Promise<Measured> {
-  const runs = new Map<Contestant, Result[]>(figure.contestants.map(contestant => [contestant, []]))
-  const repetitions = Number(options.repetitions)
-  for (let round = 0; round <= repetitions; round++) {
+  const { load } = figure
+  if (typeof load === 'function') return measureWithDatabase(figure, load)
+  const rounds = Array.from({ length: repetitions + 1 }, (_, round) => round)
+  const turns = rounds.flatMap(round => figure.contestants.map(contestant => ({ round, contestant })))
+  return takeTurns(figure, turns, ({ contestant }) => runOnce(figure, contestant))
+}
+
+async function measureWithDatabase(figure: Figure, prepare: PrepareFigure): Promise<Measured> {
+  const turns: Turn[] = []
+  // From the end: of Debezium it is the tuned one that warms up the worker.
+  for (const contestant of figure.contestants.toReversed()) {
+    const { run } = contestant
+    if (run.kind === 'script') continue
+    const what = run.kind === 'debezium' ? run.connector : run.service
+    if (warm.has(what)) continue
+    warm.add(what)
+    turns.push({ round: 0, contestant })
+  }
+  for (let round = 1; round <= repetitions; round++) {
+    for (const contestant of figure.contestants) turns.push({ round, contestant })
+  }
+  const nothing: Measured = { figure, runs: new Map(), failures: new Map() }
+  try {
+    databases ??= await startDatabases({ brokers: stack.brokers, kafka, dataDir, logger })
+    const durationMs = Number(options.seconds) * 1000
+    const prepared = await prepare({ databases, turns, scale: Number(options.scale), durationMs })
+    const result = await takeTurns(figure, turns, prepared.run)
+    await prepared.close()
+    return result
+  } catch (error) {
+    console.error(`${figure.id} could not be measured:`, error)
     for (const contestant of figure.contestants) {
-      const result = await runOnce(figure, contestant)
-      const counted = round > 0
-      if (counted) runs.get(contestant)!.push(result)
-      console.error(
-        `${figure.id} ${counted ? `${round}/${repetitions}` : 'warm-up'} ${contestant.name}: ${Math.round(result.value * 100) / 100} ${figure.unit}`,
-      )
+      nothing.runs.set(contestant, [])
+      nothing.failures.set(contestant, reasonOf(error))
+    }
+    return nothing
+  }
+}
+
+/** Who fails once has no further turns. */
+async function takeTurns(
+  figure: Figure,
+  turns: readonly Turn[],
+  run: (turn: Turn) => Promise<Result>,
+): Promise<Measured> {
+  const runs = new Map<Contestant, Result[]>(figure.contestants.map(contestant => [contestant, []]))
+  const failures = new Map<Contestant, string>()
+  for (const turn of turns) {
+    const { contestant, round } = turn
+    if (failures.has(contestant)) continue
+    const what = `${figure.id} ${round > 0 ? `${round}/${repetitions}` : 'warm-up'} ${contestant.name}`
+    try {
+      const result = await run(turn)
+      if (round > 0) runs.get(contestant)!.push(result)
+      console.error(`${what}: ${Math.round(result.value * 100) / 100} ${figure.unit}`)
+    } catch (error) {
+      failures.set(contestant, reasonOf(error))
+      console.error(`${what} failed:`, error)
     }
   }
-  return { figure, runs }
+  return { figure, runs, failures }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 async function runOnce(figure: Figure, { run }: Contestant): Promise<Result> {
@@ -102,10 +165,11 @@ async function runOnce(figure: Figure, { run }: Contestant): Promise<Result> {
     warmUpMs: 2000,
     records: CONSUMED_RECORDS,
   }
+  if (run.kind === 'debezium') throw new TypeError('Debezium has no part in the figures without a database')
   if (run.kind === 'script' && figure.load === 'http') {
-    const server = startNode([`${import.meta.dirname}/${run.file}`], { BENCH_TASK: JSON.stringify(task) })
+    const server = startScript(run.file, task)
     try {
-      return await loadHttp(server, task)
+      return await loadHttp(server, { path: '/create', ...task })
     } finally {
       await server.stop()
     }
@@ -116,7 +180,8 @@ async function runOnce(figure: Figure, { run }: Contestant): Promise<Result> {
 }
 
 function report(results: Measured[]): void {
-  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, Kafka 4.3.1 on the same machine`
+  const software = `Node ${process.version}, Kafka 4.3.1${databases ? ', MariaDB 11.4.5' : ''}`
+  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${software} on the same machine`
   console.log(`${machine}\n`)
   for (const result of results) console.log(renderTable(result))
 
@@ -130,6 +195,7 @@ function report(results: Measured[]): void {
       title: result.figure.title,
       unit: result.figure.unit,
       runs: Object.fromEntries([...result.runs].map(([{ name }, runs]) => [name, runs])),
+      failures: Object.fromEntries([...result.failures].map(([{ name }, reason]) => [name, reason])),
       goals: judgeGoals(result),
     })),
   }

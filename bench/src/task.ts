@@ -8,7 +8,7 @@ export interface Task {
   /** Measured time of a producing load, after the warm-up. */
   durationMs: number
   warmUpMs: number
-  /** How many records the topic holds for a consuming load. */
+  /** How many records the topic holds for a consuming load, or are to be written. */
   records: number
 }
 
@@ -18,6 +18,8 @@ export interface Result {
   /** Latency of one operation as its caller sees it, where the load has one. */
   p50Ms?: number
   p99Ms?: number
+  /** Rows that writers wrote per second beside the contestant, where the load has writers. */
+  writtenPerSecond?: number
   /** Largest resident memory of the contestant. */
   residentMb: number
 }

@@ -1,0 +1,39 @@
+/** From the answer to a COMMIT until a read_committed consumer has the event, at 1,000 commits a second of one event each. */
+import { outboxTopic } from '../../../packages/events/src/index.ts'
+import { startPublisher, type FigureOptions, type PreparedFigure } from '../database/figure.ts'
+import { recreateTopic } from '../database/topics.ts'
+import { untilFollowing } from '../outbox-live/outbox-live.ts'
+import { startScript } from '../run-script.ts'
+import type { Result } from '../task.ts'
+
+const topic = outboxTopic('user')
+
+export function prepareCommitLatency({ databases, durationMs }: FigureOptions): Promise<PreparedFigure> {
+  return Promise.resolve({
+    async run({ contestant, round }) {
+      const database = await databases.createDatabase()
+      await recreateTopic(databases, topic)
+      const publisher = await startPublisher(databases, database, contestant, topic)
+      try {
+        await untilFollowing(databases, database, publisher)
+        const load = startScript(
+          'commit-latency/load.ts',
+          {
+            brokers: databases.brokers,
+            topic,
+            warmUpMs: 2_000,
+            durationMs: round === 0 ? 1_000 : durationMs,
+          },
+          database.env('root'),
+        )
+        const measured = (await load.line(line => 'value' in line)) as unknown as Result
+        await load.stop()
+        return { ...measured, residentMb: publisher.residentMb() }
+      } finally {
+        await publisher.stop()
+        await database.drop()
+      }
+    },
+    close: () => Promise.resolve(),
+  })
+}

@@ -1,0 +1,121 @@
+/** A figure of the database patterns: what is prepared once for all its turns, and a turn. */
+import { peakResidentMb, startNode, type Child } from '../run-script.ts'
+import { mainFile } from '../run-service.ts'
+import { startSource, type Connector } from './debezium.ts'
+import { untilWritten } from './topics.ts'
+import type { Contestant } from '../contestants.ts'
+import type { Result } from '../task.ts'
+import type { BenchDatabase, Databases } from './databases.ts'
+
+export interface Turn {
+  readonly contestant: Contestant
+  /** 0 is a warm-up: shorter, and not counted. */
+  readonly round: number
+}
+
+export interface PreparedFigure {
+  run(turn: Turn): Promise<Result>
+  close(): Promise<void>
+}
+
+export interface FigureOptions {
+  readonly databases: Databases
+  readonly turns: readonly Turn[]
+  /** Multiplies the number of rows. */
+  readonly scale: number
+  /** Measured time of a figure that is not about a number of rows. */
+  readonly durationMs: number
+}
+
+export type PrepareFigure = (options: FigureOptions) => Promise<PreparedFigure>
+
+/** A contestant at work, whatever it is. */
+export interface Running {
+  /** Rejects, or throws when asked, once it has failed. */
+  requireAlive(): Promise<void>
+  residentMb(): number
+  stop(): Promise<void>
+}
+
+let names = 0
+
+/** A name that nothing in this run has had: of a connector, a group, a topic. */
+export function freshName(kind: string): string {
+  return `bench-${kind}-${++names}`
+}
+
+/** A service as docker-compose.yml runs it, as far as it matters for speed and memory. */
+export function startService(
+  databases: Databases,
+  database: BenchDatabase,
+  service: string,
+  env: Record<string, string>,
+): Child {
+  return startNode([mainFile(service)], {
+    NODE_ENV: 'production',
+    NODE_OPTIONS: '--max-semi-space-size=8',
+    KAFKA_BROKERS: databases.brokers.join(','),
+    PORT: '0',
+    PROBE_PORT: '0',
+    ...database.env(service),
+    ...env,
+  })
+}
+
+/** A process of the benchmark or a service. */
+export function runningProcess(child: Child): Running {
+  return {
+    requireAlive: () => Promise.resolve(child.requireAlive()),
+    residentMb: () => peakResidentMb(child.pid),
+    stop: () => child.stop(),
+  }
+}
+
+/** A connector; its memory is that of the worker since now. */
+export function runningConnector(connector: Connector): Running {
+  connector.forgetPeak()
+  return {
+    requireAlive: () => connector.requireAlive(),
+    residentMb: () => peakResidentMb(connector.pid),
+    stop: () => connector.remove(),
+  }
+}
+
+/** What publishes an outbox to `topic`, from the first row that is committed after it has started. */
+export async function startPublisher(
+  databases: Databases,
+  database: BenchDatabase,
+  { run }: Contestant,
+  topic: string,
+): Promise<Running> {
+  if (run.kind === 'service') {
+    const fresh = { RELAY_NAME: freshName('relay'), KAFKA_CURSOR_TOPIC: freshName('cursor') }
+    return runningProcess(startService(databases, database, run.service, { ...fresh, ...run.env }))
+  }
+  if (run.kind !== 'debezium') throw new TypeError(`nobody knows how to start a ${run.kind}`)
+  const connector = await startSource(databases, database, {
+    file: run.connector,
+    name: freshName('outbox'),
+    overrides: { ...quickHeartbeat, ...run.config },
+    topic,
+  })
+  return runningConnector(connector)
+}
+
+/** The first heartbeat says that a connector follows the binary log; the registration waits for it. */
+export const quickHeartbeat = { 'heartbeat.interval.ms': '250' }
+
+/** Waits for the records of a topic while the contestant works, then ends it. */
+export async function watchTurn(
+  databases: Databases,
+  running: Running,
+  wait: { topic: string; records: number; orSoon?: boolean },
+): Promise<{ residentMb: number }> {
+  try {
+    const { topic, records, orSoon = false } = wait
+    await untilWritten(databases, topic, records, { orSoon, requireAlive: () => running.requireAlive() })
+    return { residentMb: running.residentMb() }
+  } finally {
+    await running.stop()
+  }
+}
