@@ -3,22 +3,13 @@
  * Each goes on from its own position, so what the other one had published meanwhile comes again, and the sinks refuse it by version.
  */
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { z } from 'zod'
 import { connectorClasses, registerConnector } from './connect/register-connector.ts'
+import { removeConnector } from './connect/remove-connector.ts'
 import { isConnect } from './local-runtime/connect-server.ts'
 import { quietMysql } from './mysql-client.ts'
 import { repositoryDir } from './repository.ts'
 import type { Runtime, Stack } from './runtime/runtime.ts'
 import { nameWidth, padVisible, print, step } from './terminal.ts'
-import { UserError } from './user-error.ts'
-
-const stopTimeoutMs = 30_000
-
-const statusSchema = z.object({
-  connector: z.object({ state: z.string() }),
-  tasks: z.array(z.unknown()),
-})
 
 /** The service, and the connector of infra/connect that can stand in its place. */
 const alternatives = [
@@ -30,7 +21,7 @@ const alternatives = [
 export async function stopReplaced(runtime: Runtime, stack: Stack, profile: string): Promise<void> {
   const connectUrl = await findConnect(runtime, stack)
   for (const { service, connector } of alternatives) {
-    if (profile === connector && connectUrl !== null) await removeConnector(connectUrl, connector, service)
+    if (profile === connector && connectUrl !== null) await takePlaceOf(connector, connectUrl, service)
     if (profile !== `${connector}-debezium`) continue
     if ((await runtime.stop([service])).length > 0) {
       print(`  ${step} ${padVisible(service, nameWidth)} stopped: Debezium takes its place`)
@@ -46,7 +37,7 @@ export async function startConnector(runtime: Runtime, stack: Stack, profile: st
   for (const { service, connector } of alternatives) {
     if (profile === `${connector}-debezium`) await register(runtime, stack, connectUrl, connector)
     // Connect remembers connectors: what ran before its last stop runs again.
-    else if (running.includes(service)) await removeConnector(connectUrl, connector, service)
+    else if (running.includes(service)) await takePlaceOf(connector, connectUrl, service)
   }
 }
 
@@ -86,26 +77,9 @@ async function register(
 }
 
 /** Resolves when the connector has written its last record. */
-async function removeConnector(connectUrl: string, connector: string, service: string): Promise<void> {
-  const url = `${connectUrl}/connectors/${connector}`
-  const stop = await fetch(`${url}/stop`, { method: 'PUT' })
-  if (stop.status === 404) return
-  await expectOk(stop, connector)
-  // Answered at once, while its task still writes what it has read; a connector that has stopped has no tasks.
-  const deadline = performance.now() + stopTimeoutMs
-  for (;;) {
-    const status = statusSchema.parse(await (await fetch(`${url}/status`)).json())
-    if (status.connector.state === 'STOPPED' && status.tasks.length === 0) break
-    if (performance.now() > deadline) throw new UserError(`Connector ${connector} does not stop.`)
-    await delay(100)
-  }
-  await expectOk(await fetch(url, { method: 'DELETE' }), connector)
+async function takePlaceOf(connector: string, connectUrl: string, service: string): Promise<void> {
+  if (!(await removeConnector(connectUrl, connector))) return
   print(
     `  ${step} ${padVisible('connect', nameWidth)} connector ${connector} removed: ${service} takes its place`,
   )
-}
-
-async function expectOk(response: Response, connector: string): Promise<void> {
-  if (response.ok) return
-  throw new UserError(`Kafka Connect does not remove connector ${connector}: ${await response.text()}`)
 }

@@ -22,6 +22,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { repositoryDir } from '../repository.ts'
 import { UserError } from '../user-error.ts'
 import { connectorClasses, registerConnector, type RegisterOptions } from './register-connector.ts'
+import { removeConnector } from './remove-connector.ts'
 
 let connect: OwnConnect
 
@@ -76,7 +77,8 @@ describe('in the place of outbox-relay', () => {
       }
       // What was there before is in the snapshot, the rest comes from the binary log.
       for (const id of ids) await insert(id, JSON.stringify({ id, name: 'before' }), randomUUID())
-      const connector = await registerConnector(await optionsFor(database, { pattern: 'outbox' }))
+      const options = await optionsFor(database, { pattern: 'outbox' })
+      await registerConnector(options)
       for (const id of ids) await insert(id, JSON.stringify({ id, name: 'after' }), randomUUID())
       await database.root
         .inTransaction(async transaction => {
@@ -105,7 +107,7 @@ describe('in the place of outbox-relay', () => {
       for (const id of ids) await insert(id, JSON.stringify({ id, name: 'at last' }))
 
       const byDebezium = await readTopic(topic, { count: written })
-      await connector.remove()
+      await removeConnector(connect.url, options.variables.CONNECTOR_NAME)
 
       // To the same topic, so that not even its name can differ: everything comes a second time.
       await startService('outbox-relay', database.env('outbox-relay'))
@@ -138,9 +140,11 @@ describe('in the place of cdc-poller', () => {
           [deleted, 'Bob', 100, 1],
         ],
       ])
-      const connector = await registerConnector(
-        await optionsFor(database, { pattern: 'cdc', variables: { KAFKA_TOPIC: topics.debezium } }),
-      )
+      const options = await optionsFor(database, {
+        pattern: 'cdc',
+        variables: { KAFKA_TOPIC: topics.debezium },
+      })
+      await registerConnector(options)
       for (let level = 1; level <= 5; level++) await change(kept, `level = ${level}`)
       await change(deleted, 'deleted_at = CURRENT_TIMESTAMP(6)')
       // Half a second to the digit: a text of another length.
@@ -152,9 +156,11 @@ describe('in the place of cdc-poller', () => {
 
       const byDebezium = await readTopic(topics.debezium, { count: 9 })
       const byPoller = await readTopic(topics.poller, {
-        until: records => new Set(records.map(({ key }) => String(key))).size === 3,
+        until: records =>
+          new Set(records.map(({ key }) => String(key))).size === 3 &&
+          records.some(({ value }) => value === null),
       })
-      await connector.remove()
+      await removeConnector(connect.url, options.variables.CONNECTOR_NAME)
 
       const debeziumStates = byDebezium.map(stateOf)
       const ofKey = (id: string) => debeziumStates.filter(state => state.id === id)
@@ -210,17 +216,19 @@ describe('registering', { timeout: 120_000 }, () => {
     )
     await registerConnector(options)
     await registerConnector(options)
+    const name = options.variables.CONNECTOR_NAME
     const tuned = { ...options, overrides: { 'poll.interval.ms': '10' } }
-    const connector = await registerConnector(tuned)
+    await registerConnector(tuned)
     expect(lines.filter(line => line !== 'running' && line !== 'takes its snapshot')).toEqual([
       'registered',
       'started anew',
       'is as registered before',
       'changed',
     ])
-    const config = await fetch(`${connect.url}/connectors/${connector.name}/config`)
+    const config = await fetch(`${connect.url}/connectors/${name}/config`)
     expect(await config.json()).toMatchObject({ 'poll.interval.ms': '10' })
-    await connector.remove()
+    expect(await removeConnector(connect.url, name)).toBe(true)
+    expect(await removeConnector(connect.url, name)).toBe(false)
   })
 
   test.each<{ what: string; grants: string; variables?: Record<string, string>; sentence: RegExp }>([
