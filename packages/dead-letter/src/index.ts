@@ -9,6 +9,8 @@ export {
   toDeadLetter,
 } from './dead-letter.ts'
 export type { ConsumedRecord, Failure, HeaderValue, Headers, ReadDeadLetter } from './dead-letter.ts'
+export { createDeadLetters, notRetryable } from './dead-letters.ts'
+export type { DeadLetterReport, DeadLetters, RecordFailure } from './dead-letters.ts'
 export { listDeadLetters } from './list-dead-letters.ts'
 export type { DeadLetterSummary } from './list-dead-letters.ts'
 export { RangeNotReadError, readRange } from './read-range.ts'

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { createBatchConsumer } from './batch-consumer.ts'
 import type { BatchReport } from './batch-report.ts'
 import type { BatchHandler } from './handler.ts'
@@ -97,10 +97,7 @@ describe('what is committed', () => {
       return 'committed'
     }
     await consumer.handlers.onRecords(fetched(1, [0, 1, 2, 3]))
-    await turn()
-    await turn()
-    await turn()
-    expect(steps).toEqual(['handle 0', 'committed 2', 'handle 2', 'committed 4'])
+    await vi.waitFor(() => expect(steps).toEqual(['handle 0', 'committed 2', 'handle 2', 'committed 4']))
   })
 
   test('nothing of a batch that ends after it was abandoned', async () => {

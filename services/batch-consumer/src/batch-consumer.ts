@@ -6,10 +6,9 @@
  * Does not: handle a record exactly once (the handler must be idempotent), nor hold a key back behind its dead letter.
  */
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
-import { AbortError, retry } from '@kafka-pattern/retry'
+import { AbortError, retry, untilItWorks } from '@kafka-pattern/retry'
 import { PartitionBuffer } from './partition-buffer.ts'
 import { processBatch } from './process-batch.ts'
-import { untilItWorks } from './until-it-works.ts'
 import type { Batch, BatchLimits } from './batch-collector.ts'
 import type { BatchPlace, BatchTools, Stop } from './process-batch.ts'
 import type { FetchedRecords, GroupConsumer, TopicPartition } from '@kafka-pattern/kafka-config'

@@ -1,4 +1,4 @@
-import { createDeadLetterPublisher, deadLetterMaxBytes } from '@kafka-pattern/dead-letter'
+import { createDeadLetterPublisher, createDeadLetters, deadLetterMaxBytes } from '@kafka-pattern/dead-letter'
 import {
   createGatheringProducer,
   createGroupConsumer,
@@ -10,7 +10,6 @@ import { createLogger, createService, loadSettings } from '@kafka-pattern/servic
 import { createBatchConsumer } from './batch-consumer.ts'
 import { createBatchReport } from './batch-report.ts'
 import { Settings, consumerOptionsOf, limitsOf, retryPolicyOf, topicSpecs } from './config.ts'
-import { createDeadLetters } from './dead-letters.ts'
 import { withDemoFaults } from './demo-faults.ts'
 import { printRecords } from './handler.ts'
 

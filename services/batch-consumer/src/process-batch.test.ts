@@ -3,7 +3,8 @@ import { NotRetryableError, RecordFailed } from './handler.ts'
 import { openAfter, processBatch } from './process-batch.ts'
 import type { Batch } from './batch-collector.ts'
 import type { BatchReport } from './batch-report.ts'
-import type { DeadLetters } from './dead-letters.ts'
+import type { BatchPlace } from './process-batch.ts'
+import type { DeadLetters } from '@kafka-pattern/dead-letter'
 import type { BatchHandler } from './handler.ts'
 
 const unobserved: BatchReport = {
@@ -57,7 +58,7 @@ class Downstream {
     handle: BatchHandler,
     policy = retryPolicy as typeof retryPolicy | typeof longWaits,
   ) {
-    const deadLetters: DeadLetters = {
+    const deadLetters: DeadLetters<BatchPlace> = {
       refused: false,
       publish: async (_place, record, failure) => {
         await Promise.resolve()

@@ -1,10 +1,11 @@
+import { notRetryable } from '@kafka-pattern/dead-letter'
 import { EntityCreated, parseRecordValue } from '@kafka-pattern/events'
 import { AbortError, RetriesExhaustedError, retry } from '@kafka-pattern/retry'
 import { NotRetryableError, RecordFailed, UnreadableValueError } from './handler.ts'
 import type { Batch } from './batch-collector.ts'
 import type { BatchReport } from './batch-report.ts'
-import type { DeadLetters, RecordFailure } from './dead-letters.ts'
 import type { BatchHandler, ReadableRecord } from './handler.ts'
+import type { DeadLetters, RecordFailure } from '@kafka-pattern/dead-letter'
 import type { KafkaRecord } from '@kafka-pattern/kafka-config'
 import type { RetryPolicy } from '@kafka-pattern/retry'
 
@@ -33,7 +34,7 @@ export interface BatchPlace {
 
 export interface BatchTools {
   readonly handle: BatchHandler
-  readonly deadLetters: DeadLetters
+  readonly deadLetters: DeadLetters<BatchPlace>
   readonly retryPolicy: RetryPolicy
   readonly report: BatchReport
 }
@@ -87,15 +88,7 @@ function readValues(batch: Batch): {
     if (parsed.ok) {
       readable.push({ record, value: parsed.value })
     } else {
-      const now = new Date()
-      const error = new UnreadableValueError(parsed.reason)
-      const failure = {
-        category: 'not retryable',
-        error,
-        attempts: 1,
-        firstFailureAt: now,
-        lastFailureAt: now,
-      } as const
+      const failure = notRetryable(new UnreadableValueError(parsed.reason))
       unreadable.push({ record, failure })
     }
   }

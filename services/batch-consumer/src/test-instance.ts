@@ -1,13 +1,13 @@
 /** A batch consumer in the test's own process, so that the test decides when its handler returns. */
-import { createDeadLetterPublisher } from '@kafka-pattern/dead-letter'
+import { createDeadLetterPublisher, createDeadLetters } from '@kafka-pattern/dead-letter'
 import { createGatheringProducer, createGroupConsumer } from '@kafka-pattern/kafka-config'
 import { testKafka, withAdmin } from '@kafka-pattern/test-kit'
 import { onTestFinished } from 'vitest'
 import { createBatchConsumer } from './batch-consumer.ts'
-import { createDeadLetters } from './dead-letters.ts'
 import type { BatchReport } from './batch-report.ts'
-import type { DeadLetters } from './dead-letters.ts'
 import type { BatchHandler } from './handler.ts'
+import type { BatchPlace } from './process-batch.ts'
+import type { DeadLetters } from '@kafka-pattern/dead-letter'
 import type { GroupConsumer } from '@kafka-pattern/kafka-config'
 import type { RetryPolicy } from '@kafka-pattern/retry'
 
@@ -35,7 +35,7 @@ export interface TestInstance {
   readonly counted: { fetched: number; begun: number }
   /** `topic/partition` of each assignment, in the order of the joins. */
   readonly assignments: string[][]
-  readonly deadLetters: DeadLetters
+  readonly deadLetters: DeadLetters<BatchPlace>
   /** Whether a revocation has begun. */
   readonly revoked: () => boolean
   stop(): Promise<void>

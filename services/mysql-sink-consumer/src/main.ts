@@ -1,4 +1,4 @@
-import { createDeadLetterPublisher, deadLetterMaxBytes } from '@kafka-pattern/dead-letter'
+import { createDeadLetterPublisher, createDeadLetters, deadLetterMaxBytes } from '@kafka-pattern/dead-letter'
 import {
   createGatheringProducer,
   createGroupConsumer,
@@ -15,7 +15,6 @@ import {
 } from '@kafka-pattern/mysql-config'
 import { createLogger, createService, loadSettings } from '@kafka-pattern/service-runtime'
 import { Settings, consumerOptionsOf, mysqlOptionsOf, neededStatements, topicSpecs } from './config.ts'
-import { createDeadLetters } from './dead-letters.ts'
 import { deliveryModes } from './delivery.ts'
 import { createSinkReport } from './sink-report.ts'
 import { createSink } from './sink.ts'

@@ -2,7 +2,8 @@ import { recordFields } from '@kafka-pattern/service-runtime'
 import type { Batch } from './partition-buffer.ts'
 import type { Changes, ReadRecords } from './read-changes.ts'
 import type { Written } from './users-replica.ts'
-import type { KafkaRecord, RecordMetadata, TopicPartition } from '@kafka-pattern/kafka-config'
+import type { DeadLetterReport } from '@kafka-pattern/dead-letter'
+import type { KafkaRecord, TopicPartition } from '@kafka-pattern/kafka-config'
 import type { RetryInfo } from '@kafka-pattern/retry'
 import type { Logger, ServiceMetrics } from '@kafka-pattern/service-runtime'
 
@@ -17,11 +18,9 @@ export interface AppliedBatch {
 }
 
 /** What becomes of batches and records, told as it happens. It watches only: nothing here decides anything. */
-export interface SinkReport {
+export interface SinkReport extends DeadLetterReport<TopicPartition> {
   /** Returns what to call when the batch is applied. */
   began(partition: TopicPartition, batch: Batch): (applied: AppliedBatch) => void
-  deadLettered(partition: TopicPartition, record: KafkaRecord, error: unknown, stored: RecordMetadata): void
-  deadLetterRefused(partition: TopicPartition, record: KafkaRecord, info: RetryInfo): void
   /** The database or the broker does not do what was asked, and is asked again. */
   waiting(partition: TopicPartition, info: RetryInfo): void
   /** Somebody else has moved the position: it is read again. */
@@ -55,15 +54,15 @@ export function createSinkReport(logger: Logger, metrics: ServiceMetrics): SinkR
         logger.info({ ...place, ...written, superseded, tombstones, lag, ...times }, 'batch applied')
       }
     },
-    deadLettered(partition, record, error, stored) {
+    deadLettered(partition, record, { category, error }, stored) {
       metrics.recordsTotal.inc({ topic: partition.topic, outcome: 'dead-lettered' })
-      metrics.deadLettersTotal.inc({ topic: partition.topic, category: 'not retryable' })
+      metrics.deadLettersTotal.inc({ topic: partition.topic, category })
       const at = {
         deadLetterTopic: stored.topic,
         deadLetterPartition: stored.partition,
         deadLetterOffset: stored.offset,
       }
-      const fields = { ...idsOf(partition, record), reason: reasonOf(error), ...at, err: error }
+      const fields = { ...idsOf(partition, record), category, reason: reasonOf(error), ...at, err: error }
       logger.warn(fields, 'record dead-lettered')
     },
     deadLetterRefused(partition, record, { attempt, delayMs, error }) {

@@ -6,24 +6,23 @@
  * Which promise a crash leaves standing is the mode's: at-most-once.ts, at-least-once.ts, effectively-once.ts.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { notRetryable } from '@kafka-pattern/dead-letter'
 import { classifyKafkaError } from '@kafka-pattern/kafka-config'
 import { classifyMysqlError } from '@kafka-pattern/mysql-config'
-import { AbortError, retry } from '@kafka-pattern/retry'
+import { AbortError, retry, untilItWorks } from '@kafka-pattern/retry'
 import { PartitionBuffer, bufferLimits } from './partition-buffer.ts'
 import { newestChanges, readRecords } from './read-changes.ts'
-import { untilItWorks } from './until-it-works.ts'
 import { StatesRefusedError } from './users-replica.ts'
-import type { DeadLetters } from './dead-letters.ts'
 import type { DeliveryMode, Outcome, OwnedPartition } from './delivery.ts'
 import type { Batch } from './partition-buffer.ts'
-import type { ReadRecords } from './read-changes.ts'
 import type { SinkReport } from './sink-report.ts'
-import type { FetchedRecords, GroupConsumer, TopicPartition } from '@kafka-pattern/kafka-config'
+import type { DeadLetters } from '@kafka-pattern/dead-letter'
+import type { FetchedRecords, GroupConsumer, KafkaRecord, TopicPartition } from '@kafka-pattern/kafka-config'
 
 export interface SinkOptions {
   readonly consumer: GroupConsumer
   readonly mode: DeliveryMode
-  readonly deadLetters: DeadLetters
+  readonly deadLetters: DeadLetters<TopicPartition>
   readonly report: SinkReport
   /** Records of a batch, at most. */
   readonly batchSize: number
@@ -87,9 +86,7 @@ export function createSink(options: SinkOptions): Sink {
   async function apply(partition: Owned, batch: Batch, from: string, signal: AbortSignal): Promise<Outcome> {
     const ended = report.began(partition, batch)
     const read = readRecords(batch.records)
-    await Promise.all(
-      read.unreadable.map(({ record, error }) => deadLetters.publish(partition, record, error, signal)),
-    )
+    await giveUpRecords(partition, read.unreadable, signal)
     let { states } = read
     for (;;) {
       const changes = newestChanges(states, read.tombstones)
@@ -102,23 +99,27 @@ export function createSink(options: SinkOptions): Sink {
         return outcome
       } catch (error) {
         if (!(error instanceof StatesRefusedError)) throw error
+        await giveUpRecords(partition, error.refused, signal)
         // Older states of the same users count again: a record is applied or dead-lettered for itself.
-        states = await withoutRefused(partition, states, error, signal)
+        const refused = new Set(error.refused.map(({ record }) => record))
+        states = states.filter(({ record }) => !refused.has(record))
       }
     }
   }
 
-  async function withoutRefused(
+  /**
+   * Dead-letters records that nobody can apply. The partition waits for it: the position may not pass them before.
+   * @throws AbortError when the partition is given up before the broker has them all
+   */
+  async function giveUpRecords(
     partition: Owned,
-    states: ReadRecords['states'],
-    { refused }: StatesRefusedError,
+    failed: readonly { record: KafkaRecord; error: unknown }[],
     signal: AbortSignal,
-  ): Promise<ReadRecords['states']> {
-    await Promise.all(
-      refused.map(({ record, cause }) => deadLetters.publish(partition, record, cause, signal)),
+  ): Promise<void> {
+    const outcomes = await Promise.all(
+      failed.map(({ record, error }) => deadLetters.publish(partition, record, notRetryable(error), signal)),
     )
-    const gone = new Set(refused.map(({ record }) => record))
-    return states.filter(({ record }) => !gone.has(record))
+    if (outcomes.includes('interrupted')) throw new AbortError(signal.reason)
   }
 
   /** Waits for whatever comes back by itself; an outage is never counted against a record. */

@@ -18,7 +18,7 @@ export interface Written {
 
 export interface RefusedState extends StateRecord {
   /** What the database says of it. */
-  readonly cause: unknown
+  readonly error: unknown
 }
 
 /** The table refuses some of the states, each for reasons of its own. The transaction must be rolled back. */
@@ -68,10 +68,10 @@ async function upsert(
   try {
     const { affectedRows, info } = await transaction.write(upsertStatement(table, states))
     return changedRows(affectedRows, info)
-  } catch (cause) {
-    if (classifyMysqlError(cause) !== 'data') throw cause
+  } catch (error) {
+    if (classifyMysqlError(error) !== 'data') throw error
     if (states.length === 1) {
-      refused.push({ ...first, cause })
+      refused.push({ ...first, error })
       return 0
     }
     const middle = states.length >>> 1

@@ -1,10 +1,13 @@
+/**
+ * Sees dead letters through: a record that was given up is published until a broker has it, because what is neither done nor
+ * dead-lettered would be lost by the next commit.
+ */
 import { hostname } from 'node:os'
-import { AbortError, retry } from '@kafka-pattern/retry'
-import { untilItWorks } from './until-it-works.ts'
-import type { BatchReport } from './batch-report.ts'
-import type { BatchPlace } from './process-batch.ts'
-import type { DeadLetterPublisher, Failure } from '@kafka-pattern/dead-letter'
-import type { KafkaRecord } from '@kafka-pattern/kafka-config'
+import { AbortError, retry, untilItWorks } from '@kafka-pattern/retry'
+import type { KafkaRecord, RecordMetadata, TopicPartition } from '@kafka-pattern/kafka-config'
+import type { RetryInfo } from '@kafka-pattern/retry'
+import type { DeadLetterPublisher } from './dead-letter-publisher.ts'
+import type { Failure } from './dead-letter.ts'
 
 /** Why a record is given up. */
 export interface RecordFailure {
@@ -16,26 +19,29 @@ export interface RecordFailure {
   readonly lastFailureAt: Date
 }
 
-export interface DeadLetters {
+/** Told what becomes of dead letters; it decides nothing. `Place` is where the record was consumed, and whatever the service adds to that. */
+export interface DeadLetterReport<Place extends TopicPartition> {
+  deadLettered(place: Place, record: KafkaRecord, failure: RecordFailure, stored: RecordMetadata): void
+  deadLetterRefused(place: Place, record: KafkaRecord, info: RetryInfo): void
+}
+
+export interface DeadLetters<Place extends TopicPartition> {
   /** Whether some partition waits because its dead letter is not accepted. */
   readonly refused: boolean
-  /**
-   * Resolves when the broker has acknowledged the dead letter. Until then it is published again and again: a record neither
-   * handled nor dead-lettered would be lost by the next commit. `interrupted`: `signal` was aborted first.
-   */
+  /** Resolves when the broker has acknowledged the dead letter; `interrupted`: `signal` was aborted first. */
   publish(
-    place: BatchPlace,
+    place: Place,
     record: KafkaRecord,
     failure: RecordFailure,
     signal: AbortSignal,
   ): Promise<'done' | 'interrupted'>
 }
 
-export function createDeadLetters(
+export function createDeadLetters<Place extends TopicPartition>(
   publisher: DeadLetterPublisher,
   group: string,
-  report: BatchReport,
-): DeadLetters {
+  report: DeadLetterReport<Place>,
+): DeadLetters<Place> {
   const waiting = new Set<KafkaRecord>()
   const host = hostname()
   return {
@@ -71,4 +77,10 @@ export function createDeadLetters(
       }
     },
   }
+}
+
+/** The failure of a record that no retry can cure. */
+export function notRetryable(error: unknown): RecordFailure {
+  const now = new Date()
+  return { category: 'not retryable', error, attempts: 1, firstFailureAt: now, lastFailureAt: now }
 }
