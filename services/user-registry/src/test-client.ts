@@ -1,5 +1,7 @@
 /** A caller of user-registry, for the tests. */
 import { UserState } from '@kafka-pattern/events'
+import { eventually } from '@kafka-pattern/test-kit'
+import { expect } from 'vitest'
 import { z } from 'zod'
 import type { Row } from '@kafka-pattern/mysql-config'
 import type { RunningService, TestDatabase } from '@kafka-pattern/test-kit'
@@ -64,4 +66,36 @@ export async function readOutbox({ root }: TestDatabase): Promise<StoredEvent[]>
     correlationId: correlation_id,
     state: UserState.strict().parse(JSON.parse(payload)),
   }))
+}
+
+/** Locks the user until `release`, which resolves when that is done. */
+export async function holdUser(
+  { root, name }: TestDatabase,
+  id: string,
+): Promise<{ waitForWaiting(count: number): Promise<void>; release(): Promise<void> }> {
+  const held = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  const holding = root.inTransaction(async transaction => {
+    await transaction.rows('SELECT id FROM users WHERE id = ? FOR UPDATE', [id])
+    held.resolve()
+    await released.promise
+  })
+  await held.promise
+  return {
+    async waitForWaiting(count) {
+      const running = `SELECT COUNT(*) AS running FROM information_schema.processlist
+        WHERE db = ? AND (info LIKE 'SELECT id, name%' OR info LIKE 'UPDATE users%')`
+      await eventually(
+        async () => {
+          const [row] = await root.rows<{ running: string }>(running, [name])
+          expect(Number(row?.running)).toBeGreaterThanOrEqual(count)
+        },
+        { what: `${count} requests to wait for the user` },
+      )
+    },
+    async release() {
+      released.resolve()
+      await holding
+    },
+  }
 }

@@ -7,7 +7,7 @@ import {
   type TestDatabase,
 } from '@kafka-pattern/test-kit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ada, ask, readOutbox, type Answer } from './test-client.ts'
+import { ada, ask, holdUser, readOutbox, type Answer } from './test-client.ts'
 
 type Env = Record<string, string>
 
@@ -104,9 +104,13 @@ describe.each(['table', 'outbox'])('WRITE_MODE=%s', mode => {
 
   test('of 32 changes from the same version exactly one is made', async () => {
     const { user } = await create()
-    const answers = await Promise.all(
-      Array.from({ length: 32 }, (_, level) => put(user.id, { name: `by ${level}`, version: 1 })),
+    const held = await holdUser(database, user.id)
+    const changes = Array.from({ length: 32 }, (_, index) =>
+      put(user.id, { name: `by ${index}`, version: 1 }),
     )
+    await held.waitForWaiting(10)
+    await held.release()
+    const answers = await Promise.all(changes)
     const made = answers.filter(({ status }) => status === 200)
     expect(made).toHaveLength(1)
     expect(answers.filter(({ status }) => status === 409)).toHaveLength(31)
@@ -342,27 +346,13 @@ describe('the outbox', () => {
 
 test('stopping answers what was begun and exits 0', async () => {
   const { service, database } = await startRegistry()
-  const held = Promise.withResolvers<void>()
   const { user } = await ask(service, 'POST', '/users', ada)
-  const holder = database.root.inTransaction(async transaction => {
-    await transaction.rows('SELECT id FROM users WHERE id = ? FOR UPDATE', [user.id])
-    await held.promise
-  })
+  const held = await holdUser(database, user.id)
   const waiting = ask(service, 'PUT', `/users/${user.id}`, { level: 1, version: 1 })
-  await eventually(
-    async () => {
-      const [row] = await database.root.rows<{ n: string }>(
-        "SELECT COUNT(*) AS n FROM information_schema.processlist WHERE info LIKE 'SELECT%FOR UPDATE' AND db = ?",
-        [database.name],
-      )
-      expect(Number(row?.n)).toBe(1)
-    },
-    { what: 'the request to wait for the row' },
-  )
+  await held.waitForWaiting(1)
   const stopped = service.stop()
   await service.waitForLog(({ msg }) => msg === 'draining')
-  held.resolve()
-  await holder
+  await held.release()
   expect((await waiting).user.level).toBe(1)
   expect(await stopped).toBe(0)
 })
