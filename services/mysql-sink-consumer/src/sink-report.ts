@@ -37,9 +37,12 @@ export function createSinkReport(logger: Logger, metrics: ServiceMetrics): SinkR
       const ended = metrics.durations.startTimer({ topic })
       return ({ batch: { firstOffset, nextOffset }, read, changes, written, highWatermark }) => {
         const seconds = ended({ outcome: 'applied' })
+        const { upserted, deleted, buried, stale } = written
         const { superseded } = changes
         const tombstones = read.tombstones.length
-        for (const [outcome, count] of Object.entries({ ...written, superseded, tombstones })) {
+        // Each record once: a tombstone is counted as such unless it did what a state does.
+        const outcomes = { upserted, deleted, stale, superseded, tombstone: tombstones - buried }
+        for (const [outcome, count] of Object.entries(outcomes)) {
           metrics.recordsTotal.inc({ topic, outcome }, count)
         }
         const lag = Math.max(0, Number(BigInt(highWatermark) - BigInt(nextOffset)))
@@ -51,7 +54,8 @@ export function createSinkReport(logger: Logger, metrics: ServiceMetrics): SinkR
           ...(newest && { sinceUpdateMs: Date.now() - Date.parse(newest.state.updated_at) }),
         }
         const place = { topic, partition, records: records.length, firstOffset, nextOffset }
-        logger.info({ ...place, ...written, superseded, tombstones, lag, ...times }, 'batch applied')
+        const did = { upserted, deleted, stale, superseded, tombstones }
+        logger.info({ ...place, ...did, lag, ...times }, 'batch applied')
       }
     },
     deadLettered(partition, record, { category, error }, stored) {

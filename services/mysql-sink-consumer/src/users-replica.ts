@@ -11,7 +11,10 @@ import type { Changes, StateRecord, Tombstone } from './read-changes.ts'
 /** How many rows a write changed. */
 export interface Written {
   readonly upserted: number
+  /** By a state that says so, or by a tombstone alone. */
   readonly deleted: number
+  /** Of those, by a tombstone alone. */
+  readonly buried: number
   /** States that the replica had already, or newer ones. */
   readonly stale: number
 }
@@ -49,6 +52,7 @@ export async function writeChanges(
   return {
     upserted: alive,
     deleted: deleted + buried,
+    buried,
     stale: changes.alive.length + changes.deleted.length - alive - deleted,
   }
 }
