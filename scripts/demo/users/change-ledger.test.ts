@@ -60,6 +60,7 @@ test('a record that comes again, and one that goes back in time', () => {
 
 test.each<[string, Arrival]>([
   ['a version that nobody wrote', { ...recordOf({ ...created, version: 7 }) }],
+  ['another level', recordOf({ ...created, level: 2 })],
   ['another name', recordOf({ ...created, name: 'Eve' })],
   ['deleted, but it is not', recordOf({ ...created, kind: 'UserDeleted' })],
   ['no state at all', { id: 'a', is: 'unreadable', reason: 'value is not JSON' }],

@@ -20,32 +20,29 @@ export type Narrator = {
 export function createNarrator(services: ComposeService[], pattern: Pattern, table: string): Narrator {
   const names = services.map(service => service.name)
   const labels = new Map<string, string>()
-  const pending = new Map<string, string[]>()
+  // What came and is not told yet: by partition of the topic, and in the replica.
+  const onTopic = new Map<number, string[]>()
+  const inReplica: string[] = []
   const told = new Set<string>()
   let timer: NodeJS.Timeout | undefined
 
   const line = (service: string, text: string) =>
     print(`  ${colorOf(service, names)(padVisible(service, nameWidth))} ${text}`)
 
-  function gather(service: string, place: string, item: string): void {
-    const key = `${service}\0${place}`
-    pending.set(key, [...(pending.get(key) ?? []), item])
-    timer ??= setTimeout(flush, gatherMs)
+  function tell(service: string, place: string, items: string[]): void {
+    for (const [index, text] of wrap(items, widestLine - nameWidth - place.length).entries()) {
+      const where = index === 0 ? `${place} ←` : ' '.repeat(place.length + 2)
+      line(index === 0 ? service : '', `${colors.dim(where)} ${text}`)
+    }
   }
 
   function flush(): void {
     clearTimeout(timer)
     timer = undefined
-    for (const [key, items] of pending) {
-      const [service = '', place = ''] = key.split('\0')
-      for (const [index, text] of wrap(items, widestLine - nameWidth - place.length).entries()) {
-        line(
-          index === 0 ? service : '',
-          `${colors.dim(index === 0 ? `${place} ←` : ' '.repeat(place.length + 2))} ${text}`,
-        )
-      }
-    }
-    pending.clear()
+    for (const [partition, items] of onTopic) tell(pattern.reader, `${pattern.topic}/${partition}`, items)
+    tell(pattern.sink, table, inReplica)
+    onTopic.clear()
+    inReplica.length = 0
   }
 
   return {
@@ -54,15 +51,17 @@ export function createNarrator(services: ComposeService[], pattern: Pattern, tab
     arrived(partition, arrivals) {
       for (const arrival of arrivals) {
         const label = labels.get(arrival.id)
-        if (label !== undefined)
-          gather(pattern.reader, `${pattern.topic}/${partition}`, describe(label, arrival))
+        if (label === undefined) continue
+        onTopic.set(partition, [...(onTopic.get(partition) ?? []), describe(label, arrival)])
+        timer ??= setTimeout(flush, gatherMs)
       }
     },
     replicaHas(id, version) {
       const text = `${labels.get(id)} ${version}`
       if (told.has(text)) return
       told.add(text)
-      gather(pattern.sink, table, text)
+      inReplica.push(text)
+      timer ??= setTimeout(flush, gatherMs)
     },
     flush,
   }
