@@ -25,7 +25,7 @@ export interface Delivery {
 /**
  * What became of a delivery:
  * - `applied`: it is in the replica, and the position is behind it;
- * - `overtaken`: somebody else has moved the position; nothing was applied, and `findPosition` says where to go on;
+ * - `overtaken`: the position is not where it was left; nothing was applied now, and `findPosition` says where to go on;
  * - `not owned`: the group has given the partition to somebody else.
  */
 export type Outcome =

@@ -35,6 +35,7 @@ export function effectivelyOnce({
         tellGroup(partition, to).catch((error: unknown) => onGroupCommitFailed(partition, error))
         return { state: 'applied', written }
       } catch (error) {
+        // By another owner, or by a COMMIT of this one whose answer was lost. Either way the offset itself says what is applied.
         if (error instanceof OffsetMovedError) return { state: 'overtaken' }
         throw error
       }

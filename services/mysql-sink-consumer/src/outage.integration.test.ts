@@ -112,6 +112,20 @@ test('connections cut again and again, also when the answer to a COMMIT is on it
   expect(repeatedOffsets([sink])).toEqual([])
 })
 
+test('idle for longer than the server keeps its connections open: the next batch is applied at the first attempt', async () => {
+  const stage = await setStage({ partitions: 3 })
+  const sink = await stage.start()
+  const first = histories(100, 1)
+  await produceStates(stage.topic, first)
+  await untilApplied(stage)
+  await sleep(7_500)
+  const second = histories(100, 1)
+  await produceStates(stage.topic, second)
+  await untilApplied(stage)
+  expect(await stage.replica()).toEqual(newestOf([...first, ...second]))
+  expect(sink.logLines.filter(line => Number(line.level) >= 40)).toEqual([])
+})
+
 test('a deadlock is begun anew', async () => {
   const stage = await setStage()
   const { root } = stage.database

@@ -41,7 +41,9 @@ test('frozen in the middle of a transaction, another takes over, thawed: it appl
   const before = appliedBatches(frozen).length
   frozen.thaw()
   await frozen.waitForLog(
-    line => line.msg === 'overtaken, nothing applied' || line.msg === 'not applied, the partition waits',
+    line =>
+      line.msg === 'offset is not where it was left, reading on from there' ||
+      line.msg === 'not applied, the partition waits',
   )
   // It comes back as a member like any other, and whoever owns the partition then goes on.
   await eventually(
@@ -98,7 +100,7 @@ test('an offset that an operator moves back is followed: what comes again change
   await stage.database.root.write('UPDATE consumer_offsets SET next_offset = 0')
   const more = stateOf(randomUUID(), 1)
   await produce([recordOf(stage.topic, more)])
-  await sink.waitForLog(line => line.msg === 'overtaken, nothing applied')
+  await sink.waitForLog(line => line.msg === 'offset is not where it was left, reading on from there')
   await untilApplied(stage)
   expect(await stage.replica()).toEqual(newestOf([...states, more]))
 })

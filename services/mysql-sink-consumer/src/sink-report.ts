@@ -23,7 +23,7 @@ export interface SinkReport extends DeadLetterReport<TopicPartition> {
   began(partition: TopicPartition, batch: Batch): (applied: AppliedBatch) => void
   /** The database or the broker does not do what was asked, and is asked again. */
   waiting(partition: TopicPartition, info: RetryInfo): void
-  /** Somebody else has moved the position: it is read again. */
+  /** The position is not where this process left it: it is read again. */
   overtaken(partition: TopicPartition, expected: string): void
   groupCommitFailed(partition: TopicPartition, error: unknown): void
   gaveUp(partition: TopicPartition): void
@@ -81,7 +81,10 @@ export function createSinkReport(logger: Logger, metrics: ServiceMetrics): SinkR
       )
     },
     overtaken({ topic, partition }, expectedOffset) {
-      logger.warn({ topic, partition, expectedOffset }, 'overtaken, nothing applied')
+      logger.warn(
+        { topic, partition, expectedOffset },
+        'offset is not where it was left, reading on from there',
+      )
     },
     groupCommitFailed({ topic, partition }, error) {
       logger.warn({ topic, partition, reason: reasonOf(error) }, 'the group was not told the offset')

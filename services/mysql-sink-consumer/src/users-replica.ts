@@ -104,7 +104,7 @@ const assignments = columns
   .join(', ')
 
 /** One statement for thousands of rows, put together by hand: there is no cheaper way through the client and the server. */
-export function upsertStatement(table: string, states: readonly StateRecord[]): string {
+function upsertStatement(table: string, states: readonly StateRecord[]): string {
   const rows = states.map(({ state }) => literalRow(state)).join(',')
   return `INSERT INTO ${table} (id, ${columns.join(', ')}) VALUES ${rows} ON DUPLICATE KEY UPDATE ${assignments}`
 }
