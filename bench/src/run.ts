@@ -116,7 +116,7 @@ async function measureWithDatabase(figure: Figure, prepare: PrepareFigure): Prom
     databases ??= await startDatabases({ brokers: stack.brokers, kafka, dataDir, logger })
     const durationMs = Number(options.seconds) * 1000
     const prepared = await prepare({ databases, turns, scale: Number(options.scale), durationMs })
-    const result = await takeTurns(figure, turns, prepared.run)
+    const result = await takeTurns(figure, turns, turn => prepared.run(turn))
     await prepared.close()
     return result
   } catch (error) {
@@ -141,10 +141,12 @@ async function takeTurns(
     const { contestant, round } = turn
     if (failures.has(contestant)) continue
     const what = `${figure.id} ${round > 0 ? `${round}/${repetitions}` : 'warm-up'} ${contestant.name}`
+    const startedAt = performance.now()
     try {
       const result = await run(turn)
       if (round > 0) runs.get(contestant)!.push(result)
-      console.error(`${what}: ${Math.round(result.value * 100) / 100} ${figure.unit}`)
+      const seconds = Math.round((performance.now() - startedAt) / 100) / 10
+      console.error(`${what}: ${Math.round(result.value * 100) / 100} ${figure.unit} (turn of ${seconds} s)`)
     } catch (error) {
       failures.set(contestant, reasonOf(error))
       console.error(`${what} failed:`, error)
@@ -182,7 +184,8 @@ async function runOnce(figure: Figure, { run }: Contestant): Promise<Result> {
 function report(results: Measured[]): void {
   const software = `Node ${process.version}, Kafka 4.3.1${databases ? ', MariaDB 11.4.5' : ''}`
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${software} on the same machine`
-  console.log(`${machine}\n`)
+  const scaled = options.scale === '1' ? '' : `; rows of the databases times ${options.scale}`
+  console.log(`${machine}${scaled}\n`)
   for (const result of results) console.log(renderTable(result))
 
   const folder = join(import.meta.dirname, '../results')

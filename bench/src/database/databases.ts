@@ -12,6 +12,7 @@ import type { Logger } from '../../../packages/service-runtime/src/index.ts'
 export interface Databases {
   readonly brokers: string[]
   readonly kafka: Kafka
+  readonly logger: Logger
   readonly admin: ReturnType<Kafka['admin']>
   /** An empty database with the tables, users and grants of infra/mysql. */
   createDatabase(): Promise<BenchDatabase>
@@ -31,6 +32,8 @@ export interface BenchDatabase {
   drop(): Promise<void>
 }
 
+const progress = (line: string) => console.error(line)
+
 const schemaDir = join(import.meta.dirname, '../../../infra/mysql')
 
 export async function startDatabases(options: {
@@ -41,7 +44,6 @@ export async function startDatabases(options: {
   logger: Logger
 }): Promise<Databases> {
   const { brokers, kafka, dataDir, logger } = options
-  const progress = (line: string) => console.error(line)
   const mariaDb = await startMariaDb({ dataDir: join(dataDir, 'mariadb'), binlog: true, progress })
   const admin = kafka.admin()
   await admin.connect()
@@ -51,6 +53,7 @@ export async function startDatabases(options: {
   return {
     brokers,
     kafka,
+    logger,
     admin,
     async createDatabase() {
       const name = `bench_${++databases}`

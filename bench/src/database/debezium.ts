@@ -27,13 +27,13 @@ export interface Connector {
   remove(): Promise<void>
 }
 
-/** Registers infra/connect/<file>.json under a name of its own and waits until it works. */
+/** Registers infra/connect/<file>.json under a name of its own and waits until it runs or, with `follows`, has taken its snapshot. */
 export async function startSource(
   databases: Databases,
   database: BenchDatabase,
-  options: { file: string; name: string; overrides: Record<string, string>; topic: string },
+  options: { file: string; name: string; overrides: Record<string, string>; topic: string; follows: boolean },
 ): Promise<Connector> {
-  const { file, name, overrides, topic } = options
+  const { file, name, overrides, topic, follows } = options
   const connect = await databases.connect()
   await registerConnector({
     connectUrl: connect.url,
@@ -46,6 +46,7 @@ export async function startSource(
       KAFKA_TOPIC: topic,
     },
     overrides,
+    ...(follows && { mysql: database.root }),
   })
   return connectorOf(connect.url, connect.server.pid!, name)
 }

@@ -2,7 +2,7 @@
 import { peakResidentMb, startNode, type Child } from '../run-script.ts'
 import { mainFile } from '../run-service.ts'
 import { startSource, type Connector } from './debezium.ts'
-import { untilWritten } from './topics.ts'
+import { readTimeline, untilWritten } from './topics.ts'
 import type { Contestant } from '../contestants.ts'
 import type { Result } from '../task.ts'
 import type { BenchDatabase, Databases } from './databases.ts'
@@ -96,26 +96,48 @@ export async function startPublisher(
   const connector = await startSource(databases, database, {
     file: run.connector,
     name: freshName('outbox'),
-    overrides: { ...quickHeartbeat, ...run.config },
+    overrides: run.config,
     topic,
+    follows: true,
   })
   return runningConnector(connector)
 }
 
-/** The first heartbeat says that a connector follows the binary log; the registration waits for it. */
-export const quickHeartbeat = { 'heartbeat.interval.ms': '250' }
+/** A peer is stopped after so long: its rate is known by then. */
+export const peerLimitMs = 6_000
 
-/** Waits for the records of a topic while the contestant works, then ends it. */
-export async function watchTurn(
+/**
+ * Waits while a contestant publishes `rows` rows to a topic, ends it, and says how fast it was.
+ * @throws when it fails, loses rows, or is exactly once and did something twice
+ */
+export async function measureDrain(
   databases: Databases,
+  { contestant, round }: Turn,
   running: Running,
-  wait: { topic: string; records: number; orSoon?: boolean },
-): Promise<{ residentMb: number }> {
+  { topic, rows }: { topic: string; rows: number },
+): Promise<Result> {
+  const isWarmUp = round === 0
+  const isPeer = contestant.run.kind === 'debezium'
+  let residentMb: number
   try {
-    const { topic, records, orSoon = false } = wait
-    await untilWritten(databases, topic, records, { orSoon, requireAlive: () => running.requireAlive() })
-    return { residentMb: running.residentMb() }
+    await untilWritten(databases, {
+      topic,
+      records: isWarmUp ? Math.round(rows / 3) : rows,
+      orSoon: isWarmUp,
+      ...(isPeer && !isWarmUp && { limitMs: peerLimitMs }),
+      requireAlive: () => running.requireAlive(),
+    })
+    residentMb = running.residentMb()
   } finally {
     await running.stop()
   }
+  const { records, distinct, perSecond } = await readTimeline(
+    databases.kafka,
+    topic,
+    isWarmUp || isPeer ? 1 : rows,
+  )
+  if (contestant.exactlyOnce && records > distinct) {
+    throw new Error(`${records - distinct} records of ${records} were published twice`)
+  }
+  return { value: perSecond, residentMb }
 }

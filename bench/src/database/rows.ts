@@ -63,17 +63,20 @@ export async function fillOutbox(database: BenchDatabase, rows: number): Promise
   )
 }
 
+const datetime = (moment: string) => `'${moment.slice(0, 10)} ${moment.slice(11, -1)}'`
+
 /** A table of users, all different. */
 export async function fillUsers(database: BenchDatabase, rows: number): Promise<void> {
-  const datetime = (moment: string) => `'${moment.slice(0, 10)} ${moment.slice(11, -1)}'`
-  const values = ({ id, name, level, version, created_at, updated_at }: User) =>
-    `('${id}','${name}',${level},${version},${datetime(created_at)},${datetime(updated_at)})`
   const into = 'INSERT INTO users (id, name, level, version, created_at, updated_at) VALUES '
   await insertAll(
     database,
     into,
-    mapped(counted(rows), i => values(nextState(undefined, i))),
+    mapped(counted(rows), i => userValues(nextState(undefined, i))),
   )
+}
+
+function userValues({ id, name, level, version, created_at, updated_at }: User): string {
+  return `('${id}','${name}',${level},${version},${datetime(created_at)},${datetime(updated_at)})`
 }
 
 async function insertAll({ root }: BenchDatabase, into: string, rows: Iterable<string>): Promise<void> {

@@ -6,18 +6,17 @@ import { outboxTopic } from '../../../packages/events/src/index.ts'
 import { startSource, type Connector } from '../database/debezium.ts'
 import {
   freshName,
-  quickHeartbeat,
+  measureDrain,
   runningConnector,
   runningProcess,
   startPublisher,
-  watchTurn,
   type FigureOptions,
   type PreparedFigure,
   type Running,
   type Turn,
 } from '../database/figure.ts'
 import { fillOutbox } from '../database/rows.ts'
-import { readTimeline, recreateTopic } from '../database/topics.ts'
+import { recreateTopic, untilWritten } from '../database/topics.ts'
 import { startScript } from '../run-script.ts'
 import type { BenchDatabase } from '../database/databases.ts'
 
@@ -35,16 +34,26 @@ export async function prepareOutboxDrain({
   for (const turn of turns) {
     const { run } = turn.contestant
     if (run.kind !== 'debezium') continue
-    const overrides = { ...quickHeartbeat, ...run.config }
+    const name = freshName('outbox')
+    const heartbeats = `__debezium-heartbeat.${name}`
+    await recreateTopic(databases, heartbeats)
     const connector = await startSource(databases, database, {
       file: run.connector,
-      name: freshName('outbox'),
-      overrides,
+      name,
+      // A heartbeat is all that it can write of an empty outbox, and gives it a position; a connector without one would take a
+      // snapshot of the backlog instead of reading the binary log.
+      overrides: { 'heartbeat.interval.ms': '250', ...run.config },
       topic,
+      follows: true,
     })
-    await connector.stop()
+    await untilWritten(databases, {
+      topic: heartbeats,
+      records: 1,
+      requireAlive: () => connector.requireAlive(),
+    })
     connectors.set(turn, connector)
   }
+  await Promise.all([...connectors.values()].map(connector => connector.stop()))
   console.error(`outbox-drain: writing ${rows.toLocaleString('en')} events`)
   await fillOutbox(database, rows)
 
@@ -69,18 +78,7 @@ export async function prepareOutboxDrain({
       const count = removesRows ? naiveRows : rows
       try {
         if (removesRows) await fillOutbox(its, count)
-        const isWarmUp = turn.round === 0
-        const wanted = isWarmUp ? Math.round(count / 3) : count
-        const memory = await watchTurn(databases, await start(turn, its), {
-          topic,
-          records: wanted,
-          orSoon: isWarmUp,
-        })
-        const { records, perSecond } = await readTimeline(databases.kafka, topic, isWarmUp ? 1 : count)
-        if (turn.contestant.exactlyOnce && !isWarmUp && records !== count) {
-          throw new Error(`${records} records were published for ${count} rows`)
-        }
-        return { value: perSecond, ...memory }
+        return await measureDrain(databases, turn, await start(turn, its), { topic, rows: count })
       } finally {
         if (removesRows) await its.drop()
       }

@@ -29,7 +29,7 @@ export function prepareOutboxLive({ databases, scale }: FigureOptions): Promise<
         }
         await writers.stop()
         const requireAlive = () => publisher.requireAlive()
-        await untilWritten(databases, topic, rows + 1, { requireAlive })
+        await untilWritten(databases, { topic, records: rows + 1, requireAlive })
         const residentMb = publisher.residentMb()
         const { lastAtMs } = await readTimeline(databases.kafka, topic, rows + 1)
         const value = rows / ((lastAtMs - written.startedAtMs) / 1000)
@@ -51,5 +51,5 @@ export async function untilFollowing(
 ): Promise<void> {
   for (const state of userChanges(1)) await root.write(insertIntoOutbox + outboxValues(state))
   const requireAlive = () => publisher.requireAlive()
-  await untilWritten(databases, topic, 1, { orSoon: true, requireAlive })
+  await untilWritten(databases, { topic, records: 1, orSoon: true, requireAlive })
 }

@@ -1,7 +1,7 @@
 /**
  * Changes of users on a topic into an empty replica: every second one creates a user, the others rename one. mysql-sink-consumer keeps
  * its offsets in the transaction of the rows and refuses older versions; Debezium's JDBC sink upserts, and commits offsets to Kafka.
- * A turn ends when the replica has everything, or after 15 s.
+ * A turn ends when the replica has everything; a peer is stopped after some seconds, while its table is still small and fast.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createGatheringProducer, type GatheringProducer } from '../../../packages/kafka-config/src/index.ts'
@@ -9,6 +9,7 @@ import { createLogger } from '../../../packages/service-runtime/src/index.ts'
 import { startConnector } from '../database/debezium.ts'
 import {
   freshName,
+  peerLimitMs,
   runningConnector,
   runningProcess,
   startService,
@@ -25,8 +26,13 @@ import type { BenchDatabase } from '../database/databases.ts'
 const topic = 'bench-changes'
 /** The same changes, as Debezium's JDBC sink needs them: with the schemas of key and value, and moments as numbers. */
 const schemaTopic = 'bench-changes-with-schema'
-const limitMs = 15_000
 const stuckAfterMs = 60_000
+
+/** What it must hold in the end. */
+interface Replica {
+  users: number
+  versions: number
+}
 
 /** A contestant at work, and how many changes it has written. */
 type Sink = Running & { written(): Promise<number> }
@@ -34,7 +40,7 @@ type Sink = Running & { written(): Promise<number> }
 export async function prepareSink(options: FigureOptions): Promise<PreparedFigure> {
   const { databases, scale } = options
   const count = Math.round(500_000 * scale)
-  await fillTopics(options, count)
+  const expected = await fillTopics(options, count)
 
   async function start({ contestant: { run } }: Turn, database: BenchDatabase): Promise<Sink> {
     if (run.kind === 'service') {
@@ -78,8 +84,10 @@ export async function prepareSink(options: FigureOptions): Promise<PreparedFigur
       try {
         const sink = await start(turn, database)
         try {
-          const value = await watch(sink, wanted)
-          return { value, residentMb: sink.residentMb() }
+          const isPeer = turn.contestant.run.kind === 'debezium'
+          const { perSecond, done } = await watch(sink, wanted, isPeer ? peerLimitMs : Infinity)
+          if (done && wanted === count) await requireReplica(database, expected)
+          return { value: perSecond, residentMb: sink.residentMb() }
         } finally {
           await sink.stop()
         }
@@ -94,18 +102,40 @@ export async function prepareSink(options: FigureOptions): Promise<PreparedFigur
 }
 
 /** Changes a second, from the first sample that moved. */
-async function watch(sink: Sink, wanted: number): Promise<number> {
+async function watch(
+  sink: Sink,
+  wanted: number,
+  limitMs: number,
+): Promise<{ perSecond: number; done: boolean }> {
   const startedAt = performance.now()
   let first: { at: number; written: number } | undefined
   for (let samples = 0; ; samples++) {
     const sample = { at: performance.now(), written: await sink.written() }
     if (sample.written > 0) first ??= sample
     if (first === undefined && sample.at - startedAt > stuckAfterMs) throw new Error('nothing was written')
-    if (first && (sample.written >= wanted || sample.at - first.at > limitMs)) {
-      return (sample.written - first.written) / ((sample.at - first.at) / 1000)
+    const done = sample.written >= wanted
+    if (first && (done || sample.at - first.at > limitMs)) {
+      return { perSecond: (sample.written - first.written) / ((sample.at - first.at) / 1000), done }
     }
     if (samples % 20 === 0) await sink.requireAlive()
     await sleep(50)
+  }
+}
+
+/** The newest version of every user, soon: a peer's last transaction may still be open. */
+async function requireReplica({ root }: BenchDatabase, expected: Replica): Promise<void> {
+  const deadline = performance.now() + 10_000
+  for (;;) {
+    const [found] = await root.rows<{ users: string; versions: string }>(
+      'SELECT COUNT(*) AS users, SUM(version) AS versions FROM users_replica',
+    )
+    const { users, versions } = { users: Number(found?.users), versions: Number(found?.versions) }
+    if (users === expected.users && versions === expected.versions) return
+    if (performance.now() > deadline) {
+      const wanted = `${expected.users} users with ${expected.versions} versions`
+      throw new Error(`the replica has ${users} users with ${versions} versions, not ${wanted}`)
+    }
+    await sleep(100)
   }
 }
 
@@ -115,7 +145,7 @@ async function rowsWritten({ root }: BenchDatabase): Promise<number> {
   return Number(row?.Value)
 }
 
-async function fillTopics({ databases, turns }: FigureOptions, count: number): Promise<void> {
+async function fillTopics({ databases, turns }: FigureOptions, count: number): Promise<Replica> {
   console.error(`sink: filling topics with ${count.toLocaleString('en')} changes`)
   const producer = createGatheringProducer(databases.kafka, {
     logger: createLogger({ name: 'bench', level: 'warn' }),
@@ -124,13 +154,17 @@ async function fillTopics({ databases, turns }: FigureOptions, count: number): P
   const withSchema = turns.some(({ contestant }) => contestant.run.kind === 'debezium')
   await recreateTopic(databases, topic)
   await recreateTopic(databases, schemaTopic)
+  // Each change of a user counts its version up by one.
+  const replica = { users: 0, versions: count }
   for (const states of chunked(userChanges(count), 5_000)) {
+    replica.users += states.filter(({ version }) => version === 1).length
     await Promise.all([
       send(producer, topic, states, plain),
       withSchema && send(producer, schemaTopic, states, described),
     ])
   }
   await producer.close()
+  return replica
 }
 
 function send(
@@ -167,8 +201,9 @@ const valueSchema = JSON.stringify({
   ],
 })
 
+const micros = (text: string) => Date.parse(`${text.slice(0, 23)}Z`) * 1000 + Number(text.slice(23, 26))
+
 function described(state: User): { key: string; value: string } {
-  const micros = (text: string) => Date.parse(`${text.slice(0, 23)}Z`) * 1000 + Number(text.slice(23, 26))
   const payload = {
     ...state,
     created_at: micros(state.created_at),

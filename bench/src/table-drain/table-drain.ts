@@ -2,17 +2,17 @@
 import { startSource } from '../database/debezium.ts'
 import {
   freshName,
+  measureDrain,
   runningConnector,
   runningProcess,
   startService,
-  watchTurn,
   type FigureOptions,
   type PreparedFigure,
   type Running,
   type Turn,
 } from '../database/figure.ts'
 import { fillUsers } from '../database/rows.ts'
-import { readTimeline, recreateTopic } from '../database/topics.ts'
+import { recreateTopic } from '../database/topics.ts'
 
 export async function prepareTableDrain({ databases, scale }: FigureOptions): Promise<PreparedFigure> {
   const rows = Math.round(500_000 * scale)
@@ -27,14 +27,14 @@ export async function prepareTableDrain({ databases, scale }: FigureOptions): Pr
       )
     }
     if (run.kind !== 'debezium') throw new TypeError(`nobody knows how to start a ${run.kind}`)
-    // Without heartbeats the registration does not wait for the end of the snapshot.
-    const overrides = { 'heartbeat.interval.ms': '0', ...run.config }
     return runningConnector(
       await startSource(databases, database, {
         file: run.connector,
         name: freshName('cdc'),
-        overrides,
+        overrides: run.config,
         topic,
+        // It is the snapshot that is measured.
+        follows: false,
       }),
     )
   }
@@ -43,16 +43,11 @@ export async function prepareTableDrain({ databases, scale }: FigureOptions): Pr
     async run(turn) {
       const topic = freshName('users')
       await recreateTopic(databases, topic)
-      const isWarmUp = turn.round === 0
-      const wanted = isWarmUp ? Math.round(rows / 3) : rows
-      const memory = await watchTurn(databases, await start(turn, topic), {
-        topic,
-        records: wanted,
-        orSoon: isWarmUp,
-      })
-      const { perSecond } = await readTimeline(databases.kafka, topic, isWarmUp ? 1 : rows)
-      await databases.admin.deleteTopics({ topics: [topic] })
-      return { value: perSecond, ...memory }
+      try {
+        return await measureDrain(databases, turn, await start(turn, topic), { topic, rows })
+      } finally {
+        await databases.admin.deleteTopics({ topics: [topic] })
+      }
     },
     close: () => database.drop(),
   }
