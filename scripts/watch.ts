@@ -15,7 +15,7 @@ await runCommand(async () => {
     throw new UserError('Nothing runs, so there is nothing to watch. `make up` starts it.')
   print(
     colors.dim(
-      `Watching ${running.join(', ')}. Ctrl-C ends it. Something to see: make up, or a POST to /create.`,
+      `Watching ${running.join(', ')}. Ctrl-C ends it. Something to see: make up, or a POST to /create or /users.`,
     ),
   )
   await followFlow(runtime, running, untilInterrupted(), (service, event) => {

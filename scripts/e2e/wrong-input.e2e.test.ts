@@ -178,6 +178,10 @@ describe('make', () => {
     expect(code).toBe(0)
     for (const target of [
       'up',
+      'cdc-up',
+      'outbox-up',
+      'cdc-debezium-up',
+      'outbox-debezium-up',
       'watch',
       'ps',
       'logs',
