@@ -27,26 +27,24 @@ export type RegisterOptions = {
   /** connector properties in the place of the file's or beside them, e.g. `poll.interval.ms` */
   overrides?: Record<string, string>
   /**
-   * A client of the connector's own database user. With it, what Debezium does not say well is checked first. A table that its user
-   * may not read is to it one that does not exist, so it runs and captures nothing; where it may not ask for its position in the
-   * binary log, it blames the syntax of its question; and that it may not read the log, it finds only after its snapshot.
+   * A client of the connector's own database user, without which no more is checked than what Connect says. With it, what Debezium
+   * does not say well is asked first: a table that its user may not read is to it one that does not exist, so it runs and captures
+   * nothing; and where it may not ask for the position in the binary log, MySQL's connector blames the syntax of its question.
    */
   mysql?: Mysql
   /** told each step; silent by default */
   progress?: (line: string) => void
-  /** how long the connector may take until it runs, 60 s by default; its snapshot may take as long as it likes */
+  /** how long it may take until it runs, 60 s by default; its snapshot may take as long as it likes */
   timeoutMs?: number
 }
 
 const pollIntervalMs = 100
 const restingStates = new Set(['FAILED', 'STOPPED', 'PAUSED'])
 const configSchema = z.record(z.string(), z.string())
-const offsetsSchema = z.object({ offsets: z.array(z.unknown()) })
-const topicsSchema = z.record(z.string(), z.object({ topics: z.array(z.string()) }))
 
 /**
  * Creates the connector, or changes it where its configuration is another one, and restarts one that has failed. Resolves when it
- * runs and, where it captures a database, has taken its first snapshot.
+ * runs and, with `mysql`, has taken its snapshot and follows the binary log.
  * @throws {UserError} with one sentence that says why not, in the words of the connector
  */
 export async function registerConnector(options: RegisterOptions): Promise<void> {
@@ -57,17 +55,17 @@ export async function registerConnector(options: RegisterOptions): Promise<void>
     options.variables,
     options.overrides,
   )
-  const { name, config } = registration
+  const { name } = registration
   if (options.mysql !== undefined) await requireRights(options.mysql, registration)
 
   const connector = controlConnector(options.connectUrl, name)
-  progress(`connector ${name}: ${await applyConfig(connector, registration, timeoutMs)}`)
+  const before = await (options.mysql && binlogReaders(options.mysql))
+  const change = await applyConfig(connector, registration, timeoutMs)
+  progress(`connector ${name}: ${change}`)
   await connector.waitUntil('RUNNING', timeoutMs)
-
-  // A connector that is resumed has a position already, and is silent until something changes.
-  if (Number(config['heartbeat.interval.ms'] ?? 0) > 0 && !(await hasPosition(connector))) {
-    progress(`connector ${name}: takes its snapshot`)
-    await waitUntilWritten(connector, name, `__debezium-heartbeat.${config['topic.prefix']}`)
+  if (options.mysql !== undefined && before !== undefined && change !== 'is as registered before') {
+    progress(`connector ${name}: takes its snapshot, unless it has one`)
+    await waitUntilFollowing(connector, options.mysql, before)
   }
   progress(`connector ${name}: running`)
 }
@@ -98,22 +96,25 @@ function sameConfig(found: Record<string, string>, wanted: Record<string, string
   return names.length === Object.keys(found).length && names.every(key => found[key] === wanted[key])
 }
 
-async function hasPosition(connector: ConnectorControl): Promise<boolean> {
-  const offsets = await connector.get('/offsets')
-  return offsets !== null && offsetsSchema.parse(offsets).offsets.length > 0
-}
-
-/**
- * Until the first heartbeat, which Debezium writes when the snapshot is complete; Connect keeps a list of the topics that each
- * connector has written to (KIP-558).
- */
-async function waitUntilWritten(connector: ConnectorControl, name: string, topic: string): Promise<void> {
+/** Until the database has one more connection that reads its binary log: Connect calls a connector RUNNING before its snapshot. */
+async function waitUntilFollowing(
+  connector: ConnectorControl,
+  mysql: Mysql,
+  before: Set<string>,
+): Promise<void> {
   for (;;) {
-    const written = topicsSchema.safeParse(await connector.get('/topics'))
     await connector.requireNoFailure()
-    if (written.success && written.data[name]?.topics.includes(topic)) return
+    for (const id of await binlogReaders(mysql)) if (!before.has(id)) return
     await delay(pollIntervalMs)
   }
+}
+
+/** Connections of this user that read the binary log; without the right PROCESS a user sees its own and no others. */
+async function binlogReaders(mysql: Mysql): Promise<Set<string>> {
+  const connections = await mysql.rows<{ Id: unknown; Command: string }>('SHOW PROCESSLIST')
+  return new Set(
+    connections.filter(({ Command }) => Command.startsWith('Binlog Dump')).map(({ Id }) => String(Id)),
+  )
 }
 
 async function requireRights(mysql: Mysql, { name, config }: Registration): Promise<void> {
@@ -126,12 +127,5 @@ async function requireRights(mysql: Mysql, { name, config }: Registration): Prom
   } catch (error) {
     if (!(error instanceof SchemaError)) throw error
     throw new UserError(`Connector ${name}: ${error.message}`, { cause: error })
-  }
-  // No statement that both servers know needs this right and nothing else.
-  const grants = (await mysql.rows('SHOW GRANTS')).flatMap(row => Object.values(row))
-  if (!grants.some(grant => /\b(?:REPLICATION SLAVE|ALL PRIVILEGES)\b.* ON \*\.\*/.test(String(grant)))) {
-    throw new UserError(
-      `Connector ${name}: its database user may not read the binary log: grant it REPLICATION SLAVE as infra/mysql/50-debezium.sql does.`,
-    )
   }
 }
