@@ -15,8 +15,8 @@ CREATE TABLE users (
 ) DEFAULT CHARSET = utf8mb4;
 
 -- Append-only. The columns are those of Debezium's outbox event router, and one for each further header of the record, because that is
--- how it is told of them (table.fields.additional.placement: type:header:event-type,correlation_id:header:correlation-id). Partitioned, so that old rows leave at once and without a trace in
--- the undo log, by dropping a partition.
+-- how it is told of them (table.fields.additional.placement: type:header:event-type,correlation_id:header:correlation-id).
+-- Partitioned, so that old rows leave at once and without a trace in the undo log, by dropping a partition.
 CREATE TABLE outbox (
   seq BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
   id CHAR(36) CHARACTER SET ascii NOT NULL,
