@@ -8,12 +8,13 @@ import { effectivelyOnce } from './effectively-once.ts'
 import { newestChanges } from './read-changes.ts'
 import { readReplica, stateOf } from './test-users.ts'
 import type { UserState } from '@kafka-pattern/events'
+import type { CommitOutcome } from '@kafka-pattern/kafka-config'
 import type { TestDatabase } from '@kafka-pattern/test-kit'
 
 const partition = { topic: 'cdc.users', partition: 0, assignment: 1 }
 
 /** An owner with connections of its own, as the service makes them. */
-function owner(database: TestDatabase) {
+function owner(database: TestDatabase, told: CommitOutcome = 'committed') {
   const settings = Settings.parse({ KAFKA_BROKERS: 'unused:9092' })
   const mysql = createMysql(
     database.settings('mysql-sink-consumer'),
@@ -22,7 +23,7 @@ function owner(database: TestDatabase) {
   )
   onTestFinished(() => mysql.close())
   return effectivelyOnce({
-    consumer: { commit: async () => 'committed' },
+    consumer: { commit: async () => told },
     mysql,
     table: 'users_replica',
     group: 'sink',
@@ -66,4 +67,11 @@ test('of many owners that apply at the same moment one does, however often', asy
     expect(outcomes.map(({ state }) => state).toSorted()).toEqual(['applied', ...Array(4).fill('overtaken')])
   }
   expect(await readReplica(database.root)).toHaveLength(200)
+})
+
+test('an owner of whom the group knows nothing any more is told so before it goes on', async () => {
+  const database = await createDatabase()
+  expect(await owner(database, 'no longer owned').findPosition(partition)).toEqual({
+    state: 'not owned',
+  })
 })
