@@ -11,6 +11,7 @@
 import { lowMark, readAgainFrom } from './low-mark.ts'
 import { before, earlier } from './position.ts'
 import { PublishedVersions } from './published-versions.ts'
+import { recordKeyOf } from './row-records.ts'
 import { keyOf, updatedAtOf, versionOf } from './source-table.ts'
 import type { Sample } from './low-mark.ts'
 import type { Position } from './position.ts'
@@ -40,13 +41,17 @@ export interface ChangesTools {
 /** In the midst of much to read, a look is taken anew after so long. At the end of it, always. */
 const longestRunMs = 2_000
 
-/** Follows the table from `cursor` until it is stopped or, by an error, no more the one who should. */
-export async function followChanges(cursor: Position, tools: ChangesTools): Promise<void> {
+/** The server tells beginnings in whole seconds, so that what a look finds may seem to reach back further than the mark before it. */
+const roundingMs = 2_000
+
+/** Follows the table from `start` until it is stopped or, by an error, no more the one who should. */
+export async function followChanges(start: Position, tools: ChangesTools): Promise<void> {
   const { description, stopping, overlapMs } = tools
   const known = new PublishedVersions(tools.rememberedRows)
-  const isNews = (row: Row) => !known.has(nameOf(row, description), versionOf(row, description))
+  const rowName = (row: Row) => recordKeyOf(keyOf(row, description))
+  const isNews = (row: Row) => !known.has(rowName(row), versionOf(row, description))
 
-  let position = cursor
+  let position = start
   let sample = await tools.look(null)
   let reading = tools.pageAfter(position)
   while (!stopping.aborted) {
@@ -59,15 +64,16 @@ export async function followChanges(cursor: Position, tools: ChangesTools): Prom
     await tools.publish(news)
     tools.dropped(page.rows.length - news.length)
     const mark = before(lowMark(sample, overlapMs))
+    const horizon = before(lowMark(sample, overlapMs + roundingMs))
     for (const row of news) {
       const updatedAt = updatedAtOf(row, description)
-      if (updatedAt >= mark.updatedAt)
-        known.add(nameOf(row, description), versionOf(row, description), updatedAt)
+      if (updatedAt >= horizon.updatedAt) known.add(rowName(row), versionOf(row, description), updatedAt)
     }
     position = page.end
-    const cursor = earlier(position, mark)
-    known.forgetBefore(cursor.updatedAt)
-    await tools.save(cursor)
+    // A page that is not full went to the end of the table: then the mark alone is the limit.
+    const upTo = (limit: Position) => (page.isFull ? earlier(position, limit) : limit)
+    known.forgetBefore(upTo(horizon).updatedAt)
+    await tools.save(upTo(mark))
     if (goesOn) continue
 
     if (!page.isFull) await tools.pause()
@@ -76,11 +82,6 @@ export async function followChanges(cursor: Position, tools: ChangesTools): Prom
     sample = next
     reading = tools.pageAfter(position)
   }
-}
-
-function nameOf(row: Row, description: TableDescription): string {
-  const key = keyOf(row, description)
-  return key.length === 1 ? key[0]! : JSON.stringify(key)
 }
 
 /** An error of what is awaited later is no unhandled one until then. */

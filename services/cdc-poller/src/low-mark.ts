@@ -21,7 +21,8 @@ export interface OpenWork {
 export interface Observation {
   /** The database's clock, read before the look. Microseconds since 1970. */
   readonly now: number
-  /** The same moment on this process's own clock, which never steps. Milliseconds. */
+  /** When it was asked for and when it answered, on this process's own clock, which never steps. Milliseconds. */
+  readonly askedAtMs: number
   readonly atMs: number
   readonly work: readonly OpenWork[]
 }
@@ -73,14 +74,17 @@ export function readAgainFrom(previous: Sample, current: Sample, overlapMs: numb
   return Math.min(clockSince(previous, current) - overlapMs * 1000, ...ended.map(({ floor }) => floor))
 }
 
-/** The earliest time that the database's clock can have shown since the look before: it may have stepped back in between. */
+/**
+ * The earliest time that the database's clock has shown since the look before: it may have stepped back in between. A step that is shorter
+ * than an answer takes is not noticed; it is within the overlap.
+ */
 function clockSince(previous: Sample | null, current: Observation): number {
   if (previous === null) return Infinity
-  return Math.min(previous.now, current.now - (current.atMs - previous.atMs) * 1000)
+  return Math.min(previous.now, current.now - (current.askedAtMs - previous.atMs) * 1000)
 }
 
-/** A statement is known by its session and the time of its beginning, which is told in whole seconds. */
+/** A statement is known by its session and the time of its beginning, which is told in whole seconds and so wavers by less than one. */
 function isContinued(past: OpenWork, open: OpenWork): boolean {
   if (past.kind !== open.kind || past.id !== open.id) return false
-  return past.kind === 'transaction' || Math.abs(past.since - open.since) <= second
+  return past.kind === 'transaction' || Math.abs(past.since - open.since) < second
 }

@@ -61,5 +61,6 @@ await service.run(async () => {
     onFatal: error => service.fail(error),
   })
   service.onStop('poller', () => poller.stop())
+  service.readyWhen('open transactions', () => poller.seesOpenTransactions)
   poller.start()
 })

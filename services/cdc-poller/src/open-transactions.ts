@@ -1,16 +1,8 @@
 /** Looks at everything in the server that may still commit rows. Needs the right PROCESS. */
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { microsOf } from './position.ts'
 import type { Observation, OpenWork } from './low-mark.ts'
 import type { Mysql, Queryable } from '@kafka-pattern/mysql-config'
-
-/**
- * The server fills information_schema.innodb_trx anew only when nobody has read it for 100 ms: looked at every 90 ms it never changes
- * again (trx_i_s_possibly_fetch_data_into_cache in storage/innobase/trx/trx0i_s).
- */
-const cacheMs = 100
-const attempts = 5
 
 interface Process {
   Id: number | string
@@ -28,28 +20,22 @@ interface Transaction {
 }
 
 /**
- * What is open now, or null when that cannot be told because others read innodb_trx so often that it is never filled anew. Reads it
- * a few times with pauses of a random length, so that several readers do not stay in step.
+ * What is open now, or null when that cannot be told at this moment. The server fills information_schema.innodb_trx anew only when nobody has
+ * read it for 100 ms; looked at every 90 ms it never changes again, whoever looks (trx_i_s_possibly_fetch_data_into_cache in
+ * storage/innobase/trx). So this look opens a transaction of its own and asks by a statement that no other is like: only if the server
+ * shows this very statement in this very transaction is what it shows from now.
  */
-export async function observeOpenWork(mysql: Mysql): Promise<Observation | null> {
-  for (let attempt = 1; attempt <= attempts; attempt++) {
-    const observation = await mysql.withConnection(look)
-    if (observation !== null) return observation
-    await delay(cacheMs + Math.random() * cacheMs)
-  }
-  return null
+export function observeOpenWork(mysql: Mysql): Promise<Observation | null> {
+  return mysql.withConnection(look)
 }
 
-/**
- * One look. It opens a transaction of its own and asks by a statement that no other is like: if the server shows this very statement
- * as running in this very transaction, then what it shows is from now and not from its cache.
- */
 async function look(connection: Queryable): Promise<Observation | null> {
-  const atMs = performance.now()
+  const askedAtMs = performance.now()
   const [clock] = await connection.rows<{ now: string; session: string | number }>(
     'SELECT NOW(6) AS now, CONNECTION_ID() AS session',
   )
   if (clock === undefined) throw new Error('the database does not tell the time')
+  const atMs = performance.now()
   const now = microsOf(clock.now)
   const own = Number(clock.session)
   const nonce = randomUUID()
@@ -67,6 +53,7 @@ async function look(connection: Queryable): Promise<Observation | null> {
   if (mine?.statement?.includes(nonce) !== true) return null
   return {
     now,
+    askedAtMs,
     atMs,
     work: [
       ...processes.filter(process => runsStatement(process, own)).map(each => statementOf(each, now)),

@@ -12,8 +12,8 @@ export interface PollerReport {
   took(lease: Lease): void
   gaveUp(reason: unknown): void
   looked(sample: Sample): void
-  /** Others read innodb_trx so often that it is never filled anew. */
-  lookFailed(): void
+  /** Others read innodb_trx so often that it was not filled anew, for the so many-th time in a row. */
+  lookFailed(times: number): void
   read(rows: number): void
   published(records: number): void
   dropped(rows: number): void
@@ -83,9 +83,10 @@ export function createPollerReport(
     looked(taken) {
       sample = taken
     },
-    lookFailed() {
-      logger.warn(
-        { table },
+    lookFailed(times) {
+      // A few are how several readers of it get along.
+      logger[times % 20 === 0 ? 'warn' : 'debug'](
+        { table, times },
         'open transactions cannot be seen: others read information_schema.innodb_trx more often than every 100 ms; the cursor waits',
       )
     },

@@ -34,19 +34,27 @@ export interface PollerOptions extends CursorLeaseOptions {
 }
 
 export interface Poller {
+  /** False while it works without having seen for long what is open in the database, so that its cursor stands still. */
+  readonly seesOpenTransactions: boolean
   start(): void
   /** Resolves when what was being published is stored, with the cursor after it, and the lease is free. */
   stop(): Promise<void>
 }
 
-/** The server answers from a cache when it was asked less than 100 ms ago; others ask too. */
+/** The server answers from a cache when anybody asked less than 100 ms ago. */
 const shortestLookIntervalMs = 150
+
+/** Several readers of it get along by trying again; for longer than this, something is wrong. */
+const longestBlindMs = 10_000
 
 export function createPoller(options: PollerOptions): Poller {
   const { table, producer, recordsOf, leaseMs, report } = options
   const stop = new AbortController()
   const stopping = stop.signal
   let ended: Promise<void> = Promise.resolve()
+  let nextLookAtMs = -Infinity
+  let failedLooks = 0
+  let blindSinceMs: number | null = null
 
   async function live(): Promise<void> {
     try {
@@ -134,18 +142,24 @@ export function createPoller(options: PollerOptions): Poller {
     }
   }
 
+  /** A new look, or the one before when that is not old or nobody can be told now what is open. */
   async function look(previous: Sample | null): Promise<Sample> {
-    if (previous !== null && performance.now() - previous.atMs < shortestLookIntervalMs) return previous
     for (;;) {
+      if (previous !== null && performance.now() < nextLookAtMs) return previous
       const observed = await patiently(() => observeOpenWork(options.mysql))
+      failedLooks = observed === null ? failedLooks + 1 : 0
+      blindSinceMs = observed === null ? (blindSinceMs ?? performance.now()) : null
+      // Of a random length: several that look on the same server must not stay in step.
+      const spreadMs = shortestLookIntervalMs * Math.min(2 ** failedLooks, 16)
+      nextLookAtMs = performance.now() + shortestLookIntervalMs + Math.random() * spreadMs
       if (observed !== null) {
         const sample = sampleAfter(previous, observed)
         report.looked(sample)
         return sample
       }
-      report.lookFailed()
+      report.lookFailed(failedLooks)
       if (previous !== null) return previous
-      await pause(shortestLookIntervalMs)
+      await pause(nextLookAtMs - performance.now())
     }
   }
 
@@ -169,6 +183,9 @@ export function createPoller(options: PollerOptions): Poller {
   }
 
   return {
+    get seesOpenTransactions() {
+      return blindSinceMs === null || performance.now() - blindSinceMs < longestBlindMs
+    },
     start() {
       ended = live()
     },

@@ -39,7 +39,7 @@ export interface SourceTable {
 
 /** What the poller will do beside reading the table, in a form that changes nothing. */
 export const neededStatements = [
-  'SELECT 1 FROM information_schema.innodb_trx LIMIT 0',
+  'SELECT COUNT(*) FROM information_schema.innodb_trx',
   "INSERT INTO poller_cursors (name, cursor_updated_at, cursor_key) SELECT '', NOW(6), '[]' FROM poller_cursors WHERE FALSE",
   'UPDATE poller_cursors SET epoch = epoch WHERE FALSE',
 ]

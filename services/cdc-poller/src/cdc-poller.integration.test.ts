@@ -1,0 +1,279 @@
+import { eventually, readTopic } from '@kafka-pattern/test-kit'
+import { describe, expect, test } from 'vitest'
+import { allPublished, insertUsers, newSetting, newUsers, publishedOn } from './test-changes.ts'
+import type { RunningService } from '@kafka-pattern/test-kit'
+
+const linesOf = (service: RunningService, msg: string) => service.logLines.filter(line => line.msg === msg)
+
+async function metricsOf(service: RunningService): Promise<Record<string, number>> {
+  const text = await (await fetch(`${service.probeUrl}/metrics`)).text()
+  const samples = text.matchAll(/^(\w+)(?:\{[^}]*\})? ([\d.e+-]+)$/gm)
+  return Object.fromEntries(Array.from(samples, ([, name, value]) => [name, Number(value)]))
+}
+
+describe('what is published', () => {
+  test('a row as it was created, changed and deleted: states in order, then a tombstone', async () => {
+    const setting = await newSetting()
+    const { root } = setting.database
+    const id = crypto.randomUUID()
+    const service = await setting.start()
+    const published = (count: number) => readTopic(setting.topic, { count })
+
+    await root.write('INSERT INTO users (id, name, level, version) VALUES (?, ?, 3, 1)', [id, 'Zoë 😀'])
+    await published(1)
+    await root.write('UPDATE users SET level = 4, version = 2 WHERE id = ?', [id])
+    await published(2)
+    await root.write('UPDATE users SET deleted_at = NOW(6), version = 3 WHERE id = ?', [id])
+    const records = await published(4)
+
+    const { states } = await publishedOn(setting)
+    expect(states).toMatchObject([
+      { id, name: 'Zoë 😀', level: 3, version: 1, deleted_at: null },
+      { id, level: 4, version: 2, deleted_at: null },
+      { id, version: 3, deleted_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/) },
+    ])
+    expect(records.map(({ key, value }) => [String(key), value === null])).toEqual([
+      [id, false],
+      [id, false],
+      [id, false],
+      [id, true],
+    ])
+    const headers = records.map(record =>
+      Object.fromEntries(Object.entries(record.headers).map(([name, value]) => [name, String(value)])),
+    )
+    expect(headers.map(each => each['event-type'])).toEqual([
+      'RowChanged',
+      'RowChanged',
+      'RowDeleted',
+      'RowDeleted',
+    ])
+    expect(new Set(headers.map(each => each['id'])).size).toBe(4)
+    const [row] = await root.rows('SELECT * FROM users')
+    expect(states.at(-1)?.updated_at.replace('T', ' ')).toBe(`${String(row?.['updated_at'])}Z`)
+
+    await eventually(
+      async () => expect(await metricsOf(service)).toMatchObject({ cdc_working: 1, kafka_records_total: 4 }),
+      { what: 'the metrics' },
+    )
+    const {
+      cdc_cursor_age_seconds: age = NaN,
+      cdc_rows_read_total: read = 0,
+      cdc_rows_known_total: known = 0,
+    } = await metricsOf(service)
+    expect(age).toBeGreaterThan(0.9)
+    expect(read - known).toBe(3)
+    expect(linesOf(service, 'changes published')[0]).toMatchObject({
+      table: 'users',
+      topic: setting.topic,
+      records: 1,
+      cursor: expect.anything(),
+    })
+  })
+
+  test('any table by its settings: two key columns, TIMESTAMP, no deletes, many rows of one moment', async () => {
+    const setting = await newSetting()
+    const { root } = setting.database
+    await root.write(`CREATE TABLE orders (shop INT NOT NULL, number BIGINT NOT NULL, paid DECIMAL(10, 2) NULL, revision INT NOT NULL,
+      changed TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3),
+      PRIMARY KEY (shop, number), KEY (changed))`)
+    await root.write("GRANT SELECT ON orders TO 'cdc_poller'@'%'")
+    const rows = Array.from({ length: 350 }, (_, n) => [n % 7, n, n === 0 ? null : '10.10', 1])
+    await root.write('INSERT INTO orders (shop, number, paid, revision) VALUES ?', [rows])
+    await setting.start({
+      TABLE: 'orders',
+      KEY_COLUMNS: 'shop,number',
+      UPDATED_AT_COLUMN: 'changed',
+      VERSION_COLUMN: 'revision',
+      DELETED_AT_COLUMN: 'none',
+      PAGE_ROWS: '20',
+    })
+    const records = await readTopic(setting.topic, { count: rows.length })
+    expect(new Set(records.map(({ key }) => String(key)))).toEqual(
+      new Set(rows.map(([shop, number]) => `["${shop}","${number}"]`)),
+    )
+    const value = (key: string): unknown =>
+      JSON.parse(String(records.find(record => String(record.key) === key)?.value))
+    expect(value('["5","5"]')).toEqual({
+      shop: 5,
+      number: 5,
+      paid: '10.10',
+      revision: 1,
+      changed: expect.stringMatching(/\.\d{3}000Z$/),
+    })
+    expect(value('["0","0"]')).toMatchObject({ paid: null })
+  })
+
+  test('states that are overwritten between two polls are not seen: the last one is', async () => {
+    const setting = await newSetting()
+    const { root } = setting.database
+    const [user = ['', '', 0, 0]] = newUsers(1)
+    await root.write(insertUsers, [[user]])
+    await setting.start({ POLL_INTERVAL_MS: '300' })
+    for (let version = 2; version <= 200; version++) {
+      await root.write('UPDATE users SET version = ? WHERE id = ?', [version, user[0]])
+    }
+    const { states, turnedRound } = await allPublished(setting)
+    expect(turnedRound).toEqual([])
+    expect(states.length).toBeLessThan(150)
+  })
+})
+
+describe('killed -9', () => {
+  test('at many points of a backlog and of new writes: nothing lost, nothing turned round, twice only what lay after the cursor', async () => {
+    const setting = await newSetting()
+    const { root } = setting.database
+    const pageRows = 250
+    const backlog = newUsers(10_000)
+    for (let at = 0; at < backlog.length; at += 500)
+      await root.write(insertUsers, [backlog.slice(at, at + 500)])
+    // Old enough to be behind every low mark: what is repeated of it is the last page alone.
+    await eventually(
+      async () => {
+        const [row] = await root.rows<{ old: number }>(
+          'SELECT MAX(updated_at) < NOW(6) - INTERVAL 4 SECOND AS old FROM users',
+        )
+        expect(Number(row?.old)).toBe(1)
+      },
+      { what: 'the backlog to be old' },
+    )
+    let kills = 0
+    let before = 0
+    const env = { PAGE_ROWS: String(pageRows), LEASE_MS: '1000' }
+    while (before < backlog.length && kills < 6) {
+      const service = await setting.start(env, { waitReady: false })
+      await service.waitForLog(line => line.msg === 'working', { what: 'to work' })
+      // At another point of a page each time.
+      await new Promise(resolve => setTimeout(resolve, 40 + kills * 7))
+      await service.kill()
+      kills++
+      const { states } = await publishedOn(setting)
+      const distinct = new Set(states.map(({ id }) => id)).size
+      expect(states.length - distinct).toBeLessThanOrEqual(kills * pageRows)
+      before = distinct
+    }
+    expect(kills).toBeGreaterThan(2)
+
+    // The same among writes: here the overlap is repeated too.
+    const written = new AbortController()
+    const writer = (async () => {
+      while (!written.signal.aborted) {
+        const ids = backlog.slice(0, 50).map(([id]) => id)
+        await root.write('UPDATE users SET version = version + 1 WHERE id IN (?)', [ids])
+        await root.write(insertUsers, [newUsers(20)])
+      }
+    })()
+    for (let n = 0; n < 3; n++) {
+      const service = await setting.start(env, { waitReady: false })
+      await service.waitForLog(line => line.msg === 'changes published', { what: 'to publish' })
+      await new Promise(resolve => setTimeout(resolve, n * 23))
+      await service.kill()
+    }
+    written.abort()
+    await writer
+    await setting.start(env)
+    expect((await allPublished(setting)).turnedRound).toEqual([])
+  })
+
+  test('SIGTERM: what was being published is finished, the cursor stands after it, the next one begins at once', async () => {
+    const setting = await newSetting()
+    await setting.database.root.write(insertUsers, [newUsers(1_000)])
+    const service = await setting.start({ PAGE_ROWS: '100', LEASE_MS: '600000' })
+    await service.waitForLog(line => line.msg === 'changes published')
+    expect(await service.stop()).toBe(0)
+    // A lease of ten minutes would have to run out otherwise.
+    await setting.start({ LEASE_MS: '600000' })
+    await allPublished(setting)
+  })
+})
+
+describe('two pollers', () => {
+  test('one works and the other stands by; when the first dies, the second goes on within the lease', async () => {
+    const setting = await newSetting()
+    const { root } = setting.database
+    const env = { LEASE_MS: '2000' }
+    const first = await setting.start(env)
+    const second = await setting.start(env)
+    await second.waitForLog(line => line.msg === 'standing by: another poller works')
+    expect((await fetch(`${second.probeUrl}/readyz`)).status).toBe(200)
+    expect(await metricsOf(second)).toMatchObject({ cdc_working: 0 })
+    await root.write(insertUsers, [newUsers(100)])
+    await allPublished(setting)
+    expect(linesOf(second, 'changes published')).toEqual([])
+
+    await first.kill()
+    await root.write(insertUsers, [newUsers(100)])
+    await second.waitForLog(line => line.msg === 'working', { what: 'to take over', timeoutMs: 15_000 })
+    await allPublished(setting)
+  })
+
+  test('one that was frozen past its lease and wakes does not move the cursor, and publishes nothing new', async () => {
+    const setting = await newSetting()
+    const { root } = setting.database
+    const env = { LEASE_MS: '1000' }
+    const frozen = await setting.start(env)
+    const users = newUsers(50)
+    await root.write(insertUsers, [users])
+    await allPublished(setting)
+    frozen.freeze()
+    const second = await setting.start(env)
+    await second.waitForLog(line => line.msg === 'working', { what: 'to take over' })
+    await root.write('UPDATE users SET version = 2, deleted_at = NOW(6)')
+    await allPublished(setting)
+    const cursorOf = async () => (await root.rows('SELECT cursor_updated_at, epoch FROM poller_cursors'))[0]
+    const taken = await cursorOf()
+
+    frozen.thaw()
+    await frozen.waitForLog(line => line.msg === 'no longer working')
+    await frozen.waitForLog(line => line.msg === 'standing by: another poller works')
+    const now = await cursorOf()
+    expect(now?.['epoch']).toBe(taken?.['epoch'])
+    expect(String(now?.['cursor_updated_at']) >= String(taken?.['cursor_updated_at'])).toBe(true)
+    const { turnedRound, last } = await publishedOn(setting)
+    expect(turnedRound).toEqual([])
+    expect(users.map(([id]) => last.get(id))).toEqual(users.map(() => null))
+  })
+})
+
+describe('what is not set up ends it at the start, with one sentence and exit code 78', () => {
+  test.each<[string, string[], Record<string, string>, RegExp]>([
+    [
+      'no right to see open transactions',
+      [
+        "CREATE USER IF NOT EXISTS 'cdc_blind'@'%' IDENTIFIED BY 'cdc_blind'",
+        "GRANT SELECT ON schema_versions TO 'cdc_blind'@'%'",
+        "GRANT SELECT ON users TO 'cdc_blind'@'%'",
+        "GRANT SELECT, INSERT, UPDATE ON poller_cursors TO 'cdc_blind'@'%'",
+      ],
+      { MYSQL_USER: 'cdc_blind', MYSQL_PASSWORD: 'cdc_blind' },
+      /PROCESS/,
+    ],
+    [
+      'another version of the schema',
+      ["UPDATE schema_versions SET version = 7 WHERE component = 'cdc-poller'"],
+      {},
+      /schema version 7 of cdc-poller, but version 1/,
+    ],
+    ['no such table', [], { TABLE: 'nope' }, /the table nope cannot be read/],
+    [
+      'no such columns',
+      [],
+      { VERSION_COLUMN: 'revision', DELETED_AT_COLUMN: 'gone' },
+      /has no column revision, gone/,
+    ],
+    ['a column that tells no time', [], { UPDATED_AT_COLUMN: 'level' }, /level of users is tinyint/],
+    ['a time that may be missing', [], { UPDATED_AT_COLUMN: 'deleted_at' }, /may be NULL/],
+    [
+      'no index to walk along',
+      ['ALTER TABLE users DROP KEY users_updated_at_id'],
+      {},
+      /no index on \(updated_at, id\)/,
+    ],
+    ['a wrong password', [], { MYSQL_PASSWORD: 'wrong' }, /MYSQL_PASSWORD/],
+  ])('%s', async (_name, statements, env, sentence) => {
+    const setting = await newSetting()
+    for (const statement of statements) await setting.database.root.write(statement)
+    const service = await setting.start(env, { waitReady: false })
+    expect(await service.waitForExit()).toBe(78)
+    expect(service.stderrLines).toEqual([expect.stringMatching(sentence)])
+  })
+})

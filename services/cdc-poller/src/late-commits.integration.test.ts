@@ -1,0 +1,251 @@
+/** Rows that become visible behind rows which were read long before, made by a real server in all the ways that it has. */
+import { eventually } from '@kafka-pattern/test-kit'
+import { describe, expect, test } from 'vitest'
+import { allPublished, insertUsers, newSetting, newUsers, publishedOn } from './test-changes.ts'
+import type { Setting } from './test-changes.ts'
+
+const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))
+
+class RolledBack extends Error {}
+
+/**
+ * A writer with one transaction after the other, open for up to `longestMs`: rows that are new, rows of others' that it changes, many of them
+ * at once; one transaction of ten is rolled back. Returns how many rows it has written when `until` is true.
+ */
+async function writeTransactions(
+  { database }: Setting,
+  { longestMs, statementRows, until }: { longestMs: number; statementRows: number; until: () => boolean },
+  wrote: (rows: number) => void,
+): Promise<void> {
+  const own = newUsers(500)
+  await database.root.write(insertUsers, [own])
+  while (!until()) {
+    let rows = 0
+    try {
+      await database.root.inTransaction(async transaction => {
+        rows = 0
+        const begunAtMs = performance.now()
+        const openMs = Math.random() * longestMs
+        do {
+          await transaction.write(insertUsers, [newUsers(statementRows)])
+          const from = Math.floor(Math.random() * 400)
+          const changed = own.slice(from, from + 100).map(([id]) => id)
+          await transaction.write('UPDATE users SET version = version + 1 WHERE id IN (?)', [changed])
+          rows += statementRows + changed.length
+          await pause(Math.random() * (openMs / 2))
+        } while (performance.now() - begunAtMs < openMs)
+        if (Math.random() < 0.1) throw new RolledBack()
+      })
+      wrote(rows)
+    } catch (error) {
+      if (!(error instanceof RolledBack)) throw error
+    }
+  }
+}
+
+async function cursorAge({ database }: Setting): Promise<number> {
+  const [row] = await database.root.rows<{ age: string }>(
+    'SELECT TIMESTAMPDIFF(MICROSECOND, cursor_updated_at, NOW(6)) / 1000000 AS age FROM poller_cursors',
+  )
+  return Number(row?.age)
+}
+
+test('8 writers, transactions up to 2 s, rollbacks, 100,000 rows: none lost, none of a rollback, order per key kept, none twice', async () => {
+  const setting = await newSetting()
+  await setting.start()
+  let written = 0
+  const writers = Array.from({ length: 8 }, () =>
+    writeTransactions(
+      setting,
+      { longestMs: 2_000, statementRows: 1_000, until: () => written >= 100_000 },
+      rows => (written += rows),
+    ),
+  )
+  await Promise.all(writers)
+  const { turnedRound, last, duplicates } = await allPublished(setting)
+  const [row] = await setting.database.root.rows<{ count: number }>('SELECT COUNT(*) AS count FROM users')
+  expect(last.size).toBe(Number(row?.count))
+  expect(turnedRound).toEqual([])
+  expect(duplicates).toBe(0)
+})
+
+test('the naive cursor loses rows under the same writers', async () => {
+  const setting = await newSetting()
+  const service = await setting.start({ POLLER_CURSOR: 'naive' })
+  let written = 0
+  const writers = Array.from({ length: 4 }, () =>
+    writeTransactions(
+      setting,
+      { longestMs: 500, statementRows: 50, until: () => written >= 5_000 },
+      rows => (written += rows),
+    ),
+  )
+  await Promise.all(writers)
+  // Whatever it will ever find it has found when it has found the newest row.
+  const [marker = ['', '', 0, 0]] = newUsers(1)
+  await setting.database.root.write(insertUsers, [[marker]])
+  const { last } = await eventually(
+    async () => {
+      const published = await publishedOn(setting)
+      expect(published.last.has(marker[0])).toBe(true)
+      return published
+    },
+    { what: 'the newest row' },
+  )
+  const rows = await setting.database.root.rows<{ id: string; version: string }>(
+    'SELECT id, version FROM users',
+  )
+  const lost = rows.filter(({ id, version }) => last.get(id) !== Number(version))
+  expect(lost.length).toBeGreaterThan(0)
+  expect(service.exit).toBe(null)
+})
+
+describe('a transaction that is open for long', () => {
+  /** The claim is the same for a minute; this is long against every interval of the poller. */
+  const openMs = 8_000
+
+  test('while thousands commit: nobody waits for it, its rows come after its commit, none is read again meanwhile', async () => {
+    const setting = await newSetting()
+    const { root } = setting.database
+    await setting.start()
+    const late = newUsers(500)
+    await root.inTransaction(async transaction => {
+      await transaction.write(insertUsers, [late])
+      const openUntilMs = performance.now() + openMs
+      let committed = 0
+      while (performance.now() < openUntilMs) {
+        await root.write(insertUsers, [newUsers(100)])
+        committed += 100
+      }
+      expect(committed).toBeGreaterThanOrEqual(1_000)
+      // Everybody else's rows are there while it is still open, and the cursor stands where it began.
+      const meanwhile = await allPublished(setting)
+      expect(late.filter(([id]) => meanwhile.last.has(id))).toEqual([])
+      expect(await cursorAge(setting)).toBeGreaterThan(openMs / 1_000)
+    })
+    const { duplicates, turnedRound } = await allPublished(setting)
+    expect(duplicates).toBe(0)
+    expect(turnedRound).toEqual([])
+    await eventually(async () => expect(await cursorAge(setting)).toBeLessThan(openMs / 1_000), {
+      what: 'the cursor to move on',
+    })
+  })
+
+  test('more rows than are remembered: they come twice, none is lost', async () => {
+    const setting = await newSetting()
+    const { root } = setting.database
+    await setting.start({ REMEMBERED_ROWS: '1000' })
+    const late = newUsers(10)
+    await root.inTransaction(async transaction => {
+      await transaction.write(insertUsers, [late])
+      for (let n = 0; n < 20; n++) await root.write(insertUsers, [newUsers(100)])
+      await eventually(async () => expect((await publishedOn(setting)).last.size).toBe(2_000), {
+        what: 'the others',
+      })
+    })
+    const { duplicates } = await allPublished(setting)
+    expect(duplicates).toBeGreaterThan(0)
+    expect(duplicates).toBeLessThanOrEqual(2_000)
+  })
+
+  test('it is waited for over a restart too: the cursor was stored where it began', async () => {
+    const setting = await newSetting()
+    const { root } = setting.database
+    const killed = await setting.start({ LEASE_MS: '1000' })
+    const late = newUsers(10)
+    await root.inTransaction(async transaction => {
+      await transaction.write(insertUsers, [late])
+      await pause(3_000)
+      await root.write(insertUsers, [newUsers(100)])
+      await allPublished(setting)
+      await killed.kill()
+    })
+    await setting.start({ LEASE_MS: '1000' })
+    const { last } = await allPublished(setting)
+    expect(late.filter(([id]) => !last.has(id))).toEqual([])
+  })
+})
+
+test('a statement that waited before its transaction began has the time of its beginning, and is not lost', async () => {
+  const setting = await newSetting()
+  const { root } = setting.database
+  await setting.start()
+  const [waiting = ['', '', 0, 0], other = ['', '', 0, 0], marker = ['', '', 0, 0]] = newUsers(3)
+  await root.write(insertUsers, [[waiting, other]])
+  await allPublished(setting)
+
+  let write: Promise<unknown> = Promise.resolve()
+  const committed = Promise.withResolvers<void>()
+  await root.withConnection(async locker => {
+    await locker.write('LOCK TABLES users READ')
+    // The statement begins now; its transaction, which stays open for a while, when the lock is gone.
+    write = root.inTransaction(async transaction => {
+      await transaction.write('UPDATE users SET version = 2 WHERE id = ?', [waiting[0]])
+      await committed.promise
+    })
+    await pause(4_000)
+    await locker.write('UNLOCK TABLES')
+  })
+  await root.write(insertUsers, [[marker]])
+  await eventually(async () => expect((await publishedOn(setting)).last.has(marker[0])).toBe(true), {
+    what: 'a later row',
+  })
+  // Several looks see the transaction and no statement that waits.
+  await pause(2_000)
+  committed.resolve()
+  await write
+  const [row] = await root.rows<{ behind: string }>(
+    `SELECT TIMESTAMPDIFF(SECOND, (SELECT updated_at FROM users WHERE id = '${waiting[0]}'), updated_at) AS behind FROM users WHERE id = '${marker[0]}'`,
+  )
+  expect(Number(row?.behind)).toBeGreaterThanOrEqual(3)
+  await allPublished(setting)
+})
+
+test('rows whose time is behind the clock, as after a step back: within the overlap none is lost', async () => {
+  const setting = await newSetting()
+  const { root } = setting.database
+  await setting.start({ OVERLAP_MS: '6000' })
+  const users = newUsers(20)
+  await root.write(insertUsers, [users])
+  await allPublished(setting)
+  await root.withConnection(async writer => {
+    for (const [id] of users) {
+      await writer.write('SET timestamp = UNIX_TIMESTAMP(NOW(6)) - 4')
+      await writer.write('UPDATE users SET version = version + 1 WHERE id = ?', [id])
+      await writer.write('SET timestamp = DEFAULT')
+    }
+  })
+  const { turnedRound } = await allPublished(setting)
+  expect(turnedRound).toEqual([])
+})
+
+test('another program that reads the open transactions all the time cannot hide them', async () => {
+  const setting = await newSetting()
+  const { root } = setting.database
+  await setting.start()
+  await root.write(insertUsers, [newUsers(1)])
+  await allPublished(setting)
+  const ended = new AbortController()
+  // So often that the server never fills its list anew: whoever believes it sees no transaction that began since.
+  const reader = (async () => {
+    while (!ended.signal.aborted) {
+      await root.rows('SELECT COUNT(*) FROM information_schema.innodb_trx')
+      await pause(30)
+    }
+  })()
+  try {
+    const late = newUsers(10)
+    await root.inTransaction(async transaction => {
+      await transaction.write(insertUsers, [late])
+      await pause(3_000)
+      await root.write(insertUsers, [newUsers(10)])
+      await eventually(async () => expect((await publishedOn(setting)).last.size).toBe(11), {
+        what: 'the others',
+      })
+    })
+  } finally {
+    ended.abort()
+    await reader
+  }
+  await allPublished(setting)
+})

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import { before, datetimeOf, earlier, microsOf, withMicroseconds } from './position.ts'
+import type { Position } from './position.ts'
+
+test.each([
+  ['1970-01-01 00:00:01.000000', 1_000_000],
+  ['2026-11-23 12:00:00.123456', 1_795_435_200_123_456],
+  ['2026-11-23 12:00:00.999999', 1_795_435_200_999_999],
+  ['2200-12-31 23:59:59.000001', 7_289_654_399_000_001],
+])('%s is %i microseconds, and back', (datetime, micros) => {
+  expect(microsOf(datetime)).toBe(micros)
+  expect(datetimeOf(micros)).toBe(datetime)
+})
+
+test.each([
+  ['2026-11-23 12:00:00', '2026-11-23 12:00:00.000000'],
+  ['2026-11-23 12:00:00.5', '2026-11-23 12:00:00.500000'],
+  ['2026-11-23 12:00:00.123', '2026-11-23 12:00:00.123000'],
+  ['2026-11-23 12:00:00.123456', '2026-11-23 12:00:00.123456'],
+])('%s has six digits as %s', (datetime, complete) => {
+  expect(withMicroseconds(datetime)).toBe(complete)
+})
+
+const at = (updatedAt: string, ...key: string[]): Position => ({ updatedAt, key })
+test.each<[string, Position, Position, Position]>([
+  [
+    'another moment',
+    at('2026-01-01 00:00:00.000001', 'a'),
+    at('2026-01-01 00:00:00.000002', 'a'),
+    at('2026-01-01 00:00:00.000001', 'a'),
+  ],
+  [
+    'before all keys of the moment',
+    at('2026-01-01 00:00:00.000001', 'a'),
+    before(microsOf('2026-01-01 00:00:00.000001')),
+    at('2026-01-01 00:00:00.000001'),
+  ],
+])('the earlier of two: %s', (_name, a, b, wanted) => {
+  expect(earlier(a, b)).toEqual(wanted)
+  expect(earlier(b, a)).toEqual(wanted)
+})

@@ -1,0 +1,170 @@
+/**
+ * A database with one table, for tests of the loop: transactions whose rows appear when they commit, a clock that can step back, and the
+ * looks that a real server allows (whole seconds, nothing of what began a moment ago). All decisions are of a seeded chance.
+ */
+import { datetimeOf } from './position.ts'
+import type { Observation, OpenWork } from './low-mark.ts'
+import type { Page } from './source-table.ts'
+import type { Position } from './position.ts'
+import type { Row } from '@kafka-pattern/mysql-config'
+
+export interface SimulatedRow extends Row {
+  id: string
+  version: string
+  updated_at: string
+}
+
+interface Transaction {
+  readonly number: number
+  readonly session: number
+  /** When the server registers it: its first statement may have waited before. */
+  startedAt: number | null
+  /** The statement that runs or waits, and since when. */
+  statementAt: number | null
+  readonly writes: Map<string, SimulatedRow>
+}
+
+const second = 1_000_000
+
+export class SimulatedDatabase {
+  readonly #chance: () => number
+  readonly #committed = new Map<string, SimulatedRow>()
+  readonly #open = new Set<Transaction>()
+  /** Rows that an open transaction has locked. */
+  readonly #locked = new Set<string>()
+  #clock = 1_800_000_000 * second
+  #elapsed = 0
+  #numbers = 0
+  committedVersions = 0
+
+  constructor(seed: number) {
+    this.#chance = seededChance(seed)
+  }
+
+  get rows(): ReadonlyMap<string, SimulatedRow> {
+    return this.#committed
+  }
+
+  /** Lets time pass, and in it transactions begin, wait, write, commit and roll back. */
+  passTime(): void {
+    const micros = Math.floor(this.#chance() * 0.1 * second)
+    this.#clock += micros
+    this.#elapsed += micros
+    for (const transaction of this.#open) this.#proceed(transaction)
+    while (this.#open.size < 8 && this.#chance() < 0.6) this.#begin()
+  }
+
+  /** Everything is committed, and nothing new begins. */
+  settle(): void {
+    for (const transaction of this.#open) {
+      this.#write(transaction)
+      this.#commit(transaction)
+    }
+    this.#clock += 10 * second
+    this.#elapsed += 10 * second
+  }
+
+  stepBack(seconds: number): void {
+    this.#clock -= seconds * second
+  }
+
+  look(): Observation {
+    const now = this.#clock
+    const work: OpenWork[] = []
+    for (const { number, session, startedAt, statementAt, writes } of this.#open) {
+      // A process list tells whole seconds, and what began a moment ago is not asked for.
+      const age = statementAt === null ? 0 : Math.floor((now - statementAt) / second)
+      if (age >= 1)
+        work.push({ kind: 'statement', id: String(session), session, since: now - (age + 1) * second })
+      if (startedAt !== null && writes.size > 0) {
+        const since = Math.floor(startedAt / second) * second - second
+        work.push({ kind: 'transaction', id: String(number), session, since })
+      }
+    }
+    const atMs = this.#elapsed / 1000
+    return { now, askedAtMs: atMs, atMs, work }
+  }
+
+  pageAfter({ updatedAt, key }: Position, pageRows: number): Page {
+    const after = [...this.#committed.values()]
+      .filter(row => row.updated_at > updatedAt || (row.updated_at === updatedAt && row.id > (key[0] ?? '')))
+      .toSorted((a, b) => compare(a.updated_at, b.updated_at) || compare(a.id, b.id))
+    const rows = after.slice(0, pageRows)
+    const last = rows.at(-1)
+    const end = last === undefined ? { updatedAt, key } : { updatedAt: last.updated_at, key: [last.id] }
+    return { rows, end, isFull: rows.length === pageRows }
+  }
+
+  #begin(): void {
+    const number = ++this.#numbers
+    // Sessions are used again and again.
+    const session = 1 + (number % 16)
+    if ([...this.#open].some(open => open.session === session)) return
+    const transaction: Transaction = {
+      number,
+      session,
+      startedAt: null,
+      statementAt: this.#clock,
+      writes: new Map(),
+    }
+    this.#open.add(transaction)
+    // Some wait for seconds before their transaction begins, as behind LOCK TABLES.
+    if (this.#chance() < 0.9) this.#write(transaction)
+  }
+
+  #proceed(transaction: Transaction): void {
+    const chance = this.#chance()
+    if (transaction.statementAt !== null) {
+      if (chance < 0.15) this.#write(transaction)
+    } else if (chance < 0.2) {
+      transaction.statementAt = this.#clock
+      this.#write(transaction)
+    } else if (chance < 0.45) this.#commit(transaction)
+    else if (chance < 0.5) this.#end(transaction)
+  }
+
+  /** Gives rows the time at which the statement began. */
+  #write(transaction: Transaction): void {
+    const { statementAt } = transaction
+    if (statementAt === null) return
+    transaction.startedAt ??= this.#clock
+    const count = 1 + Math.floor(this.#chance() * 4)
+    for (let n = 0; n < count; n++) {
+      const id = `row-${Math.floor(this.#chance() * 200)}`
+      if (this.#locked.has(id) && !transaction.writes.has(id)) continue
+      this.#locked.add(id)
+      const before = transaction.writes.get(id) ?? this.#committed.get(id)
+      const version = String(Number(before?.version ?? 0) + 1)
+      transaction.writes.set(id, { id, version, updated_at: datetimeOf(statementAt) })
+    }
+    transaction.statementAt = null
+  }
+
+  #commit(transaction: Transaction): void {
+    for (const [id, row] of transaction.writes) {
+      this.#committed.set(id, row)
+      this.committedVersions++
+    }
+    this.#end(transaction)
+  }
+
+  #end(transaction: Transaction): void {
+    for (const id of transaction.writes.keys()) this.#locked.delete(id)
+    this.#open.delete(transaction)
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** Numbers from 0 to 1, the same ones for the same seed (mulberry32). */
+function seededChance(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
