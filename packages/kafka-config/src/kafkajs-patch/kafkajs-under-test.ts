@@ -28,6 +28,10 @@ interface Internals {
   'consumer/assignerProtocol': { MemberAssignment: { encode: (assignment: object) => Buffer } }
   'consumer/batch': new (topic: string, fetchedOffset: string, partition: DecodedPartition) => ConsumedBatch
   'consumer/consumerGroup': new (options: object) => ConsumerGroup
+  'consumer/filterAbortedMessages': <M extends object>(fetched: {
+    messages: M[]
+    abortedTransactions: { producerId: string; firstOffset: string }[]
+  }) => M[]
   'network/connection': new (options: object) => Connection
   'network/requestQueue': new (options: object) => RequestQueue
   'network/socketFactory': () => (options: { host: string; port: number; onConnect: () => void }) => Socket
