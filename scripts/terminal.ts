@@ -31,11 +31,15 @@ export function seconds(durationMs: number): string {
   return `${(durationMs / 1000).toFixed(1)} s`
 }
 
-/** Pads by what is seen: escape sequences of colours take no room. */
+/** Pads by what is seen. */
 export function padVisible(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - visibleLength(text)))
+}
+
+/** Escape sequences of colours take no room. */
+export function visibleLength(text: string): number {
   // oxlint-disable-next-line no-control-regex -- an escape sequence begins with a control character
-  const visible = text.replaceAll(/\u001B\[\d+m/g, '')
-  return text + ' '.repeat(Math.max(0, width - visible.length))
+  return text.replaceAll(/\u001B\[\d+m/g, '').length
 }
 
 const palette = [colors.cyan, colors.magenta, colors.yellow, colors.green, colors.blue, colors.red]
