@@ -96,7 +96,9 @@ describe('at-least-once', () => {
     const { told } = await killedAfterTheRows(stage, env)
     expect(told).toEqual({ 0: '-1' })
     const next = await nextLife(stage, env)
-    expect(appliedBatches(next)[0]).toMatchObject({ firstOffset: '0', upserted: 0, stale: 10 })
+    const repeated = appliedBatches(next)
+    expect(repeated[0]?.firstOffset).toBe('0')
+    expect(repeated.reduce((stale, batch) => stale + batch.stale, 0)).toBe(10)
     expect(await stage.replica()).toEqual(newestOf([...first, later]))
   })
 
