@@ -38,6 +38,7 @@ export { TopicSetupError, ensureTopics } from './topics.ts'
 export type { TopicDifference, TopicReport, TopicSpec } from './topics.ts'
 export { waitForKafka } from './wait-for-kafka.ts'
 export {
+  BatchRefusedError,
   ProducerFencedError,
   RecordsRefusedError,
   TransactionFailedError,

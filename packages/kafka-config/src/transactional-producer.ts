@@ -64,6 +64,7 @@ export interface TransactionalProducer {
    * One transaction. Resolves when it is committed.
    * @throws ProducerFencedError somebody else has opened the transactional id, or the transaction took too long; not committed
    * @throws RecordsRefusedError these records cannot be stored; not committed
+   * @throws BatchRefusedError the same again is sent in smaller batches; not committed
    * @throws TransactionFailedError anything else; perhaps committed
    */
   publish(records: readonly KeyedRecord[], position: Position): Promise<void>
@@ -93,19 +94,29 @@ export class RecordsRefusedError extends KafkaConfigError {
   }
 }
 
+/** Several records together were refused. Next time they are sent in smaller batches, until only those are refused that are the reason. */
+export class BatchRefusedError extends KafkaConfigError {
+  constructor({ topic, indexes }: TransactionBatch, type: string) {
+    super(`a batch of ${indexes.length} records for ${topic} was refused: ${type}`, 'retryable')
+  }
+}
+
 /**
  * The transaction did not end in order. It is perhaps committed; `open` and `position` tell. 'retryable' after whatever a broker
  * or the network said, unless a person must change something first: begun anew, with a new producer epoch, it may succeed.
  */
 export class TransactionFailedError extends KafkaConfigError {
+  /** Kafka's name of the reason, if a broker gave one. */
+  readonly type: string | undefined
   constructor(transactionalId: string, cause: unknown) {
     const category = classifyKafkaError(cause)
-    const saidByBroker = causesOf(cause).some(each => each instanceof kafkajs.KafkaJSProtocolError)
+    const saidByBroker = causesOf(cause).find(each => each instanceof kafkajs.KafkaJSProtocolError)
     super(
       `a transaction of ${transactionalId} failed: ${reasonOf(cause)}`,
-      category === 'not retryable' && saidByBroker ? 'retryable' : category,
+      category === 'not retryable' && saidByBroker !== undefined ? 'retryable' : category,
       cause,
     )
+    this.type = saidByBroker?.type
   }
 }
 
@@ -273,13 +284,7 @@ class Producer implements TransactionalProducer {
     const { topic, indexes, sizeBytes } = batch
     this.#limits.set(topic, afterRefusedBatch(this.#limitOf(topic), sizeBytes, everyBatchTooLarge))
     this.#logger.debug({ topic, records: indexes.length, sizeBytes, type }, 'smaller batches from now on')
-    return new TransactionFailedError(
-      this.#transactionalId,
-      new KafkaConfigError(
-        `a batch of ${indexes.length} records for ${topic} was refused: ${type}`,
-        'retryable',
-      ),
-    )
+    return new BatchRefusedError(batch, type)
   }
 }
 

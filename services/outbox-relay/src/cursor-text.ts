@@ -6,6 +6,7 @@
  * whether there is more. A hole of one number is its distance times two; a longer one that plus one, and then its length less two.
  * Holes of single numbers that are 15 apart cost a character each, 500 apart two.
  */
+import { exitCodes } from '@kafka-pattern/service-runtime'
 import type { Cursor } from './cursor.ts'
 import type { SeqRange, SeqRanges } from './seq-ranges.ts'
 
@@ -23,6 +24,7 @@ export interface CursorText {
 
 /** What Kafka keeps is not what this version of the relay writes, or another number of lanes wrote it. */
 export class ForeignCursorError extends Error {
+  readonly exitCode = exitCodes.badSettings
   constructor(message: string) {
     super(message)
     this.name = 'ForeignCursorError'

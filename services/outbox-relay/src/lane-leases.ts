@@ -1,6 +1,7 @@
 /**
  * Who has which lane, in a table: a lease holds for as long as its holder renews it, by the clock of the database alone.
  */
+import { exitCodes } from '@kafka-pattern/service-runtime'
 import { movesOf } from './lane-shares.ts'
 import type { LaneMoves } from './lane-shares.ts'
 import type { Mysql } from '@kafka-pattern/mysql-config'
@@ -19,7 +20,7 @@ export interface LeaseRound {
 
 /** The table is made for another number of lanes. Its message is for the person who starts the service. */
 export class LaneCountError extends Error {
-  readonly exitCode = 78
+  readonly exitCode = exitCodes.badSettings
   constructor(found: number, wanted: number) {
     super(
       `RELAY_LANES is ${wanted}, but the table relay_leases has ${found} lanes: rows would change their lane in the middle of being published; set RELAY_LANES=${found}, or drain and reset the relay as its README says`,

@@ -5,7 +5,12 @@
  * before, then reads where they ended, and goes on from there. The lease only keeps two relays from doing that to each other.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { ProducerFencedError, RecordsRefusedError } from '@kafka-pattern/kafka-config'
+import {
+  BatchRefusedError,
+  ProducerFencedError,
+  RecordsRefusedError,
+  TransactionFailedError,
+} from '@kafka-pattern/kafka-config'
 import { nextDelayMs, retry } from '@kafka-pattern/retry'
 import { advance, emptyCursor, isPending, lowMarkOf } from './cursor.ts'
 import { readCursor, writeCursor } from './cursor-text.ts'
@@ -195,7 +200,9 @@ export class Lane {
         if (!(error instanceof RecordsRefusedError) && !isOutage(error)) throw error
         failures++
         report.transactionFailed(this.number, error, failures)
-        topics.forget()
+        if (error instanceof TransactionFailedError && error.type === 'UNKNOWN_TOPIC_OR_PARTITION') {
+          topics.forget()
+        }
         if (error instanceof RecordsRefusedError) {
           const refused = error.indexes.map(index => publishable![index]!)
           for (const { seq } of refused) attempts.set(seq, (attempts.get(seq) ?? 0) + 1)
@@ -206,7 +213,7 @@ export class Lane {
             attempts: attempts.get(seq)!,
           }))
         }
-        if (!(error instanceof ProducerFencedError)) await this.#pause(failures, error)
+        await this.#pause(failures, error)
         const where = await this.#whereItStands(text)
         if (where === 'behind') break
         if (where === 'elsewhere') return false
@@ -263,9 +270,10 @@ export class Lane {
     return rows.filter(({ seq }) => !seqs.has(seq))
   }
 
-  #pause(failures: number, error: unknown): Promise<void> {
+  async #pause(failures: number, error: unknown): Promise<void> {
+    if (error instanceof ProducerFencedError || error instanceof BatchRefusedError) return
     const policy = error instanceof RecordsRefusedError ? refusedPolicy : untilItWorks
-    return delay(nextDelayMs(policy, failures, 0) ?? 0, undefined, { signal: this.#stopping.signal })
+    await delay(nextDelayMs(policy, failures, 0) ?? 0, undefined, { signal: this.#stopping.signal })
   }
 
   /** An outage is nobody's fault: it is waited out. */

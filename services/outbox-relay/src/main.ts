@@ -5,21 +5,16 @@ import {
   ensureTopics,
   waitForKafka,
 } from '@kafka-pattern/kafka-config'
-import {
-  createMysql,
-  requireGrants,
-  requireSchema,
-  waitForMysql,
-  watchMysql,
-} from '@kafka-pattern/mysql-config'
+import { createMysql, requireSchema, waitForMysql, watchMysql } from '@kafka-pattern/mysql-config'
 import { createLogger, createService, loadSettings } from '@kafka-pattern/service-runtime'
+import { CommittedCursors, requireCursorTopic, requireSameTable } from './committed-cursors.ts'
 import { Settings, cursorTopicSpec, heartbeatMsOf } from './config.ts'
 import { EventTopics } from './event-topics.ts'
 import { LaneLeases, requireLanes } from './lane-leases.ts'
 import { OutboxReader } from './outbox-reader.ts'
 import { OutboxRelay } from './outbox-relay.ts'
-import { neededStatements } from './needed-statements.ts'
 import { createRelayReport } from './relay-report.ts'
+import { requireRights } from './required-rights.ts'
 import { Retention } from './retention.ts'
 
 const settings = loadSettings(Settings, { name: 'outbox-relay' })
@@ -43,7 +38,15 @@ const topics = new EventTopics({
   aggregateTypes: settings.AGGREGATE_TYPES === undefined ? null : new Set(settings.AGGREGATE_TYPES),
   maxAttempts: settings.PARK_AFTER_ATTEMPTS,
 })
+const cursors = new CommittedCursors({
+  kafka,
+  logger,
+  lanes,
+  groupId: settings.RELAY_NAME,
+  topic: settings.KAFKA_CURSOR_TOPIC,
+})
 const relay = new OutboxRelay({
+  mysql,
   reader: new OutboxReader({
     mysql,
     lanes,
@@ -76,11 +79,8 @@ const relay = new OutboxRelay({
 })
 const retention = new Retention({
   mysql,
-  kafka,
+  cursors,
   logger,
-  lanes,
-  groupId: settings.RELAY_NAME,
-  cursorTopic: settings.KAFKA_CURSOR_TOPIC,
   retentionHours: settings.RETENTION_HOURS,
   partitionRows: settings.PARTITION_ROWS,
   checkMs: settings.RETENTION_CHECK_MS,
@@ -97,9 +97,10 @@ await service.run(async () => {
   await waitForKafka(kafka, during)
   await waitForMysql(mysql, during)
   await requireSchema(mysql, 'outbox-relay', 1)
-  await requireGrants(mysql, 'outbox-relay', neededStatements)
+  await requireRights(mysql)
   await requireLanes(mysql, lanes)
-  await ensureTopics(kafka, [cursorTopicSpec(settings)], during)
+  await requireCursorTopic(kafka, cursorTopicSpec(settings), during)
+  await requireSameTable(mysql, await cursors.read(service.stopping))
   relay.start()
   service.onStop('relay', () => relay.stop())
   retention.start()

@@ -5,7 +5,7 @@
 import { advance, behindBoth, emptyCursor } from './cursor.ts'
 import { doomedAt, holesClosed, holesSeen, looked, needsLook, nothingWatched } from './hole-watch.ts'
 import { lookAtOpenTransactions } from './open-transactions.ts'
-import { rowColumns, rowOf } from './outbox-row.ts'
+import { rowColumns, rowOf, seqOf } from './outbox-row.ts'
 import { scanOf, withPredecessors } from './scan.ts'
 import { countOf, noSeqs, without } from './seq-ranges.ts'
 import type { Cursor } from './cursor.ts'
@@ -85,6 +85,11 @@ export class OutboxReader {
     if (open !== null) this.#watch = looked(this.#watch, open, begunAtMs, performance.now(), holeGraceMs)
   }
 
+  /** Where the reads are. */
+  get high(): number {
+    return this.#cursor?.high ?? 0
+  }
+
   /** How long ago, in ms, the oldest row was written that is still to be published: from this number on, or from where the reads are. */
   async ageOf(oldestWaiting: number): Promise<number> {
     if (this.#cursor === null) return 0
@@ -105,6 +110,12 @@ export class OutboxReader {
     const rows = found.rows.map(columns => rowOf(columns, lanes))
     return { rows, complete: !found.cut && rows.length < limit }
   }
+}
+
+/** The highest number of a row, or null when there is none. */
+export async function newestSeq(mysql: Mysql): Promise<number | null> {
+  const [newest] = await mysql.rows<{ seq: string | null }>('SELECT MAX(seq) AS seq FROM outbox')
+  return newest?.seq == null ? null : seqOf(newest.seq)
 }
 
 /** Numbers only, so nothing needs escaping. */

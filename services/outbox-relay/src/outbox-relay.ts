@@ -9,7 +9,9 @@
  * transaction (lane.ts).
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { requireEnd } from './committed-cursors.ts'
 import { Lane } from './lane.ts'
+import { newestSeq } from './outbox-reader.ts'
 import { isOutage } from './until-it-works.ts'
 import type { Cursor } from './cursor.ts'
 import type { LaneOptions } from './lane.ts'
@@ -18,8 +20,10 @@ import type { OutboxReader } from './outbox-reader.ts'
 import type { OutboxRow } from './outbox-row.ts'
 import type { RelayReport } from './relay-report.ts'
 import type { Scan } from './scan.ts'
+import type { Mysql } from '@kafka-pattern/mysql-config'
 
 export interface OutboxRelayOptions {
+  readonly mysql: Mysql
   readonly reader: OutboxReader
   readonly leases: LaneLeases
   readonly laneOptions: (lane: number) => LaneOptions
@@ -182,7 +186,9 @@ export class OutboxRelay {
   }
 
   async #observe(): Promise<void> {
-    const { reader, report } = this.#options
+    const { reader, report, mysql } = this.#options
+    const { high } = reader
+    requireEnd(await newestSeq(mysql), high)
     const waiting = Array.from(this.#reading.values(), lane => lane.oldestWaiting)
     const oldest = Math.min(...waiting.map(seq => seq ?? Infinity))
     report.state({ lagMs: await reader.ageOf(oldest), holes: reader.holes, lanes: this.#lanes.size })

@@ -6,23 +6,19 @@
  * there is one that has been open for a while, and given up after a second.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { withAdmin } from '@kafka-pattern/kafka-config'
 import { lowMarkOf } from './cursor.ts'
-import { readCursor } from './cursor-text.ts'
 import { planRetention } from './retention-plan.ts'
+import { newestSeq } from './outbox-reader.ts'
 import { isOutage } from './until-it-works.ts'
+import type { CommittedCursors } from './committed-cursors.ts'
 import type { Partition, RetentionState } from './retention-plan.ts'
-import type { Kafka } from '@kafka-pattern/kafka-config'
 import type { Mysql } from '@kafka-pattern/mysql-config'
 import type { Logger } from '@kafka-pattern/service-runtime'
 
 export interface RetentionOptions {
   readonly mysql: Mysql
-  readonly kafka: Kafka
+  readonly cursors: CommittedCursors
   readonly logger: Logger
-  readonly lanes: number
-  readonly groupId: string
-  readonly cursorTopic: string
   readonly retentionHours: number
   readonly partitionRows: number
   readonly checkMs: number
@@ -99,30 +95,19 @@ export class Retention {
   }
 
   async #state(): Promise<RetentionState> {
-    const { mysql } = this.#options
-    const lowMark = await this.#lowMark()
+    const { mysql, cursors } = this.#options
+    const committed = await cursors.read(this.#stopping.signal)
     const partitions = await mysql.rows<{ name: string | null; below: string }>(
       `SELECT PARTITION_NAME AS name, PARTITION_DESCRIPTION AS below FROM information_schema.partitions
        WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'outbox' ORDER BY PARTITION_ORDINAL_POSITION`,
     )
-    const [newest] = await mysql.rows<{ seq: string | null }>('SELECT MAX(seq) AS seq FROM outbox')
     return {
-      lowMark,
+      lowMark: Math.min(...committed.map(lowMarkOf)),
       partitions: partitions.flatMap(({ name, below }): Partition[] =>
         name === null ? [] : [{ name, below: below === 'MAXVALUE' ? null : Number(below) }],
       ),
-      newest: newest?.seq == null ? null : Number(newest.seq),
+      newest: await newestSeq(mysql),
     }
-  }
-
-  /** Below it every lane has published everything, by what Kafka has committed. */
-  async #lowMark(): Promise<number> {
-    const { kafka, groupId, cursorTopic, lanes } = this.#options
-    const [found] = await withAdmin(kafka, admin => admin.fetchOffsets({ groupId, topics: [cursorTopic] }))
-    const marks = (found?.partitions ?? []).map(({ offset, metadata }) =>
-      offset === '-1' ? 0 : lowMarkOf(readCursor({ offset, metadata: metadata ?? '' }, lanes)),
-    )
-    return marks.length < lanes ? 0 : Math.min(...marks)
   }
 
   async #isOld(partition: string): Promise<boolean> {

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   createDatabase,
+  eventually,
   readTopic,
   startService,
   uniqueName,
@@ -106,6 +107,8 @@ export async function openTransaction(
     await connection.write(await ending.promise)
   })
   done.catch(begun.reject)
+  // A test that fails leaves nothing locked.
+  onTestFinished(() => ending.resolve('ROLLBACK'))
   await begun.promise
   return {
     end: how => {
@@ -120,6 +123,10 @@ export async function publishedVersions(
   topic: string,
   options: Parameters<typeof readTopic>[1] = {},
 ): Promise<Map<string, number[]>> {
+  const { on = testKafka() } = options
+  if (options.count !== undefined) {
+    await eventually(() => withAdmin(on, admin => admin.fetchTopicOffsets(topic)), { what: 'the topic' })
+  }
   const versions = new Map<string, number[]>()
   for (const { key, value } of await readTopic(topic, options)) {
     const ofAggregate = versions.get(String(key)) ?? []
@@ -194,6 +201,11 @@ export async function startWriting(outbox: TestOutbox, work: Workload): Promise<
   }
 
   const writers = Array.from({ length: work.writers }, () => write())
+  onTestFinished(async () => {
+    stopped = true
+    // Of a writer that fails, `stop` tells.
+    await Promise.allSettled(writers)
+  })
   return {
     get committed() {
       return committed

@@ -1,4 +1,4 @@
-import { KafkaConfigError } from '@kafka-pattern/kafka-config'
+import { classifyKafkaError } from '@kafka-pattern/kafka-config'
 import { classifyMysqlError } from '@kafka-pattern/mysql-config'
 import type { RetryPolicy } from '@kafka-pattern/retry'
 
@@ -17,6 +17,6 @@ export const refusedPolicy: RetryPolicy = { ...untilItWorks, capMs: 500 }
 
 /** Nobody's fault, and over some time: a broker or the database is away, or others were in the way. */
 export function isOutage(error: unknown): boolean {
-  if (error instanceof KafkaConfigError) return error.category === 'retryable'
+  if (classifyKafkaError(error) === 'retryable') return true
   return ['unavailable', 'retry transaction'].includes(classifyMysqlError(error))
 }

@@ -1,0 +1,92 @@
+/** The cursors of all lanes as Kafka has them, and whether they belong to this table. */
+import { ensureTopics, withAdmin } from '@kafka-pattern/kafka-config'
+import { retry } from '@kafka-pattern/retry'
+import { exitCodes } from '@kafka-pattern/service-runtime'
+import { emptyCursor } from './cursor.ts'
+import { readCursor } from './cursor-text.ts'
+import { newestSeq } from './outbox-reader.ts'
+import { isOutage, untilItWorks } from './until-it-works.ts'
+import type { Cursor } from './cursor.ts'
+import type { Kafka, TopicSpec } from '@kafka-pattern/kafka-config'
+import type { Mysql } from '@kafka-pattern/mysql-config'
+import type { Logger } from '@kafka-pattern/service-runtime'
+
+export interface CommittedCursorsOptions {
+  readonly kafka: Kafka
+  readonly logger: Logger
+  readonly lanes: number
+  readonly groupId: string
+  readonly topic: string
+}
+
+export class CommittedCursors {
+  readonly #options: CommittedCursorsOptions
+
+  constructor(options: CommittedCursorsOptions) {
+    this.#options = options
+  }
+
+  /**
+   * One for each lane; it may have moved on meanwhile, never back. Waits while brokers are away.
+   * @throws ForeignCursorError
+   * @throws AbortError
+   */
+  async read(signal: AbortSignal): Promise<readonly Cursor[]> {
+    const { kafka, logger, lanes, groupId, topic } = this.#options
+    const [found] = await retry(
+      () =>
+        withAdmin(kafka, async admin => {
+          // Without metadata it knows no broker that it could ask for the group's coordinator.
+          await admin.fetchTopicMetadata({ topics: [topic] })
+          return admin.fetchOffsets({ groupId, topics: [topic] })
+        }),
+      {
+        policy: untilItWorks,
+        signal,
+        isRetryable: isOutage,
+        onRetry: ({ attempt, error }) => logger.debug({ attempt, err: error }, 'waiting for the positions'),
+      },
+    )
+    const positions = new Map(found?.partitions.map(each => [each.partition, each]))
+    return Array.from({ length: lanes }, (_, lane) => {
+      const position = positions.get(lane)
+      if (position === undefined || position.offset === '-1') return emptyCursor
+      return readCursor({ offset: position.offset, metadata: position.metadata ?? '' }, lanes)
+    })
+  }
+}
+
+/** What was set up does not belong together. Its message is for the person who starts the service. */
+export class MismatchError extends Error {
+  readonly exitCode = exitCodes.badSettings
+  constructor(message: string) {
+    super(message)
+    this.name = 'MismatchError'
+  }
+}
+
+/** Creates the topic of the positions. @throws MismatchError when it was made for another number of lanes */
+export async function requireCursorTopic(
+  kafka: Kafka,
+  spec: TopicSpec,
+  during: { logger: Logger; signal: AbortSignal },
+): Promise<void> {
+  const [report] = await ensureTopics(kafka, [spec], during)
+  const partitions = report?.differences.find(({ what }) => what === 'partitions')
+  if (partitions === undefined) return
+  throw new MismatchError(
+    `${spec.topic} has ${partitions.found} partitions, but RELAY_LANES is ${partitions.wanted}: rows would change their lane in the middle of being published; set RELAY_LANES=${partitions.found}, or drain and reset the relay as its README says`,
+  )
+}
+
+/** @throws MismatchError when rows were published that the table does not have yet: it would stand still until it has */
+export async function requireSameTable(mysql: Mysql, cursors: readonly Cursor[]): Promise<void> {
+  requireEnd(await newestSeq(mysql), Math.max(...cursors.map(({ high }) => high)))
+}
+
+export function requireEnd(newest: number | null, publishedUpTo: number): void {
+  if (newest === null || newest >= publishedUpTo) return
+  throw new MismatchError(
+    `the outbox ends at ${newest}, but it is published up to ${publishedUpTo}: it was emptied or restored, and new rows would be taken for published ones; set its AUTO_INCREMENT above ${publishedUpTo}, or give the relay a new RELAY_NAME and KAFKA_CURSOR_TOPIC to begin anew`,
+  )
+}

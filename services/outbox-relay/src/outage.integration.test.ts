@@ -1,0 +1,113 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { eventually, startFaultProxy, startOwnKafka, startOwnMysql, testKafka } from '@kafka-pattern/test-kit'
+import { expect, test } from 'vitest'
+import {
+  countVersions,
+  createOutbox,
+  insertEvent,
+  openTransaction,
+  insertEvents,
+  publishedVersions,
+  startWriting,
+} from './test-relay.ts'
+import type { RunningService } from '@kafka-pattern/test-kit'
+
+const workload = {
+  writers: 4,
+  aggregates: 40,
+  aggregatesPerTransaction: 2,
+  eventsPerAggregate: 2,
+  longestTransactionMs: 300,
+  rollbackShare: 0.1,
+}
+
+test('a broker that is away for 10 s: writes go on, the backlog drains after, each row once', async () => {
+  const kafka = await startOwnKafka()
+  const outbox = await createOutbox({ kafka })
+  const relay = await outbox.startRelay()
+  const writing = await startWriting(outbox, workload)
+  await relay.waitForLog(line => line.msg === 'events published')
+
+  await kafka.nodes[0]!.kill()
+  await waitUntilNotReady(relay)
+  const before = writing.committed
+  await delay(10_000)
+  expect(writing.committed).toBeGreaterThan(before + 100)
+  await kafka.nodes[0]!.start()
+
+  await writing.stop()
+  const expected = await writing.expected()
+  const seen = await publishedVersions(outbox.topic, {
+    count: countVersions(expected),
+    on: kafka,
+    timeoutMs: 60_000,
+  })
+  expect(seen).toEqual(expected)
+  expect(await outbox.database.root.rows('SELECT seq FROM relay_parked')).toEqual([])
+  await eventually(async () => expect((await fetch(`${relay.probeUrl}/readyz`)).status).toBe(200), {
+    what: 'readiness',
+  })
+}, 120_000)
+
+test('connections to the broker that are cut at any moment: what was sent is neither lost nor sent twice', async () => {
+  const proxy = await startFaultProxy({ target: testKafka().brokers[0]! })
+  const outbox = await createOutbox({ via: proxy.address })
+  const writing = await startWriting(outbox, workload)
+  const relay = await outbox.startRelay()
+  for (let cuts = 0; cuts < 25; cuts++) {
+    await delay(Math.random() * 300)
+    proxy.cut()
+  }
+  await writing.stop()
+  const expected = await writing.expected()
+  expect(await publishedVersions(outbox.topic, { count: countVersions(expected) })).toEqual(expected)
+  expect(relay.exit).toBeNull()
+  expect(await outbox.database.root.rows('SELECT seq FROM relay_parked')).toEqual([])
+}, 120_000)
+
+test('a database that is killed, read-only, or cuts its connections: the relay waits, says so, and goes on', async () => {
+  const mysql = await startOwnMysql()
+  const outbox = await createOutbox({ on: mysql })
+  const { root } = outbox.database
+  const relay = await outbox.startRelay()
+  let version = 0
+  const publishOneMore = async (): Promise<void> => {
+    await eventually(() => insertEvent(outbox, { aggregateid: 'a', version: version + 1 }), {
+      what: 'the database to take a row',
+    })
+    version++
+    const versions = Array.from({ length: version }, (_, i) => i + 1)
+    expect(await publishedVersions(outbox.topic, { count: version })).toEqual(new Map([['a', versions]]))
+  }
+  await publishOneMore()
+
+  // The row of a transaction that the server's death rolls back must not be waited for, nor taken for published.
+  const lost = await openTransaction(outbox, connection =>
+    insertEvents(connection, outbox.type, [{ aggregateid: 'lost', version: 1 }]),
+  )
+  await publishOneMore()
+  await mysql.process.kill()
+  await expect(lost.end('COMMIT')).rejects.toThrow()
+  await waitUntilNotReady(relay)
+  await mysql.process.start()
+  await publishOneMore()
+
+  await root.write('SET GLOBAL read_only = ON')
+  await waitUntilNotReady(relay)
+  await root.write('SET GLOBAL read_only = OFF')
+  await publishOneMore()
+
+  for (const { Id } of await root.rows<{ Id: string }>(
+    "SELECT ID AS Id FROM information_schema.processlist WHERE USER = 'outbox_relay'",
+  )) {
+    await root.write(`KILL ${Id}`)
+  }
+  await publishOneMore()
+  expect(relay.exit).toBeNull()
+}, 120_000)
+
+function waitUntilNotReady(relay: RunningService): Promise<void> {
+  return eventually(async () => expect((await fetch(`${relay.probeUrl}/readyz`)).status).toBe(503), {
+    what: 'the relay to say that it is not ready',
+  })
+}

@@ -1,0 +1,298 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { createTopic, eventually, readTopic } from '@kafka-pattern/test-kit'
+import { expect, test } from 'vitest'
+import {
+  countVersions,
+  createOutbox,
+  insertEvent,
+  insertEvents,
+  openTransaction,
+  publishedVersions,
+  startWriting,
+} from './test-relay.ts'
+import type { RunningService } from '@kafka-pattern/test-kit'
+
+test('a row becomes a record of the outbox event router: key, headers, and the payload as it is', async () => {
+  const outbox = await createOutbox()
+  await insertEvent(outbox, {
+    aggregateid: 'Jürgen',
+    version: 1,
+    payload: '{"name":"Jürgen 🦊","big":12345678901234567890}',
+    correlationId: 'c-1',
+  })
+  await outbox.startRelay()
+  const [record] = await readTopic(outbox.topic, { count: 1 })
+  const [row] = await outbox.database.root.rows<{ id: string }>('SELECT id FROM outbox')
+  expect(record?.key?.toString()).toBe('Jürgen')
+  expect(record?.value?.toString().replaceAll(/(?<=[:,]) /g, '')).toBe(
+    // MySQL stores JSON in an order of its own.
+    record?.value?.toString().startsWith('{"big"')
+      ? expect.stringMatching(/^\{"big":1234567890123456\d+,"name":"Jürgen 🦊"\}$|^\{"big":1\.23.*\}$/)
+      : '{"name":"Jürgen 🦊","big":12345678901234567890}',
+  )
+  expect(record?.headers).toEqual({
+    id: Buffer.from(row!.id),
+    'event-type': Buffer.from('VersionReached'),
+    'correlation-id': Buffer.from('c-1'),
+    'content-type': Buffer.from('application/json'),
+  })
+})
+
+test('the topic of an aggregate type is made when its first row comes', async () => {
+  const outbox = await createOutbox()
+  await outbox.startRelay({ TOPIC_PARTITIONS: '5' })
+  await insertEvents(
+    outbox.database.root,
+    outbox.type,
+    Array.from({ length: 100 }, (_, i) => ({ aggregateid: `a-${i}`, version: 1 })),
+  )
+  const records = await readTopic(outbox.topic, { count: 100 })
+  expect(new Set(records.map(({ partition }) => partition)).size).toBe(5)
+})
+
+test('a transaction that stays open delays nobody else, and its rows come after its commit', async () => {
+  const openMs = 8_000
+  const outbox = await createOutbox()
+  const relay = await outbox.startRelay()
+  const long = await openTransaction(outbox, connection =>
+    insertEvents(connection, outbox.type, [{ aggregateid: 'long', version: 1 }]),
+  )
+  const beganAtMs = performance.now()
+  let others = 0
+  while (performance.now() - beganAtMs < openMs) {
+    await insertEvent(outbox, { aggregateid: `other-${others++}`, version: 1 })
+    if (others % 50 === 0) await waitForPublished(relay, others)
+  }
+  await waitForPublished(relay, others)
+  expect((await publishedVersions(outbox.topic)).has('long')).toBe(false)
+
+  await long.end('COMMIT')
+  const seen = await publishedVersions(outbox.topic, { count: others + 1 })
+  expect(seen.get('long')).toEqual([1])
+  expect(countVersions(seen)).toBe(others + 1)
+})
+
+test('numbers whose transaction was rolled back are forgotten after a while, those of an open one are not', async () => {
+  const outbox = await createOutbox()
+  const relay = await outbox.startRelay()
+  const rolledBack = await openTransaction(outbox, connection =>
+    insertEvents(connection, outbox.type, [{ aggregateid: 'never', version: 1 }]),
+  )
+  await insertEvent(outbox, { aggregateid: 'between', version: 1 })
+  await readTopic(outbox.topic, { count: 1 })
+  await rolledBack.end('ROLLBACK')
+  await eventually(async () => expect(await metric(relay, 'outbox_relay_holes')).toBe(0), {
+    what: 'the number of what was rolled back to be forgotten',
+  })
+  const open = await openTransaction(outbox, connection =>
+    insertEvents(connection, outbox.type, [
+      { aggregateid: 'late', version: 1 },
+      { aggregateid: 'late', version: 2 },
+    ]),
+  )
+  await insertEvent(outbox, { aggregateid: 'after', version: 1 })
+  await readTopic(outbox.topic, { count: 2 })
+  await eventually(async () => expect(await metric(relay, 'outbox_relay_holes')).toBe(2), {
+    what: 'two holes',
+  })
+  // Several times as long as it took to forget the other one.
+  await delay(3_000)
+  expect(await metric(relay, 'outbox_relay_holes')).toBe(2)
+  await open.end('COMMIT')
+  await eventually(async () => expect(await metric(relay, 'outbox_relay_holes')).toBe(0), {
+    what: 'no holes',
+  })
+  expect(await publishedVersions(outbox.topic, { count: 4 })).toEqual(
+    new Map([
+      ['between', [1]],
+      ['after', [1]],
+      ['late', [1, 2]],
+    ]),
+  )
+})
+
+test('a prepared transaction whose session is gone (XA) still fills its hole', async () => {
+  const outbox = await createOutbox()
+  const { root } = outbox.database
+  const relay = await outbox.startRelay()
+  const xid = `'${outbox.type}'`
+  await root
+    .withConnection(async connection => {
+      await connection.write(`XA START ${xid}`)
+      await insertEvents(connection, outbox.type, [{ aggregateid: 'prepared', version: 1 }])
+      await connection.write(`XA END ${xid}`)
+      await connection.write(`XA PREPARE ${xid}`)
+      throw new Error('the session goes')
+    })
+    .catch(() => {})
+  await insertEvent(outbox, { aggregateid: 'after', version: 1 })
+  await readTopic(outbox.topic, { count: 1 })
+  // Longer than it takes to find a hole dead.
+  await delay(2_000)
+  expect(await metric(relay, 'outbox_relay_holes')).toBe(1)
+  await root.write(`XA COMMIT ${xid}`)
+  expect((await publishedVersions(outbox.topic, { count: 2 })).get('prepared')).toEqual([1])
+})
+
+test('relays share the lanes, anew whenever one comes, stops or dies', async () => {
+  const outbox = await createOutbox()
+  const env = { RELAY_LANES: '5' }
+  const writing = await startWriting(outbox, {
+    writers: 4,
+    aggregates: 50,
+    aggregatesPerTransaction: 2,
+    eventsPerAggregate: 2,
+    longestTransactionMs: 500,
+    rollbackShare: 0.1,
+  })
+  const shares = (relays: RunningService[], wanted: number[]): Promise<void> =>
+    eventually(
+      async () => {
+        const owned = await Promise.all(relays.map(relay => metric(relay, 'outbox_relay_lanes_owned')))
+        expect(owned.toSorted()).toEqual(wanted)
+      },
+      { what: `shares of ${wanted.join(', ')}` },
+    )
+
+  const first = await outbox.startRelay(env)
+  await shares([first], [5])
+  const second = await outbox.startRelay(env)
+  await shares([first, second], [2, 3])
+  const third = await outbox.startRelay(env)
+  await shares([first, second, third], [1, 2, 2])
+  await second.kill()
+  await shares([first, third], [2, 3])
+  expect(await first.stop()).toBe(0)
+  await shares([third], [5])
+
+  await writing.stop()
+  const expected = await writing.expected()
+  expect(await publishedVersions(outbox.topic, { count: countVersions(expected) })).toEqual(expected)
+})
+
+test('a relay that was frozen past its lease publishes nothing when it wakes, and then takes its share again', async () => {
+  const outbox = await createOutbox()
+  const writing = await startWriting(outbox, {
+    writers: 4,
+    aggregates: 20,
+    aggregatesPerTransaction: 2,
+    eventsPerAggregate: 2,
+    longestTransactionMs: 300,
+    rollbackShare: 0.1,
+  })
+  const frozen = await outbox.startRelay()
+  await frozen.waitForLog(line => line.msg === 'events published')
+  // In the middle of its transactions, whatever they are at.
+  frozen.freeze()
+  const other = await outbox.startRelay()
+  await eventually(async () => expect(await metric(other, 'outbox_relay_lanes_owned')).toBe(4), {
+    what: 'the other relay to have all lanes',
+  })
+  await other.waitForLog(line => line.msg === 'events published')
+  frozen.thaw()
+  await eventually(
+    async () => {
+      expect(await metric(frozen, 'outbox_relay_lanes_owned')).toBe(2)
+      expect(await metric(other, 'outbox_relay_lanes_owned')).toBe(2)
+    },
+    { what: 'equal shares' },
+  )
+  await writing.stop()
+  const expected = await writing.expected()
+  expect(await publishedVersions(outbox.topic, { count: countVersions(expected) })).toEqual(expected)
+  expect(frozen.exit).toBeNull()
+})
+
+test('rows that Kafka does not take are parked with the reason and all they hold, and the rest flows, in order', async () => {
+  const outbox = await createOutbox()
+  await createTopic({ topic: outbox.topic, partitions: 2, configs: { 'max.message.bytes': '20000' } })
+  const big = JSON.stringify({ version: 2, text: 'x'.repeat(30_000) })
+  await insertEvents(outbox.database.root, outbox.type, [
+    ...Array.from({ length: 300 }, (_, i) => ({
+      aggregateid: `a-${i % 10}`,
+      version: Math.floor(i / 10) + 1,
+      payload: JSON.stringify({ version: Math.floor(i / 10) + 1, text: 'x'.repeat(500) }),
+    })),
+    { aggregateid: 'big', version: 1 },
+    { aggregateid: 'big', version: 2, payload: big, correlationId: 'c-2' },
+    { aggregateid: 'big', version: 3 },
+    { aggregateid: 'b', version: 1, aggregatetype: 'no topic has such a name!' },
+    { aggregateid: 'a-0', version: 31 },
+  ])
+  const relay = await outbox.startRelay({ PARK_AFTER_ATTEMPTS: '3' })
+  const seen = await publishedVersions(outbox.topic, { count: 303 })
+  expect(seen.get('big')).toEqual([1, 3])
+  for (let i = 0; i < 10; i++) {
+    expect(seen.get(`a-${i}`)).toEqual(Array.from({ length: i === 0 ? 31 : 30 }, (_, k) => k + 1))
+  }
+
+  const parked = await outbox.database.root.rows<{ payload: string }>(
+    'SELECT aggregatetype, aggregateid, type, payload, correlation_id, error, attempts FROM relay_parked ORDER BY seq',
+  )
+  expect(parked).toMatchObject([
+    {
+      aggregatetype: outbox.type,
+      aggregateid: 'big',
+      type: 'VersionReached',
+      correlation_id: 'c-2',
+      error: expect.stringContaining('MESSAGE_TOO_LARGE'),
+      attempts: 3,
+    },
+    { aggregateid: 'b', error: expect.stringContaining('not a legal topic name'), attempts: 1 },
+  ])
+  expect(JSON.parse(parked[0]!.payload)).toEqual(JSON.parse(big))
+  expect(relay.logLines.filter(({ msg }) => msg === 'row parked')).toHaveLength(2)
+
+  // What is parked stays parked: another relay goes on behind it.
+  await relay.kill()
+  await outbox.startRelay()
+  await insertEvent(outbox, { aggregateid: 'big', version: 4 })
+  expect((await publishedVersions(outbox.topic, { count: 304 })).get('big')).toEqual([1, 3, 4])
+})
+
+test('rows of aggregate types that are not among AGGREGATE_TYPES are parked', async () => {
+  const outbox = await createOutbox()
+  await outbox.startRelay({ AGGREGATE_TYPES: `other,${outbox.type}` })
+  await insertEvent(outbox, { aggregateid: 'a', version: 1, aggregatetype: 'unknown' })
+  await insertEvent(outbox, { aggregateid: 'a', version: 2 })
+  expect(await publishedVersions(outbox.topic, { count: 1 })).toEqual(new Map([['a', [2]]]))
+  await eventually(
+    async () =>
+      expect(await outbox.database.root.rows('SELECT error FROM relay_parked')).toEqual([
+        { error: 'the aggregate type "unknown" is not among AGGREGATE_TYPES' },
+      ]),
+    { what: 'the row to be parked' },
+  )
+})
+
+test('metrics say what was published and parked, how old the oldest waiting row is, and which lanes it has', async () => {
+  const outbox = await createOutbox()
+  const relay = await outbox.startRelay()
+  await insertEvent(outbox, { aggregateid: 'a', version: 1 })
+  await insertEvent(outbox, { aggregateid: 'a', version: 2, aggregatetype: '?' })
+  await waitForPublished(relay, 1)
+  await eventually(
+    async () => {
+      expect(await metric(relay, 'outbox_relay_parked_total')).toBe(1)
+      expect(await metric(relay, 'outbox_relay_lag_seconds')).toBe(0)
+      expect(await metric(relay, 'outbox_relay_lanes_owned')).toBe(4)
+    },
+    { what: 'the metrics' },
+  )
+})
+
+function waitForPublished(relay: RunningService, count: number): Promise<void> {
+  return eventually(
+    async () => expect(await metric(relay, 'outbox_relay_published_total')).toBeGreaterThanOrEqual(count),
+    { what: `${count} published rows` },
+  )
+}
+
+/** The sum over its labels; 0 while there is none. */
+async function metric(relay: RunningService, name: string): Promise<number> {
+  const text = await (await fetch(`${relay.probeUrl}/metrics`)).text()
+  return text
+    .split('\n')
+    .filter(line => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
+}

@@ -1,0 +1,82 @@
+import { createTopic, eventually, startService } from '@kafka-pattern/test-kit'
+import { expect, test } from 'vitest'
+import { createOutbox, insertEvent, publishedVersions } from './test-relay.ts'
+import type { TestOutbox } from './test-relay.ts'
+
+async function refusal(outbox: TestOutbox, env: Record<string, string> = {}): Promise<string> {
+  const relay = await outbox.startRelay(env, { waitReady: false })
+  expect(await relay.waitForExit()).toBe(78)
+  return relay.stderrLines.join('\n')
+}
+
+test('another version of the schema ends it at once, in one sentence', async () => {
+  const outbox = await createOutbox()
+  await outbox.database.root.write("UPDATE schema_versions SET version = 9 WHERE component = 'outbox-relay'")
+  expect(await refusal(outbox)).toMatch(/schema version 9 of outbox-relay, but version 1 is needed/)
+})
+
+test.each([
+  ['relay_parked', 'INSERT'],
+  ['outbox', 'SELECT'],
+  ['outbox', 'DROP'],
+])('without the right on %s to %s it ends at once, in one sentence', async (table, right) => {
+  const outbox = await createOutbox()
+  const { root, name } = outbox.database
+  await root.write(`REVOKE ${right} ON ${name}.${table} FROM outbox_relay`)
+  const sentence = await refusal(outbox)
+  expect(sentence).toMatch(/the database refuses what outbox-relay needs \(.*denied.*\): grant it/)
+  expect(sentence.split('\n')).toHaveLength(1)
+})
+
+test('another number of lanes than before is refused, by the table and by the position', async () => {
+  const outbox = await createOutbox()
+  const { root } = outbox.database
+  const relay = await outbox.startRelay({ RELAY_LANES: '2' })
+  await insertEvent(outbox, { aggregateid: 'a', version: 1 })
+  await publishedVersions(outbox.topic, { count: 1 })
+  await relay.stop()
+  expect(await refusal(outbox, { RELAY_LANES: '3' })).toMatch(/RELAY_LANES is 3, but .* has 2 lanes/)
+  // A new table does not help: Kafka remembers.
+  await root.write('DELETE FROM relay_leases')
+  expect(await refusal(outbox, { RELAY_LANES: '3' })).toMatch(/2 partitions.*RELAY_LANES is 3/)
+})
+
+test('a table that ends before the position is another table: nothing of it would ever be published', async () => {
+  const outbox = await createOutbox()
+  const relay = await outbox.startRelay()
+  await insertEvent(outbox, { aggregateid: 'a', version: 1 })
+  await insertEvent(outbox, { aggregateid: 'a', version: 2 })
+  await publishedVersions(outbox.topic, { count: 2 })
+  await outbox.database.root.write('TRUNCATE outbox')
+  await insertEvent(outbox, { aggregateid: 'a', version: 3 })
+  expect(await relay.waitForExit()).toBe(1)
+  const sentence = /the outbox ends at 1, but it is published up to 2/
+  expect(relay.logLines.some(({ err }) => sentence.test(JSON.stringify(err)))).toBe(true)
+  expect(await refusal(outbox)).toMatch(sentence)
+})
+
+test('a topic that exists is used as it is', async () => {
+  const outbox = await createOutbox()
+  await createTopic({ topic: outbox.topic, partitions: 1 })
+  const relay = await outbox.startRelay()
+  await insertEvent(outbox, { aggregateid: 'a', version: 1 })
+  expect(await publishedVersions(outbox.topic, { count: 1 })).toEqual(new Map([['a', [1]]]))
+  expect(await relay.stop()).toBe(0)
+})
+
+test('bad settings end it at once, all of them named', async () => {
+  const relay = await startService(
+    'outbox-relay',
+    { RELAY_LANES: '0', LEASE_MS: 'soon', BATCH_SIZE: '-1' },
+    { waitReady: false },
+  )
+  expect(await relay.waitForExit()).toBe(78)
+  await eventually(
+    () => {
+      for (const key of ['RELAY_LANES', 'LEASE_MS', 'BATCH_SIZE']) {
+        expect(relay.stderrLines.join('\n')).toContain(key)
+      }
+    },
+    { what: 'the message' },
+  )
+})
