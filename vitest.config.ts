@@ -41,8 +41,8 @@ export default defineConfig({
           sequence: { groupOrder: 3 },
           // Each file has a stack of its own, and waits most of the time.
           maxWorkers: 2,
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
     ],
