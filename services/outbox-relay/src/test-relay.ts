@@ -11,7 +11,14 @@ import {
 } from '@kafka-pattern/test-kit'
 import { onTestFinished } from 'vitest'
 import type { Queryable } from '@kafka-pattern/mysql-config'
-import type { MysqlServer, RunningService, TestDatabase, TestKafka } from '@kafka-pattern/test-kit'
+import type {
+  MysqlServer,
+  ReadRecord,
+  ReadTopicOptions,
+  RunningService,
+  TestDatabase,
+  TestKafka,
+} from '@kafka-pattern/test-kit'
 
 export interface TestOutbox {
   readonly database: TestDatabase
@@ -118,17 +125,22 @@ export async function openTransaction(
   }
 }
 
-/** The versions of each aggregate, in the order in which a read_committed reader sees them. */
-export async function publishedVersions(
-  topic: string,
-  options: Parameters<typeof readTopic>[1] = {},
-): Promise<Map<string, number[]>> {
+/** What a read_committed reader sees of the topic, which the relay makes when it needs it. */
+export async function readEvents(topic: string, options: ReadTopicOptions = {}): Promise<ReadRecord[]> {
   const { on = testKafka() } = options
   if (options.count !== undefined) {
     await eventually(() => withAdmin(on, admin => admin.fetchTopicOffsets(topic)), { what: 'the topic' })
   }
+  return readTopic(topic, options)
+}
+
+/** The versions of each aggregate, in the order in which they were published. */
+export async function publishedVersions(
+  topic: string,
+  options: ReadTopicOptions = {},
+): Promise<Map<string, number[]>> {
   const versions = new Map<string, number[]>()
-  for (const { key, value } of await readTopic(topic, options)) {
+  for (const { key, value } of await readEvents(topic, options)) {
     const ofAggregate = versions.get(String(key)) ?? []
     versions.set(String(key), ofAggregate)
     const body: unknown = JSON.parse(String(value))
