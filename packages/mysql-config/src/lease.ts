@@ -53,7 +53,8 @@ export class Lease {
       this.#requireNotEnded()
       // Not by mysql2's promises: for every statement they capture a stack, which costs more than the rest of the way.
       this.connection.query<R>(
-        { sql, values: [...values], timeout: this.#answerTimeoutMs },
+        // mysql2 looks for placeholders through all of a statement, however long, even when there is nothing to put into them.
+        { sql, ...(values.length > 0 && { values: [...values] }), timeout: this.#answerTimeoutMs },
         (error, result) => {
           if (error === null) resolve(result)
           else reject(this.#judge(error, sql))
