@@ -1,7 +1,7 @@
 export { classifyMysqlError, MysqlConfigError, SchemaError, UnknownOutcomeError } from './errors.ts'
 export type { MysqlErrorClass } from './errors.ts'
 export type { Queryable, Row, RowArrays, Written } from './lease.ts'
-export { createMysql, quoteText } from './mysql.ts'
+export { createMysql, quoteText, sqlText } from './mysql.ts'
 export type { Mysql, MysqlOptions } from './mysql.ts'
 export { requireGrants, requireSchema } from './require-schema.ts'
 export { mysqlSettings } from './settings.ts'

@@ -292,7 +292,7 @@ describe('what cannot be applied', () => {
       stateOf(randomUUID(), 1, { level: 100 }),
     ]
     await produce([...good, ...bad].map(state => recordOf(stage.topic, state)))
-    await stage.start()
+    const sink = await stage.start()
     await appliedUpTo(stage, '304')
     // The version before a refused one is applied, although a newer one came with it.
     expect(await stage.replica()).toEqual(newestOf(good))
@@ -300,6 +300,10 @@ describe('what cannot be applied', () => {
     expect(letters.map(({ offset }) => offset)).toEqual(['300', '301', '302', '303'])
     expect(letters[0]?.message).toMatch(/Data too long for column 'name'/)
     expect(letters[1]?.message).toMatch(/CONSTRAINT|Check constraint/)
+    // The log says which record it was, and shows nobody's data.
+    const lines = sink.logLines.filter(line => line.msg === 'record dead-lettered')
+    expect(lines).toHaveLength(4)
+    expect(JSON.stringify(lines)).not.toContain('xxx')
     expect(letters[0]?.headers['correlation-id']?.toString()).toBe(`of-${ids[7]}-2`)
   })
 
@@ -309,7 +313,7 @@ describe('what cannot be applied', () => {
     await createTopic({ topic: dlt, configs: { 'max.message.bytes': '100' } })
     const state = stateOf(randomUUID(), 1)
     await produce([{ topic: stage.topic, key: 'k', value: 'not JSON' }, recordOf(stage.topic, state)])
-    const sink = await stage.start()
+    const sink = await stage.start({}, { waitReady: false })
     await sink.waitForLog(line => line.msg === 'dead letter refused, the partition waits')
     await eventually(async () => expect((await fetch(`${sink.probeUrl}/readyz`)).status).toBe(503), {
       what: '/readyz to be 503',

@@ -3,7 +3,7 @@
  * Guarantees: a row never goes back to an older version, whatever comes again or late; a deleted user stays as a row with its version,
  * so that no older state brings it back; a state that the table refuses is found among the thousands it came with.
  */
-import { classifyMysqlError, datetimeFromIso, quoteText } from '@kafka-pattern/mysql-config'
+import { classifyMysqlError, datetimeFromIso, quoteText, sqlText } from '@kafka-pattern/mysql-config'
 import type { UserState } from '@kafka-pattern/events'
 import type { Queryable } from '@kafka-pattern/mysql-config'
 import type { Changes, StateRecord, Tombstone } from './read-changes.ts'
@@ -70,7 +70,7 @@ async function upsert(
   const [first] = states
   if (first === undefined) return 0
   try {
-    const { affectedRows, info } = await transaction.write(upsertStatement(table, states))
+    const { affectedRows, info } = await writeStates(transaction, table, states)
     return changedRows(affectedRows, info)
   } catch (error) {
     if (classifyMysqlError(error) !== 'data') throw error
@@ -104,9 +104,16 @@ const assignments = columns
   .join(', ')
 
 /** One statement for thousands of rows, put together by hand: there is no cheaper way through the client and the server. */
-function upsertStatement(table: string, states: readonly StateRecord[]): string {
+function writeStates(
+  transaction: Queryable,
+  table: string,
+  states: readonly StateRecord[],
+): Promise<{ affectedRows: number; info: string }> {
   const rows = states.map(({ state }) => literalRow(state)).join(',')
-  return `INSERT INTO ${table} (id, ${columns.join(', ')}) VALUES ${rows} ON DUPLICATE KEY UPDATE ${assignments}`
+  return transaction.write(
+    `INSERT INTO ${table} (id, ${columns.join(', ')}) VALUES ? ON DUPLICATE KEY UPDATE ${assignments}`,
+    [sqlText(rows)],
+  )
 }
 
 /** What the schema has checked cannot hold a quote; only the name is free text. */
