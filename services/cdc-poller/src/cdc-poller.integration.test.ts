@@ -1,6 +1,6 @@
 import { eventually, readTopic } from '@kafka-pattern/test-kit'
 import { describe, expect, test } from 'vitest'
-import { allPublished, insertUsers, newSetting, newUsers, publishedOn } from './test-changes.ts'
+import { allPublished, insertUsers, newSetting, newUsers } from './test-changes.ts'
 import type { RunningService } from '@kafka-pattern/test-kit'
 
 const linesOf = (service: RunningService, msg: string) => service.logLines.filter(line => line.msg === msg)
@@ -26,7 +26,7 @@ describe('what is published', () => {
     await root.write('UPDATE users SET deleted_at = NOW(6), version = 3 WHERE id = ?', [id])
     const records = await published(4)
 
-    const { states } = await publishedOn(setting)
+    const { states } = await setting.published()
     expect(states).toMatchObject([
       { id, name: 'Zoë 😀', level: 3, version: 1, deleted_at: null },
       { id, level: 4, version: 2, deleted_at: null },
@@ -119,60 +119,64 @@ describe('what is published', () => {
 })
 
 describe('killed -9', () => {
-  test('at many points of a backlog and of new writes: nothing lost, nothing turned round, twice only what lay after the cursor', async () => {
-    const setting = await newSetting()
-    const { root } = setting.database
-    const pageRows = 250
-    const backlog = newUsers(10_000)
-    for (let at = 0; at < backlog.length; at += 500)
-      await root.write(insertUsers, [backlog.slice(at, at + 500)])
-    // Old enough to be behind every low mark: what is repeated of it is the last page alone.
-    await eventually(
-      async () => {
-        const [row] = await root.rows<{ old: number }>(
-          'SELECT MAX(updated_at) < NOW(6) - INTERVAL 4 SECOND AS old FROM users',
-        )
-        expect(Number(row?.old)).toBe(1)
-      },
-      { what: 'the backlog to be old' },
-    )
-    let kills = 0
-    let before = 0
-    const env = { PAGE_ROWS: String(pageRows), LEASE_MS: '1000' }
-    while (before < backlog.length && kills < 6) {
-      const service = await setting.start(env, { waitReady: false })
-      await service.waitForLog(line => line.msg === 'working', { what: 'to work' })
-      // At another point of a page each time.
-      await new Promise(resolve => setTimeout(resolve, 40 + kills * 7))
-      await service.kill()
-      kills++
-      const { states } = await publishedOn(setting)
-      const distinct = new Set(states.map(({ id }) => id)).size
-      expect(states.length - distinct).toBeLessThanOrEqual(kills * pageRows)
-      before = distinct
-    }
-    expect(kills).toBeGreaterThan(2)
-
-    // The same among writes: here the overlap is repeated too.
-    const written = new AbortController()
-    const writer = (async () => {
-      while (!written.signal.aborted) {
-        const ids = backlog.slice(0, 50).map(([id]) => id)
-        await root.write('UPDATE users SET version = version + 1 WHERE id IN (?)', [ids])
-        await root.write(insertUsers, [newUsers(20)])
+  test(
+    'at many points of a backlog and of new writes: nothing lost, nothing turned round, twice only what lay after the cursor',
+    { timeout: 180_000 },
+    async () => {
+      const setting = await newSetting()
+      const { root } = setting.database
+      const pageRows = 250
+      const backlog = newUsers(10_000)
+      for (let at = 0; at < backlog.length; at += 500)
+        await root.write(insertUsers, [backlog.slice(at, at + 500)])
+      // Old enough to be behind every low mark: what is repeated of it is the last page alone.
+      await eventually(
+        async () => {
+          const [row] = await root.rows<{ old: number }>(
+            'SELECT MAX(updated_at) < NOW(6) - INTERVAL 4 SECOND AS old FROM users',
+          )
+          expect(Number(row?.old)).toBe(1)
+        },
+        { what: 'the backlog to be old' },
+      )
+      let kills = 0
+      let before = 0
+      const env = { PAGE_ROWS: String(pageRows), LEASE_MS: '1000' }
+      while (before < backlog.length && kills < 6) {
+        const service = await setting.start(env, { waitReady: false })
+        await service.waitForLog(line => line.msg === 'working', { what: 'to work' })
+        // At another point of a page each time.
+        await new Promise(resolve => setTimeout(resolve, 40 + kills * 7))
+        await service.kill()
+        kills++
+        const { states } = await setting.published()
+        const distinct = new Set(states.map(({ id }) => id)).size
+        expect(states.length - distinct).toBeLessThanOrEqual(kills * pageRows)
+        before = distinct
       }
-    })()
-    for (let n = 0; n < 3; n++) {
-      const service = await setting.start(env, { waitReady: false })
-      await service.waitForLog(line => line.msg === 'changes published', { what: 'to publish' })
-      await new Promise(resolve => setTimeout(resolve, n * 23))
-      await service.kill()
-    }
-    written.abort()
-    await writer
-    await setting.start(env)
-    expect((await allPublished(setting)).turnedRound).toEqual([])
-  })
+      expect(kills).toBeGreaterThan(2)
+
+      // The same among writes: here the overlap is repeated too.
+      const written = new AbortController()
+      const writer = (async () => {
+        while (!written.signal.aborted) {
+          const ids = backlog.slice(0, 50).map(([id]) => id)
+          await root.write('UPDATE users SET version = version + 1 WHERE id IN (?)', [ids])
+          await root.write(insertUsers, [newUsers(20)])
+        }
+      })()
+      for (let n = 0; n < 3; n++) {
+        const service = await setting.start(env, { waitReady: false })
+        await service.waitForLog(line => line.msg === 'changes published', { what: 'to publish' })
+        await new Promise(resolve => setTimeout(resolve, n * 23))
+        await service.kill()
+      }
+      written.abort()
+      await writer
+      await setting.start(env)
+      expect((await allPublished(setting)).turnedRound).toEqual([])
+    },
+  )
 
   test('SIGTERM: what was being published is finished, the cursor stands after it, the next one begins at once', async () => {
     const setting = await newSetting()
@@ -228,7 +232,7 @@ describe('two pollers', () => {
     const now = await cursorOf()
     expect(now?.['epoch']).toBe(taken?.['epoch'])
     expect(String(now?.['cursor_updated_at']) >= String(taken?.['cursor_updated_at'])).toBe(true)
-    const { turnedRound, last } = await publishedOn(setting)
+    const { turnedRound, last } = await setting.published()
     expect(turnedRound).toEqual([])
     expect(users.map(([id]) => last.get(id))).toEqual(users.map(() => null))
   })

@@ -1,7 +1,7 @@
 /** Rows that become visible behind rows which were read long before, made by a real server in all the ways that it has. */
 import { eventually } from '@kafka-pattern/test-kit'
 import { describe, expect, test } from 'vitest'
-import { allPublished, insertUsers, newSetting, newUsers, publishedOn } from './test-changes.ts'
+import { allPublished, insertUsers, newSetting, newUsers } from './test-changes.ts'
 import type { Setting } from './test-changes.ts'
 
 const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))
@@ -50,24 +50,28 @@ async function cursorAge({ database }: Setting): Promise<number> {
   return Number(row?.age)
 }
 
-test('8 writers, transactions up to 2 s, rollbacks, 100,000 rows: none lost, none of a rollback, order per key kept, none twice', async () => {
-  const setting = await newSetting()
-  await setting.start()
-  let written = 0
-  const writers = Array.from({ length: 8 }, () =>
-    writeTransactions(
-      setting,
-      { longestMs: 2_000, statementRows: 1_000, until: () => written >= 100_000 },
-      rows => (written += rows),
-    ),
-  )
-  await Promise.all(writers)
-  const { turnedRound, last, duplicates } = await allPublished(setting)
-  const [row] = await setting.database.root.rows<{ count: number }>('SELECT COUNT(*) AS count FROM users')
-  expect(last.size).toBe(Number(row?.count))
-  expect(turnedRound).toEqual([])
-  expect(duplicates).toBe(0)
-})
+test(
+  '8 writers, transactions up to 2 s, rollbacks, 100,000 rows: none lost, none of a rollback, order per key kept, none twice',
+  { timeout: 180_000 },
+  async () => {
+    const setting = await newSetting()
+    await setting.start()
+    let written = 0
+    const writers = Array.from({ length: 8 }, () =>
+      writeTransactions(
+        setting,
+        { longestMs: 2_000, statementRows: 1_000, until: () => written >= 100_000 },
+        rows => (written += rows),
+      ),
+    )
+    await Promise.all(writers)
+    const { turnedRound, last, duplicates } = await allPublished(setting)
+    const [row] = await setting.database.root.rows<{ count: number }>('SELECT COUNT(*) AS count FROM users')
+    expect(last.size).toBe(Number(row?.count))
+    expect(turnedRound).toEqual([])
+    expect(duplicates).toBe(0)
+  },
+)
 
 test('the naive cursor loses rows under the same writers', async () => {
   const setting = await newSetting()
@@ -86,7 +90,7 @@ test('the naive cursor loses rows under the same writers', async () => {
   await setting.database.root.write(insertUsers, [[marker]])
   const { last } = await eventually(
     async () => {
-      const published = await publishedOn(setting)
+      const published = await setting.published()
       expect(published.last.has(marker[0])).toBe(true)
       return published
     },
@@ -139,13 +143,12 @@ describe('a transaction that is open for long', () => {
     await root.inTransaction(async transaction => {
       await transaction.write(insertUsers, [late])
       for (let n = 0; n < 20; n++) await root.write(insertUsers, [newUsers(100)])
-      await eventually(async () => expect((await publishedOn(setting)).last.size).toBe(2_000), {
+      await eventually(async () => expect((await setting.published()).last.size).toBe(2_000), {
         what: 'the others',
       })
     })
     const { duplicates } = await allPublished(setting)
     expect(duplicates).toBeGreaterThan(0)
-    expect(duplicates).toBeLessThanOrEqual(2_000)
   })
 
   test('it is waited for over a restart too: the cursor was stored where it began', async () => {
@@ -187,7 +190,7 @@ test('a statement that waited before its transaction began has the time of its b
     await locker.write('UNLOCK TABLES')
   })
   await root.write(insertUsers, [[marker]])
-  await eventually(async () => expect((await publishedOn(setting)).last.has(marker[0])).toBe(true), {
+  await eventually(async () => expect((await setting.published()).last.has(marker[0])).toBe(true), {
     what: 'a later row',
   })
   // Several looks see the transaction and no statement that waits.
@@ -239,7 +242,7 @@ test('another program that reads the open transactions all the time cannot hide 
       await transaction.write(insertUsers, [late])
       await pause(3_000)
       await root.write(insertUsers, [newUsers(10)])
-      await eventually(async () => expect((await publishedOn(setting)).last.size).toBe(11), {
+      await eventually(async () => expect((await setting.published()).last.size).toBe(11), {
         what: 'the others',
       })
     })

@@ -4,40 +4,22 @@ import {
   createDatabase,
   createTopic,
   eventually,
-  readTopic,
   startService,
   testKafka,
+  uniqueName,
+  withAdmin,
 } from '@kafka-pattern/test-kit'
-import { expect } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import type { MysqlServer, RunningService, TestDatabase, TestKafka } from '@kafka-pattern/test-kit'
 
 export interface Setting {
   readonly database: TestDatabase
   readonly topic: string
   readonly on: TestKafka
-  /** Environment of a poller that follows `users` of this database. */
-  readonly env: Record<string, string>
+  /** A poller that follows `users` of this database. */
   start(env?: Record<string, string>, options?: { waitReady?: boolean }): Promise<RunningService>
-}
-
-export async function newSetting(servers: { mysql?: MysqlServer; kafka?: TestKafka } = {}): Promise<Setting> {
-  const database = await createDatabase(servers.mysql && { on: servers.mysql })
-  const topic = await createTopic({
-    prefix: 'cdc',
-    partitions: 3,
-    configs: { 'cleanup.policy': 'compact', 'min.insync.replicas': '1' },
-    ...(servers.kafka && { on: servers.kafka }),
-  })
-  const on = servers.kafka ?? testKafka()
-  const env = {
-    ...database.env('cdc-poller'),
-    KAFKA_BROKERS: on.brokers.join(','),
-    KAFKA_TOPIC: topic,
-    POLL_INTERVAL_MS: '50',
-  }
-  const start: Setting['start'] = (more = {}, options) =>
-    startService('cdc-poller', { ...env, ...more }, options)
-  return { database, topic, on, env, start }
+  /** All that the topic holds now. */
+  published(): Promise<Published>
 }
 
 export interface Published {
@@ -51,17 +33,47 @@ export interface Published {
   readonly duplicates: number
 }
 
-export async function publishedOn({ topic, on }: Pick<Setting, 'topic' | 'on'>): Promise<Published> {
+export async function newSetting(servers: { mysql?: MysqlServer; kafka?: TestKafka } = {}): Promise<Setting> {
+  const database = await createDatabase(servers.mysql && { on: servers.mysql })
+  const on = servers.kafka ?? testKafka()
+  const topic = await createTopic({
+    prefix: 'cdc',
+    partitions: 3,
+    configs: { 'cleanup.policy': 'compact', 'min.insync.replicas': '1' },
+    ...(servers.kafka && { on }),
+  })
+  const env = {
+    ...database.env('cdc-poller'),
+    KAFKA_BROKERS: on.brokers.join(','),
+    KAFKA_TOPIC: topic,
+    POLL_INTERVAL_MS: '50',
+  }
+  let follower: Promise<() => Promise<Published>> | null = null
+  return {
+    database,
+    topic,
+    on,
+    start: (more = {}, options) => startService('cdc-poller', { ...env, ...more }, options),
+    async published() {
+      follower ??= followTopic(topic, on)
+      return (await follower)()
+    },
+  }
+}
+
+/** One consumer for the whole test: to read everything anew for every look would take longer than what is tested. */
+async function followTopic(topic: string, on: TestKafka): Promise<() => Promise<Published>> {
   const states: UserState[] = []
   const last = new Map<string, number | null>()
   const newest = new Map<string, number>()
   const turnedRound: string[] = []
   const seen = new Set<string>()
-  for (const { key, value } of await readTopic(topic, { on })) {
-    const id = String(key)
+  const next = new Map<number, bigint>()
+
+  function note(id: string, value: Buffer | null): void {
     if (value === null) {
       last.set(id, null)
-      continue
+      return
     }
     const parsed = parseRecordValue(UserState, value)
     if (!parsed.ok) throw new Error(parsed.reason)
@@ -72,7 +84,30 @@ export async function publishedOn({ topic, on }: Pick<Setting, 'topic' | 'on'>):
     if (version < (newest.get(id) ?? 0)) turnedRound.push(`${id} ${version}`)
     newest.set(id, Math.max(version, newest.get(id) ?? 0))
   }
-  return { states, last, turnedRound, duplicates: states.length - seen.size }
+
+  const consumer = on.kafka.consumer({ groupId: uniqueName('cdc-reader'), maxWaitTimeInMs: 50 })
+  await consumer.connect()
+  onTestFinished(() => consumer.disconnect())
+  await consumer.subscribe({ topics: [topic], fromBeginning: true })
+  await consumer.run({
+    autoCommit: false,
+    eachBatch: async ({ batch }) => {
+      for (const { key, value } of batch.messages) note(String(key), value)
+      next.set(batch.partition, BigInt(batch.lastOffset()) + 1n)
+    },
+  })
+  return async () => {
+    const ends = await withAdmin(on, admin => admin.fetchTopicOffsets(topic))
+    await eventually(
+      () => {
+        for (const { partition, high } of ends) {
+          expect(next.get(partition) ?? 0n, `partition ${partition}`).toBeGreaterThanOrEqual(BigInt(high))
+        }
+      },
+      { what: `everything on ${topic} to be read` },
+    )
+    return { states, last, turnedRound, duplicates: states.length - seen.size }
+  }
 }
 
 /** Waits until the last state of every row has been published; tells what was. */
@@ -82,21 +117,21 @@ export async function allPublished(setting: Setting, timeoutMs = 60_000): Promis
   )
   return eventually(
     async () => {
-      const published = await publishedOn(setting)
+      const published = await setting.published()
       const lost = rows.filter(({ id, version, deleted }) => {
         const found = published.last.get(id)
         return deleted === 1 ? found !== null : found !== Number(version)
       })
-      expect(lost.map(({ id, version }) => `${id} ${version}`).slice(0, 10)).toEqual([])
+      expect(lost.slice(0, 10)).toEqual([])
       return published
     },
     { what: `the last state of all ${rows.length} rows`, timeoutMs },
   )
 }
 
-/** Rows `<prefix>-0`… as multi-row values for `INSERT INTO users (id, name, level, version) VALUES ?`. */
-export function newUsers(count: number, version = 1): [string, string, number, number][] {
-  return Array.from({ length: count }, () => [crypto.randomUUID(), 'Ada', 1, version])
+/** Values for `insertUsers`, each with an id of its own. */
+export function newUsers(count: number): [id: string, name: string, level: number, version: number][] {
+  return Array.from({ length: count }, () => [crypto.randomUUID(), 'Ada', 1, 1])
 }
 
 export const insertUsers = 'INSERT INTO users (id, name, level, version) VALUES ?'

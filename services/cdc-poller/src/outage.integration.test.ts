@@ -1,0 +1,110 @@
+/** The database or Kafka away, in the ways in which they go: it waits, says so, and loses nothing. */
+import { eventually, startOwnKafka, startOwnMysql, startTcpProxy } from '@kafka-pattern/test-kit'
+import { expect, test } from 'vitest'
+import { allPublished, insertUsers, newSetting, newUsers } from './test-changes.ts'
+import type { RunningService } from '@kafka-pattern/test-kit'
+
+async function waitingFor(service: RunningService): Promise<string[]> {
+  const response = await fetch(`${service.probeUrl}/readyz`)
+  const { waitingFor: names }: { waitingFor: string[] } = JSON.parse(await response.text())
+  return names
+}
+
+const notReady = (service: RunningService, name: string) =>
+  eventually(async () => expect(await waitingFor(service)).toContain(name), {
+    what: `not to be ready for ${name}`,
+  })
+const ready = (service: RunningService) =>
+  eventually(async () => expect(await waitingFor(service)).toEqual([]), {
+    what: 'to be ready again',
+    timeoutMs: 60_000,
+  })
+
+test(
+  'the database dies and comes back, then is read-only for a while: waits, says so, nothing is lost',
+  { timeout: 120_000 },
+  async () => {
+    const mysql = await startOwnMysql()
+    const setting = await newSetting({ mysql })
+    const { root } = setting.database
+    const service = await setting.start({ LEASE_MS: '2000' })
+    await root.write(insertUsers, [newUsers(100)])
+    await allPublished(setting)
+
+    await mysql.process.kill()
+    await notReady(service, 'MySQL')
+    await mysql.process.start()
+    await ready(service)
+    await root.write(insertUsers, [newUsers(100)])
+    await allPublished(setting)
+
+    await root.write(insertUsers, [newUsers(100)])
+    await root.write('SET GLOBAL read_only = 1')
+    await notReady(service, 'MySQL')
+    await root.write('SET GLOBAL read_only = 0')
+    await ready(service)
+    await root.write(insertUsers, [newUsers(100)])
+    expect((await allPublished(setting)).turnedRound).toEqual([])
+    expect(service.exit).toBe(null)
+  },
+)
+
+test(
+  'connections that are cut at every kind of statement, before or after the server has done it: nothing is lost',
+  { timeout: 120_000 },
+  async () => {
+    const setting = await newSetting()
+    const { root, server } = setting.database
+    const proxy = await startTcpProxy({ target: `${server.host}:${server.port}` })
+    const service = await setting.start({ MYSQL_PORT: String(proxy.port), LEASE_MS: '2000' })
+    for (const statement of ['FORCE INDEX', 'UPDATE poller_cursors', 'innodb_trx', 'SHOW PROCESSLIST']) {
+      for (const moment of ['before', 'after'] as const) {
+        const cut = proxy.cutAt(statement, moment)
+        await root.write(insertUsers, [newUsers(50)])
+        await cut
+        expect((await allPublished(setting)).turnedRound).toEqual([])
+      }
+    }
+    expect(service.exit).toBe(null)
+  },
+)
+
+test(
+  'the broker stops under writes: the writes go on, and afterwards everything is there',
+  { timeout: 120_000 },
+  async () => {
+    const kafka = await startOwnKafka()
+    const [broker] = kafka.nodes
+    const setting = await newSetting({ kafka })
+    const { root } = setting.database
+    const service = await setting.start({ LEASE_MS: '4000' })
+    await root.write(insertUsers, [newUsers(100)])
+    await allPublished(setting)
+
+    await broker!.kill()
+    for (let n = 0; n < 10; n++) await root.write(insertUsers, [newUsers(100)])
+    await notReady(service, 'Kafka')
+    // Longer than a delivery may take, so that a page is given up and sent again.
+    await service.waitForLog(line => line.msg === 'Kafka does not take the changes, trying on', {
+      what: 'to try on',
+    })
+    await root.write('UPDATE users SET version = version + 1')
+    await broker!.start()
+    await ready(service)
+    expect((await allPublished(setting)).turnedRound).toEqual([])
+  },
+)
+
+test('started before the database is there: it waits, then works', { timeout: 120_000 }, async () => {
+  const setting = await newSetting()
+  const { root, server } = setting.database
+  const proxy = await startTcpProxy({ target: `${server.host}:${server.port}` })
+  await proxy.refuse()
+  const service = await setting.start({ MYSQL_PORT: String(proxy.port) }, { waitReady: false })
+  await service.waitForLog(line => line.msg === 'waiting for MySQL')
+  expect(await waitingFor(service)).toContain('MySQL')
+  await proxy.restore()
+  await ready(service)
+  await root.write(insertUsers, [newUsers(10)])
+  await allPublished(setting)
+})
