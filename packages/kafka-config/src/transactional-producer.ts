@@ -16,7 +16,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import kafkajs from 'kafkajs'
-import type { Broker, Cluster, Kafka, ProduceResponse } from 'kafkajs'
+import type { Broker, Cluster, Kafka, TransactionalProducerIdentity } from 'kafkajs'
 import type { Logger } from 'pino'
 import { causesOf, hasErrorType, reasonOf } from './error-causes.ts'
 import { KafkaConfigError, classifyKafkaError } from './errors.ts'
@@ -120,51 +120,12 @@ export class TransactionFailedError extends KafkaConfigError {
   }
 }
 
-/** The requests of a transaction: kafkajs has them, its types do not. */
-interface TransactionBroker {
-  initProducerId(request: {
-    transactionalId: string
-    transactionTimeout: number
-  }): Promise<{ producerId: string; producerEpoch: number }>
-  addPartitionsToTxn(
-    request: ProducerIdentity & { topics: { topic: string; partitions: number[] }[] },
-  ): Promise<unknown>
-  addOffsetsToTxn(request: ProducerIdentity & { groupId: string }): Promise<unknown>
-  txnOffsetCommit(
-    request: ProducerIdentity & {
-      groupId: string
-      topics: { topic: string; partitions: ({ partition: number } & Position)[] }[]
-    },
-  ): Promise<unknown>
-  endTxn(request: ProducerIdentity & { transactionResult: boolean }): Promise<unknown>
-  produce(
-    request: ProducerIdentity & {
-      acks: number
-      timeout: number
-      topicData: {
-        topic: string
-        partitions: { partition: number; firstSequence: number; messages: readonly KeyedRecord[] }[]
-      }[]
-    },
-  ): Promise<ProduceResponse>
-  offsetFetch(request: {
-    groupId: string
-    topics: { topic: string; partitions: { partition: number }[] }[]
-  }): Promise<{ responses: { partitions: { offset: string; metadata: string | null }[] }[] }>
-}
-
-interface ProducerIdentity {
-  readonly transactionalId: string
-  readonly producerId: string
-  readonly producerEpoch: number
-}
-
 /** One producer epoch. Whatever goes wrong, it is given up as a whole. */
 interface Session {
   readonly cluster: Cluster
-  readonly identity: ProducerIdentity
-  readonly coordinator: TransactionBroker
-  readonly groupCoordinator: TransactionBroker
+  readonly identity: TransactionalProducerIdentity
+  readonly coordinator: Broker
+  readonly groupCoordinator: Broker
   /** The next sequence number of each partition. */
   readonly sequences: Map<string, number>
 }
@@ -215,7 +176,10 @@ class Producer implements TransactionalProducer {
     try {
       // Also how the brokers become known.
       await cluster.addMultipleTargetTopics([this.#place.topic])
-      const coordinator = await findCoordinator(cluster, transactionalId, coordinatorTypes.transaction)
+      const coordinator = await cluster.findGroupCoordinator({
+        groupId: transactionalId,
+        coordinatorType: coordinatorTypes.transaction,
+      })
       const { producerId, producerEpoch } = await whilePreviousEnds(longestAbortMs, () =>
         coordinator.initProducerId({ transactionalId, transactionTimeout: this.#transactionTimeoutMs }),
       )
@@ -223,7 +187,10 @@ class Producer implements TransactionalProducer {
         cluster,
         identity: { transactionalId, producerId, producerEpoch },
         coordinator,
-        groupCoordinator: await findCoordinator(cluster, this.#place.groupId, coordinatorTypes.group),
+        groupCoordinator: await cluster.findGroupCoordinator({
+          groupId: this.#place.groupId,
+          coordinatorType: coordinatorTypes.group,
+        }),
         sequences: new Map(),
       }
     } catch (error) {
@@ -353,7 +320,7 @@ function produce(session: Session, batches: readonly TransactionBatch[]): Promis
         },
       ],
     }))
-    const broker = (await cluster.findBroker({ nodeId })) as unknown as TransactionBroker
+    const broker = await cluster.findBroker({ nodeId })
     try {
       await broker.produce({ ...identity, acks: -1, timeout: replicationTimeoutMs, topicData })
     } catch (error) {
@@ -452,18 +419,6 @@ function partitionsByTopic(
     partitions: [...partitions],
     indexes: batches.flatMap(({ indexes }) => indexes),
   }))
-}
-
-async function findCoordinator(
-  cluster: Cluster,
-  id: string,
-  coordinatorType: number,
-): Promise<TransactionBroker> {
-  const find = cluster.findGroupCoordinator.bind(cluster) as (of: {
-    groupId: string
-    coordinatorType: number
-  }) => Promise<Broker>
-  return (await find({ groupId: id, coordinatorType })) as unknown as TransactionBroker
 }
 
 /** The coordinator takes a transaction up only when the markers of the one before are written: a matter of milliseconds. */

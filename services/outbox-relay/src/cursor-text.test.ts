@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { ForeignCursorError, charsOf, readCursor, writeCursor } from './cursor-text.ts'
 import type { Cursor } from './cursor.ts'
 
-const cursors: [what: string, cursor: Cursor, metadata: string][] = [
-  ['without holes', { high: 41, holes: [] }, '1/4/'],
-  ['one hole', { high: 41, holes: [{ from: 40, to: 40 }] }, '1/4/C'],
+const cursors: [what: string, cursor: Cursor, metadata: RegExp][] = [
+  ['without holes', { high: 41, holes: [] }, /^1\/4\/$/],
+  ['one hole', { high: 41, holes: [{ from: 40, to: 40 }] }, /^1\/4\/C$/],
   [
     'holes near and far, short and long',
     {
@@ -15,14 +15,14 @@ const cursors: [what: string, cursor: Cursor, metadata: string][] = [
         { from: 4_503_599_627_370_494, to: 4_503_599_627_370_495 },
       ],
     },
-    '',
+    /^1\/4\/[a-zA-Z0-9+/]{20,40}$/,
   ],
 ]
 
 test.each(cursors)('%s: what is written is read', (_what, cursor, metadata) => {
   const text = writeCursor(cursor, 4)
+  expect(text.metadata).toMatch(metadata)
   expect(readCursor(text, 4)).toEqual(cursor)
-  if (metadata !== '') expect(text.metadata).toBe(metadata)
 })
 
 test('random cursors come back as they were, in as many characters as was counted', () => {

@@ -15,7 +15,7 @@ export const holesLimitChars = 4_000
 
 const version = '1'
 const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
-const valueOf = new Map([...digits].map((digit, value) => [digit, value]))
+const valueOf = new Map(Array.from(digits, (digit, value) => [digit, value]))
 
 export interface CursorText {
   readonly offset: string
@@ -91,7 +91,7 @@ function readHoles(high: number, text: string): SeqRanges {
     holes.push({ from: to - length + 1, to })
     above = to - length + 1
   }
-  return holes.reverse()
+  return holes.toReversed()
 }
 
 // Numbers beyond 32 bits are possible, so no shifting.

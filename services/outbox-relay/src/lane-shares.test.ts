@@ -18,7 +18,7 @@ test.each([
   ['who is not counted yet takes nothing', 'x', '----', 'ab', [], []],
   ['all is well', 'a', 'abab', 'ab', [], []],
 ])('%s', (_what, relay, state, relays, release, claim) => {
-  expect(movesOf(relay, lanes(state), [...relays])).toEqual({ release, claim })
+  expect(movesOf(relay, lanes(state), Array.from(relays))).toEqual({ release, claim })
 })
 
 test('whatever the beginning, relays that decide one after the other come to equal shares, without taking from each other', () => {

@@ -1,10 +1,5 @@
 import { hostname } from 'node:os'
-import {
-  createKafka,
-  createTransactionalProducer,
-  ensureTopics,
-  waitForKafka,
-} from '@kafka-pattern/kafka-config'
+import { createKafka, createTransactionalProducer, waitForKafka } from '@kafka-pattern/kafka-config'
 import { createMysql, requireSchema, waitForMysql, watchMysql } from '@kafka-pattern/mysql-config'
 import { createLogger, createService, loadSettings } from '@kafka-pattern/service-runtime'
 import { CommittedCursors, requireCursorTopic, requireSameTable } from './committed-cursors.ts'

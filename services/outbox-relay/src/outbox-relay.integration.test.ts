@@ -18,18 +18,17 @@ test('a row becomes a record of the outbox event router: key, headers, and the p
   await insertEvent(outbox, {
     aggregateid: 'Jürgen',
     version: 1,
-    payload: '{"name":"Jürgen 🦊","big":12345678901234567890}',
+    // In the order in which MySQL keeps them, shorter names first.
+    payload: '{"big":12345678901234567890,"name":"Jürgen 🦊"}',
     correlationId: 'c-1',
   })
   await outbox.startRelay()
   const [record] = await readEvents(outbox.topic, { count: 1 })
   const [row] = await outbox.database.root.rows<{ id: string }>('SELECT id FROM outbox')
   expect(record?.key?.toString()).toBe('Jürgen')
+  // MySQL puts blanks between what it has parsed.
   expect(record?.value?.toString().replaceAll(/(?<=[:,]) /g, '')).toBe(
-    // MySQL stores JSON in an order of its own.
-    record?.value?.toString().startsWith('{"big"')
-      ? expect.stringMatching(/^\{"big":1234567890123456\d+,"name":"Jürgen 🦊"\}$|^\{"big":1\.23.*\}$/)
-      : '{"name":"Jürgen 🦊","big":12345678901234567890}',
+    '{"big":12345678901234567890,"name":"Jürgen 🦊"}',
   )
   expect(record?.headers).toEqual({
     id: Buffer.from(row!.id),
@@ -148,15 +147,6 @@ test('relays share the lanes, anew whenever one comes, stops or dies', async () 
     longestTransactionMs: 500,
     rollbackShare: 0.1,
   })
-  const shares = (relays: RunningService[], wanted: number[]): Promise<void> =>
-    eventually(
-      async () => {
-        const owned = await Promise.all(relays.map(relay => metric(relay, 'outbox_relay_lanes_owned')))
-        expect(owned.toSorted()).toEqual(wanted)
-      },
-      { what: `shares of ${wanted.join(', ')}` },
-    )
-
   const first = await outbox.startRelay(env)
   await shares([first], [5])
   const second = await outbox.startRelay(env)
@@ -298,4 +288,14 @@ async function metric(relay: RunningService, name: string): Promise<number> {
     .split('\n')
     .filter(line => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
+}
+
+function shares(relays: readonly RunningService[], wanted: readonly number[]): Promise<void> {
+  return eventually(
+    async () => {
+      const owned = await Promise.all(relays.map(relay => metric(relay, 'outbox_relay_lanes_owned')))
+      expect(owned.toSorted((a, b) => a - b)).toEqual(wanted)
+    },
+    { what: `shares of ${wanted.join(', ')}` },
+  )
 }

@@ -30,17 +30,17 @@ test('lanes get equal shares', () => {
   expect(Math.min(...counts)).toBeGreaterThan(2_000)
 })
 
+test.each(['user', 'Order-Line_2.v1', 'x'.repeat(236)])('%j names a topic', type => {
+  expect(unfitForTopic(type)).toBeNull()
+})
+
 test.each([
-  ['user', null],
-  ['Order-Line_2.v1', null],
   ['', /empty/],
   ['über', /legal/],
   ['a b', /legal/],
-  ['x'.repeat(236), null],
   ['x'.repeat(237), /250 characters/],
-])('%j as a topic', (type, reason) => {
-  if (reason === null) expect(unfitForTopic(type)).toBeNull()
-  else expect(unfitForTopic(type)).toMatch(reason)
+])('%j does not', (type, reason) => {
+  expect(unfitForTopic(type)).toMatch(reason)
 })
 
 test('a number that a cursor cannot hold is refused', () => {

@@ -28,33 +28,27 @@ const rowOverheadBytes = 600
  * @throws RangeError for a number that a cursor cannot hold
  */
 export function rowOf(columns: readonly unknown[], lanes: number): OutboxRow {
-  const [seq, id, aggregatetype, aggregateid, type, payload, correlationId] = columns as [
-    string | number,
-    string,
-    string,
-    string,
-    string,
-    Buffer,
-    string,
-  ]
+  const [seq, id, aggregatetype, aggregateid, type, payload, correlationId] = columns
+  const aggregate = { type: String(aggregatetype), id: String(aggregateid) }
+  const value = Buffer.isBuffer(payload) ? payload : Buffer.from(String(payload))
   return {
     seq: seqOf(seq),
-    id,
-    aggregatetype,
-    aggregateid,
-    lane: laneOf(aggregateid, lanes),
+    id: String(id),
+    aggregatetype: aggregate.type,
+    aggregateid: aggregate.id,
+    lane: laneOf(aggregate.id, lanes),
     record: {
-      topic: topicOf(aggregatetype),
-      key: aggregateid,
-      value: payload,
+      topic: topicOf(aggregate.type),
+      key: aggregate.id,
+      value,
       headers: {
-        [HEADERS.id]: id,
-        [HEADERS.eventType]: type,
-        [HEADERS.correlationId]: correlationId,
+        [HEADERS.id]: String(id),
+        [HEADERS.eventType]: String(type),
+        [HEADERS.correlationId]: String(correlationId),
         [HEADERS.contentType]: 'application/json',
       },
     },
-    sizeBytes: rowOverheadBytes + payload.length,
+    sizeBytes: rowOverheadBytes + value.length,
   }
 }
 
@@ -63,9 +57,9 @@ export function laneOf(aggregateId: string, lanes: number): number {
   return crc32(aggregateId) % lanes
 }
 
-export function seqOf(value: string | number): number {
+export function seqOf(value: unknown): number {
   const seq = Number(value)
-  if (!(seq >= 0 && seq <= highestSeq)) throw new RangeError(`seq ${value} is too large`)
+  if (!(seq >= 0 && seq <= highestSeq)) throw new RangeError(`seq ${String(value)} is too large`)
   return seq
 }
 

@@ -55,7 +55,10 @@ export function createRelayReport(logger: Logger, metrics: ServiceMetrics): Rela
     if (sum.records === 0) return
     const { records, transactions, high, lanes } = sum
     sum = { records: 0, transactions: 0, high: 0, lanes: new Set() }
-    logger.info({ lanes: [...lanes].toSorted(), records, transactions, high }, 'events published')
+    logger.info(
+      { lanes: [...lanes].toSorted((a, b) => a - b), records, transactions, high },
+      'events published',
+    )
   }
   const timer = setInterval(summarize, summaryIntervalMs)
 

@@ -10,6 +10,7 @@ import {
   testKafka,
 } from '@kafka-pattern/test-kit'
 import { onTestFinished } from 'vitest'
+import { z } from 'zod'
 import type { Queryable } from '@kafka-pattern/mysql-config'
 import type {
   MysqlServer,
@@ -64,6 +65,8 @@ export async function createOutbox(
       startService('outbox-relay', { ...env, ...more }, startOptions),
   }
 }
+
+const Body = z.object({ version: z.number() })
 
 export interface EventRow {
   aggregateid: string
@@ -143,8 +146,8 @@ export async function publishedVersions(
   for (const { key, value } of await readEvents(topic, options)) {
     const ofAggregate = versions.get(String(key)) ?? []
     versions.set(String(key), ofAggregate)
-    const body: unknown = JSON.parse(String(value))
-    ofAggregate.push((body as { version: number }).version)
+    const { version } = Body.parse(JSON.parse(String(value)))
+    ofAggregate.push(version)
   }
   return versions
 }
@@ -181,10 +184,10 @@ export async function startWriting(outbox: TestOutbox, work: Workload): Promise<
     Array.from({ length: work.aggregates }, (_, i) => [`aggregate-${String(i).padStart(5, '0')}`, 0]),
   ])
   let committed = 0
-  let stopped = false
+  const stopping = new AbortController()
 
   async function write(): Promise<void> {
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       await root.withConnection(async connection => {
         await connection.write('START TRANSACTION')
         const first = Math.floor(Math.random() * work.aggregates)
@@ -214,7 +217,7 @@ export async function startWriting(outbox: TestOutbox, work: Workload): Promise<
 
   const writers = Array.from({ length: work.writers }, () => write())
   onTestFinished(async () => {
-    stopped = true
+    stopping.abort()
     // Of a writer that fails, `stop` tells.
     await Promise.allSettled(writers)
   })
@@ -223,7 +226,7 @@ export async function startWriting(outbox: TestOutbox, work: Workload): Promise<
       return committed
     },
     async stop() {
-      stopped = true
+      stopping.abort()
       await Promise.all(writers)
     },
     async expected() {

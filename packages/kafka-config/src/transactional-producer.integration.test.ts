@@ -1,0 +1,173 @@
+import {
+  createTopic,
+  eventually,
+  readTopic,
+  startFaultProxy,
+  testKafka,
+  uniqueName,
+  connectTo,
+} from '@kafka-pattern/test-kit'
+import { expect, onTestFinished, test } from 'vitest'
+import {
+  BatchRefusedError,
+  ProducerFencedError,
+  RecordsRefusedError,
+  TransactionFailedError,
+  createTransactionalProducer,
+} from './transactional-producer.ts'
+import type { KeyedRecord } from './transaction-requests.ts'
+import type { TransactionalProducer } from './transactional-producer.ts'
+
+interface Place {
+  topic: string
+  transactionalId: string
+  positions: string
+  record(key: string, value: string): KeyedRecord
+  producer(on?: ReturnType<typeof testKafka>): TransactionalProducer
+}
+
+async function createPlace(
+  options: { partitions?: number; configs?: Record<string, string> } = {},
+): Promise<Place> {
+  const topic = await createTopic({ partitions: 3, ...options })
+  const positions = await createTopic({ prefix: 'positions' })
+  const transactionalId = uniqueName('transactional')
+  return {
+    topic,
+    transactionalId,
+    positions,
+    record: (key, value) => ({ topic, key, value }),
+    producer(on = testKafka()) {
+      const producer = createTransactionalProducer(on.kafka, {
+        logger: on.logger,
+        transactionalId,
+        place: { groupId: transactionalId, topic: positions, partition: 0 },
+      })
+      onTestFinished(() => producer.close())
+      return producer
+    },
+  }
+}
+
+/** On a fresh broker the coordinators are still to be elected. */
+function open(producer: TransactionalProducer): Promise<void> {
+  return eventually(() => producer.open(), { what: 'the coordinators' })
+}
+
+async function valuesOf(topic: string, count?: number): Promise<string[]> {
+  const records = await readTopic(topic, count === undefined ? {} : { count })
+  return records.map(({ value }) => String(value))
+}
+
+test('records and position are committed together, one transaction after the other', async () => {
+  const place = await createPlace({ partitions: 1 })
+  const producer = place.producer()
+  await eventually(
+    async () => {
+      await producer.open()
+      expect(await producer.position()).toBeNull()
+    },
+    { what: 'the coordinators' },
+  )
+  for (let i = 1; i <= 20; i++) {
+    await producer.publish([place.record('a', `${i}`)], { offset: `${i}`, metadata: `after ${i}` })
+  }
+  // A position is exact after opening: until then the markers of the last transaction may still be on their way.
+  await open(producer)
+  expect(await producer.position()).toEqual({ offset: '20', metadata: 'after 20' })
+  expect(await valuesOf(place.topic, 20)).toEqual(Array.from({ length: 20 }, (_, i) => `${i + 1}`))
+})
+
+test('a transaction of several requests keeps the order of each key', async () => {
+  const place = await createPlace()
+  const producer = place.producer()
+  await open(producer)
+  const records = Array.from({ length: 6_000 }, (_, i) =>
+    place.record(`key-${i % 7}`, `${i} ${'x'.repeat(1_000)}`),
+  )
+  await producer.publish(records, { offset: '1', metadata: '' })
+  const read = await readTopic(place.topic, { count: 6_000 })
+  const next = new Map<string, number>()
+  for (const { key, value } of read) {
+    const i = Number.parseInt(String(value), 10)
+    expect(i).toBe(next.get(String(key)) ?? Number(String(key).slice('key-'.length)))
+    next.set(String(key), i + 7)
+  }
+})
+
+test('whoever opens the id shuts out everybody before, whose records are never seen', async () => {
+  const place = await createPlace()
+  const [first, second] = [place.producer(), place.producer()]
+  await open(first)
+  await first.publish([place.record('a', 'first')], { offset: '1', metadata: '' })
+  await open(second)
+  expect(await second.position()).toEqual({ offset: '1', metadata: '' })
+  await expect(first.publish([place.record('a', 'late')], { offset: '2', metadata: '' })).rejects.toThrow(
+    ProducerFencedError,
+  )
+  await second.publish([place.record('a', 'second')], { offset: '2', metadata: '' })
+  expect(await valuesOf(place.topic, 2)).toEqual(['first', 'second'])
+})
+
+test('what a producer left open when its connection broke is decided by the next open, without waiting for a timeout', async () => {
+  const place = await createPlace({ partitions: 1 })
+  const proxy = await startFaultProxy({ target: testKafka().brokers[0]! })
+  const cutOff = place.producer(connectTo([proxy.address]))
+  const next = place.producer()
+  const committed: string[] = []
+  for (let round = 1; round <= 15; round++) {
+    await open(cutOff)
+    const published = cutOff.publish([place.record('a', `${round}`)], { offset: `${round}`, metadata: '' })
+    const settled = Promise.allSettled([published])
+    // Somewhere between its first request and the answer to its last one.
+    await new Promise(resolve => setTimeout(resolve, Math.random() * 12))
+    proxy.cut()
+    const [outcome] = await settled
+    expect(outcome.status === 'fulfilled' || outcome.reason instanceof TransactionFailedError).toBe(true)
+    await open(next)
+    if ((await next.position())?.offset === `${round}`) committed.push(`${round}`)
+  }
+  // The position tells exactly which records are there.
+  await next.publish([place.record('a', 'end')], { offset: '99', metadata: '' })
+  expect(await valuesOf(place.topic, committed.length + 1)).toEqual([...committed, 'end'])
+})
+
+test('a record that is too large is refused by itself, and the others are sent', async () => {
+  const place = await createPlace({ partitions: 1, configs: { 'max.message.bytes': '10000' } })
+  const producer = place.producer()
+  const large = place.record('a', 'x'.repeat(20_000))
+  const small = Array.from({ length: 100 }, (_, i) => place.record('a', `${i} ${'x'.repeat(500)}`))
+  const position = { offset: '1', metadata: '' }
+
+  const attempt = async (records: KeyedRecord[]): Promise<unknown> => {
+    await open(producer)
+    return producer.publish(records, position).then(
+      () => 'published',
+      (error: unknown) => error,
+    )
+  }
+  const records = [...small.slice(0, 50), large, ...small.slice(50)]
+  let outcome = await attempt(records)
+  for (let attempts = 1; outcome instanceof BatchRefusedError && attempts < 10; attempts++) {
+    outcome = await attempt(records)
+  }
+  expect(outcome).toBeInstanceOf(RecordsRefusedError)
+  expect(outcome).toMatchObject({ topic: place.topic, type: 'MESSAGE_TOO_LARGE', indexes: [50] })
+  expect(await attempt(small)).toBe('published')
+  expect((await valuesOf(place.topic, 100)).map(value => Number.parseInt(value, 10))).toEqual(
+    Array.from({ length: 100 }, (_, i) => i),
+  )
+})
+
+test('a topic that does not exist fails the transaction, to be begun anew', async () => {
+  const place = await createPlace()
+  const producer = place.producer()
+  await open(producer)
+  const nowhere = { topic: uniqueName('nowhere'), key: 'a', value: 'b' }
+  await expect(producer.publish([nowhere], { offset: '1', metadata: '' })).rejects.toMatchObject({
+    category: 'retryable',
+    type: 'UNKNOWN_TOPIC_OR_PARTITION',
+  })
+  await open(producer)
+  expect(await producer.position()).toBeNull()
+})
