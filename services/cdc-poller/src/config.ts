@@ -38,11 +38,11 @@ export const Settings = z
     /** The wait when everything has been read. */
     POLL_INTERVAL_MS: wholeNumber({ min: 10, max: 60_000 }).default(200),
     /** Rows that are read and published together. */
-    PAGE_ROWS: wholeNumber({ min: 1, max: 50_000 }).default(5_000),
+    PAGE_ROWS: wholeNumber({ min: 1, max: 50_000 }).default(2_000),
     /** So far behind the database's clock everything is read again: for what no look at the open transactions sees. */
     OVERLAP_MS: wholeNumber({ min: 1_000, max: 3_600_000 }).default(1_000),
     /** Published rows that are remembered at most, so as not to publish them again. */
-    REMEMBERED_ROWS: wholeNumber({ min: 1_000 }).default(400_000),
+    REMEMBERED_ROWS: wholeNumber({ min: 1_000 }).default(200_000),
     /** A poller that has not stored its cursor for so long loses it to another one. */
     LEASE_MS: durationMs
       .refine(ms => ms >= 1_000 && ms <= 600_000, 'must be from 1000 to 600000')
@@ -51,6 +51,10 @@ export const Settings = z
     POLLER_CURSOR: z.enum(['low-mark', 'naive'], { error: 'must be low-mark or naive' }).default('low-mark'),
   })
   .superRefine(refineKafkaSettings)
+  .refine(settings => settings.TABLE === 'users' || settings.KAFKA_TOPIC !== USER_CHANGES_TOPIC, {
+    path: ['KAFKA_TOPIC'],
+    error: `must be set with TABLE: ${USER_CHANGES_TOPIC} is for users`,
+  })
 
 export type Settings = z.output<typeof Settings>
 
