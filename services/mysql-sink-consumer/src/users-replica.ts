@@ -3,7 +3,7 @@
  * Guarantees: a row never goes back to an older version, whatever comes again or late; a deleted user stays as a row with its version,
  * so that no older state brings it back; a state that the table refuses is found among the thousands it came with.
  */
-import { classifyMysqlError, datetimeFromIso, quoteText, sqlText } from '@kafka-pattern/mysql-config'
+import { classifyMysqlError, quoteText, sqlText } from '@kafka-pattern/mysql-config'
 import type { UserState } from '@kafka-pattern/events'
 import type { Queryable } from '@kafka-pattern/mysql-config'
 import type { Changes, StateRecord, Tombstone } from './read-changes.ts'
@@ -122,8 +122,9 @@ function literalRow({ id, name, level, created_at, updated_at, deleted_at, versi
   return `('${id}',${quoteText(name)},${level},${datetime(created_at)},${datetime(updated_at)},${deletedAt},${version})`
 }
 
+/** `2026-11-23T12:00:00.123456Z` as a DATETIME(6): the same digits, without the `Z` that MariaDB does not take. Both take the `T`. */
 function datetime(moment: string): string {
-  return `'${datetimeFromIso(moment)}'`
+  return `'${moment.slice(0, -1)}'`
 }
 
 /**
