@@ -25,7 +25,7 @@ export function spread(values: number[]): Spread {
 }
 
 const format = (value: number) =>
-  value >= 1000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3)
+  value >= 999.5 ? Math.round(value).toLocaleString('en') : value.toPrecision(3)
 
 const line = (cells: string[]) => `| ${cells.join(' | ')} |`
 

@@ -19,7 +19,7 @@ const mysql = rootMysql(connections)
 const committedAt = new Map<string, number>()
 const arrivedAt = new Map<string, number>()
 
-const consumer = stockKafka().consumer({ groupId: 'bench-latency' })
+const consumer = stockKafka().consumer({ groupId: `bench-latency-${randomUUID()}` })
 const joined = Promise.withResolvers<void>()
 consumer.on(consumer.events.GROUP_JOIN, () => joined.resolve())
 await consumer.connect()
