@@ -49,16 +49,17 @@ export async function followChanges(start: Position, tools: ChangesTools): Promi
   const { description, stopping, overlapMs } = tools
   const known = new PublishedVersions(tools.rememberedRows)
   const rowName = (row: Row) => recordKeyOf(keyOf(row, description))
+  const read = (from: Position) => withoutSurprise(tools.pageAfter(from))
   const isNews = (row: Row) => !known.has(rowName(row), versionOf(row, description))
 
   let position = start
   let sample = await tools.look(null)
-  let reading = tools.pageAfter(position)
+  let reading = read(position)
   while (!stopping.aborted) {
     const page = await reading
     const goesOn = page.isFull && performance.now() - sample.atMs < longestRunMs
     // The next page is read while this one is published.
-    if (goesOn) reading = withoutSurprise(tools.pageAfter(page.end))
+    if (goesOn) reading = read(page.end)
 
     const news = page.rows.filter(isNews)
     await tools.publish(news)
@@ -80,11 +81,11 @@ export async function followChanges(start: Position, tools: ChangesTools): Promi
     const next = await tools.look(sample)
     if (next !== sample) position = earlier(position, before(readAgainFrom(sample, next, overlapMs)))
     sample = next
-    reading = tools.pageAfter(position)
+    reading = read(position)
   }
 }
 
-/** An error of what is awaited later is no unhandled one until then. */
+/** What is awaited later, or not at all when the service stops, may fail meanwhile. */
 function withoutSurprise<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {})
   return promise
