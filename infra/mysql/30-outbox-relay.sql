@@ -4,7 +4,9 @@
 CREATE TABLE relay_leases (
   lane INT UNSIGNED NOT NULL PRIMARY KEY,
   owner VARCHAR(255) NULL,
-  lease_until DATETIME(6) NULL
+  lease_until DATETIME(6) NULL,
+  -- A note, some seconds old: by it one can tell that Kafka has forgotten a position.
+  published_up_to BIGINT UNSIGNED NULL
 ) DEFAULT CHARSET = utf8mb4;
 
 -- The relays that are alive: those without a lane must be counted too when the lanes are shared out.

@@ -4,6 +4,7 @@ import { retry } from '@kafka-pattern/retry'
 import { exitCodes } from '@kafka-pattern/service-runtime'
 import { emptyCursor } from './cursor.ts'
 import { readCursor } from './cursor-text.ts'
+import { notedMarks } from './lane-leases.ts'
 import { newestSeq } from './outbox-reader.ts'
 import { isOutage, untilItWorks } from './until-it-works.ts'
 import type { Cursor } from './cursor.ts'
@@ -82,6 +83,16 @@ export async function requireCursorTopic(
 /** @throws MismatchError when rows were published that the table does not have yet: it would stand still until it has */
 export async function requireSameTable(mysql: Mysql, cursors: readonly Cursor[]): Promise<void> {
   requireEnd(await newestSeq(mysql), Math.max(...cursors.map(({ high }) => high)))
+}
+
+/** @throws MismatchError when Kafka has no position for a lane that was published: everything would be published again */
+export async function requireMemory(mysql: Mysql, cursors: readonly Cursor[]): Promise<void> {
+  const marks = await notedMarks(mysql)
+  const lane = cursors.findIndex(({ high }, each) => high === 0 && (marks[each] ?? 0) > 0)
+  if (lane < 0) return
+  throw new MismatchError(
+    `lane ${lane} was published up to about ${marks[lane]}, but Kafka has no position for it any more: everything that the outbox still holds would be published again; if that is what should happen, set published_up_to in relay_leases to NULL`,
+  )
 }
 
 export function requireEnd(newest: number | null, publishedUpTo: number): void {

@@ -28,11 +28,11 @@ export const Settings = z
     /** A relay that is silent for so long loses its lanes to the others. */
     LEASE_MS: wholeNumber({ min: 500, max: 600_000 }).default(10_000),
     /** Rows of one read, and about those of one transaction. */
-    BATCH_SIZE: wholeNumber({ min: 1, max: 50_000 }).default(4_000),
+    BATCH_SIZE: wholeNumber({ min: 1, max: 50_000 }).default(2_000),
     /** Between two reads that find nothing, at most. */
     POLL_INTERVAL_MS: wholeNumber({ min: 2, max: 60_000 }).default(20),
     /** What is read and not yet published, at most. */
-    READ_AHEAD_BYTES: wholeNumber({ min: 65_536, max: 1_073_741_824 }).default(16 * 1024 * 1024),
+    READ_AHEAD_BYTES: wholeNumber({ min: 65_536, max: 1_073_741_824 }).default(8 * 1024 * 1024),
     /** How long a server's thread may be held up between two steps of a commit or an insert (src/hole-watch.ts). */
     HOLE_GRACE_MS: durationMs.default(1_000),
     /** Not set: every aggregate type gets a topic. Else rows of other types are parked. */

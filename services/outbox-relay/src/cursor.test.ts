@@ -24,6 +24,10 @@ test('a read that began behind the cursor neither moves it back nor opens what i
   })
 })
 
+test('a read that finds nothing leaves the cursor as it is, so that there is nothing to commit', () => {
+  expect(advance(cursor, { high: 20, gaps: [], closed: [] })).toBe(cursor)
+})
+
 test('behind two cursors is wherever something is pending for one of them', () => {
   const other: Cursor = { high: 11, holes: [hole(3)] }
   expect(behindBoth(cursor, other)).toEqual({ high: 11, holes: [hole(3), hole(5), hole(10, 11)] })

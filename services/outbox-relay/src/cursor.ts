@@ -29,9 +29,11 @@ export function isPending({ high, holes }: Cursor, seq: number): boolean {
   return seq > high || includesSeq(holes, seq)
 }
 
+/** The same cursor when nothing changes. */
 export function advance(cursor: Cursor, { high, gaps, closed }: Progress): Cursor {
   const news = gaps.length === 0 ? gaps : without(gaps, [{ from: 0, to: cursor.high }])
   const rest = without(cursor.holes, closed)
+  if (high <= cursor.high && rest === cursor.holes && news.length === 0) return cursor
   return { high: Math.max(cursor.high, high), holes: news.length === 0 ? rest : unionOf(rest, news) }
 }
 

@@ -52,8 +52,17 @@ export async function holdsLane(
   return rows.length > 0
 }
 
+/** What the lanes' owners noted, null where nobody has. */
+export async function notedMarks(mysql: Mysql): Promise<(number | null)[]> {
+  const rows = await mysql.rows<{ mark: string | null }>(
+    'SELECT published_up_to AS mark FROM relay_leases ORDER BY lane',
+  )
+  return rows.map(({ mark }) => (mark === null ? null : Number(mark)))
+}
+
 export class LaneLeases {
   readonly #options: LaneLeasesOptions
+  readonly #noted = new Map<number, number>()
 
   constructor(options: LaneLeasesOptions) {
     this.#options = options
@@ -96,6 +105,21 @@ export class LaneLeases {
       [owner, leaseMs * 1_000, lane, owner],
     )
     return affectedRows === 1
+  }
+
+  /**
+   * How far the lane is published, roughly. The position that counts is Kafka's; this one tells, should Kafka have none, whether
+   * it has forgotten it.
+   */
+  async note(lane: number, publishedUpTo: number | null): Promise<void> {
+    if (publishedUpTo === null || publishedUpTo === this.#noted.get(lane)) return
+    const { mysql, owner } = this.#options
+    await mysql.write('UPDATE relay_leases SET published_up_to = ? WHERE lane = ? AND owner = ?', [
+      publishedUpTo,
+      lane,
+      owner,
+    ])
+    this.#noted.set(lane, publishedUpTo)
   }
 
   async release(lane: number): Promise<void> {

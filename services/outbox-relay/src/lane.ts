@@ -41,6 +41,8 @@ export interface LaneOptions {
   readonly maxAttempts: number
   /** After so long the cursor is committed although no row of this lane has come. */
   readonly idleCommitMs: number
+  /** After so long it is committed although it has not moved: Kafka forgets positions after a while (`offsets.retention.minutes`). */
+  readonly keepAliveMs: number
 }
 
 /** The rows of one read. */
@@ -90,6 +92,11 @@ export class Lane {
     return (this.#publishing?.rows[0] ?? this.#slices[0]?.rows[0])?.seq ?? null
   }
 
+  /** What Kafka has of it; null before it is open. */
+  get publishedUpTo(): number | null {
+    return this.#committed?.cursor.high ?? null
+  }
+
   /** Connected, and nothing goes wrong. */
   get healthy(): boolean {
     return this.#opened
@@ -101,11 +108,8 @@ export class Lane {
    * @throws AbortError when the lane is stopped
    */
   async open(): Promise<Cursor> {
-    const { producer, mysql, lanes, report } = this.#options
-    const text = await this.#untilItWorks(async () => {
-      await producer.open()
-      return producer.position()
-    })
+    const { mysql, lanes, report } = this.#options
+    const text = await this.#untilItWorks(() => this.#committedPosition())
     const cursor = text === null ? emptyCursor : readCursor(text, lanes)
     this.#parked = await this.#untilItWorks(() => parkedSeqs(mysql, lowMarkOf(cursor)))
     this.#committed = { cursor, text, atMs: performance.now() }
@@ -127,7 +131,6 @@ export class Lane {
 
   /** Publishes until it is stopped or the lane is lost. */
   async run(): Promise<'stopped' | 'lost'> {
-    const { producer } = this.#options
     try {
       for (;;) {
         const batch = await this.#nextBatch()
@@ -139,10 +142,12 @@ export class Lane {
     } catch (error) {
       if (this.#stopping.signal.aborted) return 'stopped'
       throw error
-    } finally {
-      this.#opened = false
-      await producer.close()
     }
+  }
+
+  async close(): Promise<void> {
+    this.#opened = false
+    await this.#options.producer.close()
   }
 
   /** Finishes the transaction that is under way, gives up what waits. */
@@ -157,10 +162,11 @@ export class Lane {
     while (!signal.aborted) {
       if (this.#slices.length > 0) return this.#takeSlices()
       const { cursor, atMs } = this.#committed!
-      const overdueInMs = atMs + this.#options.idleCommitMs - performance.now()
-      if (this.#ahead !== cursor && overdueInMs <= 0) return { rows: [], cursor: this.#ahead }
+      const { idleCommitMs, keepAliveMs } = this.#options
+      const overdueInMs = atMs + (this.#ahead === cursor ? keepAliveMs : idleCommitMs) - performance.now()
+      if (overdueInMs <= 0) return { rows: [], cursor: this.#ahead }
       this.#wake = Promise.withResolvers()
-      const timer = setTimeout(() => this.#wake.resolve(), Math.max(overdueInMs, 100))
+      const timer = setTimeout(() => this.#wake.resolve(), Math.min(overdueInMs, idleCommitMs))
       await this.#wake.promise
       clearTimeout(timer)
     }
@@ -226,17 +232,20 @@ export class Lane {
     return true
   }
 
+  async #committedPosition(): Promise<CursorText | null> {
+    const { producer } = this.#options
+    await producer.open()
+    return producer.position()
+  }
+
   /**
    * After a failure nobody knows whether the transaction was committed, until it is asked for. Only who still has the lane asks:
    * to open it would shut out its new owner.
    */
   async #whereItStands(text: CursorText): Promise<'before' | 'behind' | 'elsewhere'> {
-    const { producer, mysql, lane, owner } = this.#options
+    const { mysql, lane, owner } = this.#options
     if (!(await this.#untilItWorks(() => holdsLane(mysql, { lane, owner })))) return 'elsewhere'
-    const found = await this.#untilItWorks(async () => {
-      await producer.open()
-      return producer.position()
-    })
+    const found = await this.#untilItWorks(() => this.#committedPosition())
     if (isSame(found, text)) return 'behind'
     return isSame(found, this.#committed!.text) ? 'before' : 'elsewhere'
   }

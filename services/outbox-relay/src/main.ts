@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { createKafka, createTransactionalProducer, waitForKafka } from '@kafka-pattern/kafka-config'
 import { createMysql, requireSchema, waitForMysql, watchMysql } from '@kafka-pattern/mysql-config'
 import { createLogger, createService, loadSettings } from '@kafka-pattern/service-runtime'
-import { CommittedCursors, requireCursorTopic, requireSameTable } from './committed-cursors.ts'
+import { CommittedCursors, requireCursorTopic, requireMemory, requireSameTable } from './committed-cursors.ts'
 import { Settings, cursorTopicSpec, heartbeatMsOf } from './config.ts'
 import { EventTopics } from './event-topics.ts'
 import { LaneLeases, requireLanes } from './lane-leases.ts'
@@ -65,6 +65,7 @@ const relay = new OutboxRelay({
     batchRows: settings.BATCH_SIZE,
     maxAttempts: settings.PARK_AFTER_ATTEMPTS,
     idleCommitMs: 2_000,
+    keepAliveMs: 3_600_000,
   }),
   report,
   pollIntervalMs: settings.POLL_INTERVAL_MS,
@@ -95,7 +96,9 @@ await service.run(async () => {
   await requireRights(mysql)
   await requireLanes(mysql, lanes)
   await requireCursorTopic(kafka, cursorTopicSpec(settings), during)
-  await requireSameTable(mysql, await cursors.read(service.stopping))
+  const published = await cursors.read(service.stopping)
+  await requireMemory(mysql, published)
+  await requireSameTable(mysql, published)
   relay.start()
   service.onStop('relay', () => relay.stop())
   retention.start()

@@ -29,9 +29,12 @@ export class OutboxReader {
   readonly #options: OutboxReaderOptions
   #cursor: Cursor | null = null
   #watch = nothingWatched
+  /** Rows of the next read: fewer than `batchRows` when the rows are large. */
+  #limit: number
 
   constructor(options: OutboxReaderOptions) {
     this.#options = options
+    this.#limit = options.batchRows
   }
 
   /** Numbers of which it is not known yet whether their rows will come. */
@@ -57,23 +60,30 @@ export class OutboxReader {
 
   /** One read, and what it means for every cursor that it was made for. */
   async read(): Promise<Scan> {
-    const { holeGraceMs, batchRows } = this.#options
+    const { holeGraceMs } = this.#options
     const cursor = this.#cursor ?? emptyCursor
     const begunAtMs = performance.now()
     const doomed = doomedAt(this.#watch, begunAtMs, holeGraceMs)
-    const { rows, complete } = await this.#select(
-      `${holesCondition(cursor.holes)}seq > ${cursor.high}`,
-      batchRows,
-    )
+    const { rows, complete } = await this.#select(`${holesCondition(cursor.holes)}seq > ${cursor.high}`)
     let scan = scanOf(cursor, rows, complete, doomed)
     const { holes } = advance(cursor, scan)
-    if (scan.rows.length > 0 && holes.length > 0) {
-      const later = await this.#select(`${holesCondition(holes)}FALSE`, batchRows)
-      scan = withPredecessors(scan, later.rows)
-    }
+    if (scan.rows.length > 0) scan = await this.#addPredecessors(scan, holes)
     this.#cursor = advance(cursor, scan)
     this.#watch = holesSeen(holesClosed(this.#watch, scan.closed), scan.gaps, begunAtMs)
     return scan
+  }
+
+  /** See withPredecessors. The holes are read again, page by page: of each, only what is missing is kept. */
+  async #addPredecessors(scan: Scan, holes: SeqRanges): Promise<Scan> {
+    let whole = scan
+    let rest = holes
+    while (rest.length > 0) {
+      const { rows, complete } = await this.#select(`${holesCondition(rest)}FALSE`)
+      whole = withPredecessors(whole, rows)
+      if (complete) break
+      rest = without(rest, [{ from: 0, to: rows.at(-1)?.seq ?? Infinity }])
+    }
+    return whole
   }
 
   /** Looks at the open transactions if that can bring a hole nearer to its end. Beside the reads, a few times a second at most. */
@@ -101,12 +111,17 @@ export class OutboxReader {
     return Math.max(0, Number(rows[0]?.micros ?? 0) / 1_000)
   }
 
-  async #select(condition: string, limit: number): Promise<{ rows: OutboxRow[]; complete: boolean }> {
-    const { mysql, lanes, batchBytes } = this.#options
+  async #select(condition: string): Promise<{ rows: OutboxRow[]; complete: boolean }> {
+    const { mysql, lanes, batchRows, batchBytes } = this.#options
+    const limit = this.#limit
     const found = await mysql.rowArrays(
       `SELECT ${rowColumns} FROM outbox WHERE ${condition} ORDER BY seq LIMIT ${limit}`,
       batchBytes,
     )
+    // To be cut costs the connection: a read of rows of the same size is not cut again.
+    this.#limit = found.cut
+      ? Math.max(1, Math.floor(found.rows.length / 2))
+      : Math.min(batchRows, limit + 100)
     const rows = found.rows.map(columns => rowOf(columns, lanes))
     return { rows, complete: !found.cut && rows.length < limit }
   }

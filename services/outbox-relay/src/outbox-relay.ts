@@ -80,8 +80,13 @@ export class OutboxRelay {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await Promise.all(this.#loops)
-    await Promise.all(Array.from(this.#lanes.keys(), lane => this.#giveUp(lane, 'stopping')))
-    await this.#options.leases.leave()
+    try {
+      await Promise.all(Array.from(this.#lanes.keys(), lane => this.#giveUp(lane, 'stopping')))
+      await this.#options.leases.leave()
+    } catch (error) {
+      // Without the database nobody can be told: the leases run out by themselves.
+      if (!isOutage(error)) throw error
+    }
   }
 
   /** The pattern: read, hand over to the lanes, and again. */
@@ -147,6 +152,7 @@ export class OutboxRelay {
         for (const lane of moves.release) await this.#giveUp(lane, 'others have too few')
         for (const lane of held) if (!moves.release.includes(lane)) this.#take(lane)
         for (const lane of moves.claim) if (await leases.claim(lane)) this.#take(lane)
+        for (const { lane } of this.#lanes.values()) await leases.note(lane.number, lane.publishedUpTo)
         await this.#observe()
       })
       await this.#pause(heartbeatMs)
@@ -168,6 +174,7 @@ export class OutboxRelay {
     } catch (error) {
       if (!lane.stopped) onFatal(error instanceof Error ? error : new Error(String(error)))
     } finally {
+      await lane.close()
       if (this.#lanes.get(lane.number)?.lane === lane) this.#lanes.delete(lane.number)
     }
   }
@@ -181,6 +188,7 @@ export class OutboxRelay {
     const work = this.#lanes.get(number)
     work?.lane.stop()
     await work?.ended
+    await this.#options.leases.note(number, work?.lane.publishedUpTo ?? null)
     await this.#options.leases.release(number)
     this.#options.report.laneGiven(number, why)
   }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { laneOf, rowOf, seqOf, unfitForTopic } from './outbox-row.ts'
 
 test('a row becomes the record that the outbox event router makes of it', () => {
-  const payload = Buffer.from('{"name": "Ada"}')
+  const payload = '{"name": "Ada"}'
   const { record, seq } = rowOf(['17', 'e-1', 'user', 'u-1', 'UserCreated', payload, 'c-1'], 4)
   expect(seq).toBe(17)
   expect(record).toEqual({

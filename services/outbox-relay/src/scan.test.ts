@@ -7,7 +7,7 @@ import type { Cursor } from './cursor.ts'
 import type { OutboxRow } from './outbox-row.ts'
 
 const row = (seq: number, aggregateid = `a${seq}`): OutboxRow =>
-  rowOf([seq, `id-${seq}`, 'user', aggregateid, 'UserRenamed', Buffer.from('{}'), ''], 4)
+  rowOf([seq, `id-${seq}`, 'user', aggregateid, 'UserRenamed', '{}', ''], 4)
 const rows = (...seqs: number[]): OutboxRow[] => seqs.map(seq => row(seq))
 const seqsOf = (of: { rows: readonly OutboxRow[] }): number[] => of.rows.map(({ seq }) => seq)
 
@@ -76,6 +76,6 @@ test('an event that a read shows without the one before it in its aggregate take
 
 test('another type of aggregate with the same id, or a later event, is not taken along', () => {
   const scan = scanOf(cursor, [row(12, 'ada')], true, [])
-  const account = rowOf([11, 'id', 'account', 'ada', 'Opened', Buffer.from('{}'), ''], 4)
+  const account = rowOf([11, 'id', 'account', 'ada', 'Opened', '{}', ''], 4)
   expect(withPredecessors(scan, [account])).toBe(scan)
 })

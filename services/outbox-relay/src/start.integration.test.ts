@@ -1,4 +1,4 @@
-import { createTopic, eventually, startService } from '@kafka-pattern/test-kit'
+import { createTopic, eventually, startService, testKafka, withAdmin } from '@kafka-pattern/test-kit'
 import { expect, test } from 'vitest'
 import { createOutbox, insertEvent, publishedVersions } from './test-relay.ts'
 import type { TestOutbox } from './test-relay.ts'
@@ -53,6 +53,17 @@ test('a table that ends before the position is another table: nothing of it woul
   const sentence = /the outbox ends at 1, but it is published up to 2/
   expect(relay.logLines.some(({ err }) => sentence.test(JSON.stringify(err)))).toBe(true)
   expect(await refusal(outbox)).toMatch(sentence)
+})
+
+test('a position that Kafka has forgotten is not taken for a beginning: nothing is published again', async () => {
+  const outbox = await createOutbox()
+  const relay = await outbox.startRelay()
+  await insertEvent(outbox, { aggregateid: 'a', version: 1 })
+  await publishedVersions(outbox.topic, { count: 1 })
+  expect(await relay.stop()).toBe(0)
+  await withAdmin(testKafka(), admin => admin.deleteGroups([outbox.env.RELAY_NAME!]))
+  expect(await refusal(outbox)).toMatch(/published up to about 1, but Kafka has no position/)
+  expect(await publishedVersions(outbox.topic)).toEqual(new Map([['a', [1]]]))
 })
 
 test('a topic that exists is used as it is', async () => {
