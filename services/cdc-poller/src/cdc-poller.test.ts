@@ -54,7 +54,7 @@ async function run(options: RunOptions): Promise<Run> {
     for (let time = 0; time < 500; time++) database.passTime()
     database.settle()
   }
-  for (let ended = false; !ended && pausesSince <= 5;) {
+  for (let ended = false; !ended;) {
     const stopping = new AbortController()
     const step = (): void => {
       calls++
@@ -102,6 +102,7 @@ async function run(options: RunOptions): Promise<Run> {
       ended = true
     } catch (error) {
       if (!(error instanceof Killed)) throw error
+      ended = pausesSince > 5
     }
   }
   return result
