@@ -1,17 +1,29 @@
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Result, Task } from './task.ts'
 
 export interface Child {
   pid: number
-  /** The next JSON line on stdout for which `accept` is true; rejects when the process ends before. */
+  /** The first JSON line on stdout for which `accept` is true; rejects when the process ends before, or says nothing for minutes. */
   line(accept: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>
   /** @throws when the process has ended, with the last that it said */
   requireAlive(): void
   stop(): Promise<void>
 }
+
+/** Nobody here takes longer to say what he was asked for. */
+const lineTimeoutMs = 180_000
+
+type LoggedError = { err?: { message?: string }; msg?: string }
+
+const children = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+})
 
 /** Starts a Node process of this benchmark whose stdout is read as JSON lines; other lines are passed over. */
 export function startNode(args: string[], env: Record<string, string>): Child {
@@ -19,6 +31,7 @@ export function startNode(args: string[], env: Record<string, string>): Child {
     env: { ...process.env, NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  children.add(child)
   const lines: Record<string, unknown>[] = []
   const errors: string[] = []
   let changed = Promise.withResolvers<void>()
@@ -35,6 +48,7 @@ export function startNode(args: string[], env: Record<string, string>): Child {
   createInterface({ input: child.stderr }).on('line', text => errors.push(text))
   const untilExit = async () => {
     await once(child, 'close')
+    children.delete(child)
     ended = true
     wake()
   }
@@ -42,19 +56,26 @@ export function startNode(args: string[], env: Record<string, string>): Child {
 
   const requireAlive = () => {
     if (!ended) return
-    const said = [...lines.slice(-3).map(line => JSON.stringify(line)), ...errors.slice(-15)]
-    throw new Error(`${args.join(' ')} ended with ${child.exitCode}:\n${said.join('\n')}`)
+    // Services log why they end, scripts throw it.
+    const logged = lines.findLast(({ level }) => Number(level) >= 50) as LoggedError | undefined
+    const thrown = errors.find(line => /^\w*Error\b/.test(line))
+    const reason = logged?.err?.message ?? logged?.msg ?? thrown ?? 'it did not say why'
+    const what = relative(join(import.meta.dirname, '../..'), args.find(arg => arg.endsWith('.ts')) ?? '')
+    throw new Error(`${what} ended with ${child.exitCode}: ${reason}\n${errors.slice(-15).join('\n')}`)
   }
 
   return {
     pid: child.pid!,
     requireAlive,
     async line(accept) {
+      const deadline = performance.now() + lineTimeoutMs
       for (;;) {
         const found = lines.find(accept)
         if (found) return found
         requireAlive()
-        await changed.promise
+        const leftMs = deadline - performance.now()
+        if (leftMs <= 0) throw new Error(`${args.join(' ')} did not say in time what it was asked for`)
+        await Promise.race([changed.promise, sleep(leftMs, undefined, { ref: false })])
       }
     },
     async stop() {

@@ -57,16 +57,24 @@ let databases: Databases | undefined
 /** What has worked in this run: the broker, the database and the worker of Kafka Connect serve all figures. */
 const warm = new Set<string>()
 const measured: Measured[] = []
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void stopAll().finally(() => process.exit(130)))
+}
 try {
   await createTopics(kafka)
   for (const figure of figures) if (wanted.includes(figure.id)) measured.push(await measure(figure))
 } finally {
+  await stopAll()
+}
+report(measured)
+if (measured.some(({ failures }) => failures.size > 0)) process.exitCode = 1
+
+/** The servers outlive whoever started them. */
+async function stopAll(): Promise<void> {
   await databases?.stop()
   await stack.stop()
   rmSync(dataDir, { recursive: true, force: true })
 }
-report(measured)
-if (measured.some(({ failures }) => failures.size > 0)) process.exitCode = 1
 
 async function createTopics(on: Kafka): Promise<void> {
   const sixPartitions = { partitions: 6, replicationFactor: 1 }

@@ -35,20 +35,26 @@ export async function startSource(
 ): Promise<Connector> {
   const { file, name, overrides, topic, follows } = options
   const connect = await databases.connect()
-  await registerConnector({
-    connectUrl: connect.url,
-    registrationFile: join(import.meta.dirname, `../../../infra/connect/${file}.json`),
-    variables: {
-      ...database.env('debezium'),
-      CONNECTOR_NAME: name,
-      CONNECTOR_CLASS: connectorClasses.mariadb,
-      KAFKA_BROKERS: databases.brokers.join(','),
-      KAFKA_TOPIC: topic,
-    },
-    overrides,
-    ...(follows && { mysql: database.root }),
-  })
-  return connectorOf(connect.url, connect.server.pid!, name)
+  const connector = connectorOf(connect.url, connect.server.pid!, name)
+  try {
+    await registerConnector({
+      connectUrl: connect.url,
+      registrationFile: join(import.meta.dirname, `../../../infra/connect/${file}.json`),
+      variables: {
+        ...database.env('debezium'),
+        CONNECTOR_NAME: name,
+        CONNECTOR_CLASS: connectorClasses.mariadb,
+        KAFKA_BROKERS: databases.brokers.join(','),
+        KAFKA_TOPIC: topic,
+      },
+      overrides,
+      ...(follows && { mysql: database.root }),
+    })
+  } catch (error) {
+    await connector.remove().catch(() => {})
+    throw error
+  }
+  return connector
 }
 
 /** Registers a connector that infra/connect does not have. */

@@ -31,31 +31,31 @@ export async function prepareOutboxDrain({
   const naiveRows = Math.round(10_000 * Math.min(1, scale))
   const database = await databases.createDatabase()
   const connectors = new Map<Turn, Connector>()
+  await recreateTopic(databases, topic)
   for (const turn of turns) {
     const { run } = turn.contestant
     if (run.kind !== 'debezium') continue
-    const name = freshName('outbox')
-    const heartbeats = `__debezium-heartbeat.${name}`
-    await recreateTopic(databases, heartbeats)
     const connector = await startSource(databases, database, {
       file: run.connector,
-      name,
-      // A heartbeat is all that it can write of an empty outbox, and gives it a position; a connector without one would take a
-      // snapshot of the backlog instead of reading the binary log.
-      overrides: { 'heartbeat.interval.ms': '250', ...run.config },
+      name: freshName('outbox'),
+      overrides: run.config,
       topic,
       follows: true,
     })
-    await untilWritten(databases, {
-      topic: heartbeats,
-      records: 1,
-      requireAlive: () => connector.requireAlive(),
-    })
     connectors.set(turn, connector)
   }
+  // A first event gives each a position; without one it would begin with a snapshot of the backlog instead of reading the binary log.
+  await fillOutbox(database, 1)
+  await untilWritten(databases, {
+    topic,
+    records: connectors.size,
+    requireAlive: async () => {
+      for (const connector of connectors.values()) await connector.requireAlive()
+    },
+  })
   await Promise.all([...connectors.values()].map(connector => connector.stop()))
   console.error(`outbox-drain: writing ${rows.toLocaleString('en')} events`)
-  await fillOutbox(database, rows)
+  await fillOutbox(database, rows - 1)
 
   async function start(turn: Turn, its: BenchDatabase): Promise<Running> {
     const { contestant } = turn

@@ -55,7 +55,7 @@ export async function prepareSink(options: FigureOptions): Promise<PreparedFigur
     const connector = await startConnector(databases, freshName('jdbc'), {
       'connector.class': 'io.debezium.connector.jdbc.JdbcSinkConnector',
       topics: schemaTopic,
-      'connection.url': `jdbc:mariadb://${host}:${port}/${name}?rewriteBatchedStatements=true`,
+      'connection.url': `jdbc:mariadb://${host}:${port}/${name}`,
       'connection.username': 'root',
       'connection.password': '',
       'insert.mode': 'upsert',
@@ -107,12 +107,15 @@ async function watch(
   wanted: number,
   limitMs: number,
 ): Promise<{ perSecond: number; done: boolean }> {
-  const startedAt = performance.now()
   let first: { at: number; written: number } | undefined
+  let last = { at: performance.now(), written: 0 }
   for (let samples = 0; ; samples++) {
     const sample = { at: performance.now(), written: await sink.written() }
     if (sample.written > 0) first ??= sample
-    if (first === undefined && sample.at - startedAt > stuckAfterMs) throw new Error('nothing was written')
+    if (sample.written > last.written) last = sample
+    if (sample.at - last.at > stuckAfterMs) {
+      throw new Error(`nothing was written for a minute, after ${last.written} of ${wanted} changes`)
+    }
     const done = sample.written >= wanted
     if (first && (done || sample.at - first.at > limitMs)) {
       return { perSecond: (sample.written - first.written) / ((sample.at - first.at) / 1000), done }
