@@ -39,6 +39,8 @@ beforeEach(() => {
   vi.useFakeTimers()
 })
 afterEach(() => {
+  // Before the clock: a spy on a fake timer would put the fake back for the files that follow.
+  vi.restoreAllMocks()
   vi.useRealTimers()
 })
 
