@@ -2,6 +2,7 @@ import { createGatheringProducer, ensureTopics } from '@kafka-pattern/kafka-conf
 import type { GatheringProducer, OutgoingRecord } from '@kafka-pattern/kafka-config'
 import {
   createTopic,
+  deleteTopic,
   eventually,
   produce,
   readTopic,
@@ -48,11 +49,7 @@ async function topicAndGroup(options: { partitions?: number } = {}) {
   const topic = await createTopic({ prefix: 'letters', configs: { 'retention.ms': '-1' }, ...options })
   const group = uniqueName('group')
   const dlt = deadLetterTopic(topic, group)
-  onTestFinished(() =>
-    withAdmin(testKafka(), async admin => {
-      if ((await admin.listTopics()).includes(dlt)) await admin.deleteTopics({ topics: [dlt] })
-    }),
-  )
+  onTestFinished(() => deleteTopic(testKafka(), dlt))
   return { topic, group, dlt }
 }
 

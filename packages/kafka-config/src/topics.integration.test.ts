@@ -1,4 +1,4 @@
-import { connectTo, testKafka, uniqueName, withAdmin } from '@kafka-pattern/test-kit'
+import { connectTo, deleteTopic, testKafka, uniqueName, withAdmin } from '@kafka-pattern/test-kit'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { TopicSetupError, ensureTopics } from './topics.ts'
@@ -7,11 +7,7 @@ import type { TopicSpec } from './topics.ts'
 /** A topic specification that the run's one broker can fulfil; what it creates is deleted at the end. */
 function specify(changes: Partial<TopicSpec> = {}): TopicSpec {
   const topic = uniqueName('ensured')
-  onTestFinished(() =>
-    withAdmin(testKafka(), async admin => {
-      if ((await admin.listTopics()).includes(topic)) await admin.deleteTopics({ topics: [topic] })
-    }),
-  )
+  onTestFinished(() => deleteTopic(testKafka(), topic))
   return { topic, partitions: 3, replicationFactor: 1, ...changes }
 }
 

@@ -53,10 +53,16 @@ export async function createTopic(options: TestTopicOptions = {}): Promise<strin
   return topic
 }
 
-async function deleteTopic(on: TestKafka, topic: string): Promise<void> {
+/** Deletes a topic that may be gone already, or may never have come to be. */
+export async function deleteTopic(on: TestKafka, topic: string): Promise<void> {
   await withAdmin(on, async admin => {
-    // The test itself may have deleted it.
-    if ((await admin.listTopics()).includes(topic)) await admin.deleteTopics({ topics: [topic] })
+    // A broker lists a topic for some moments after it was deleted.
+    await eventually(
+      async () => {
+        if ((await admin.listTopics()).includes(topic)) await admin.deleteTopics({ topics: [topic] })
+      },
+      { what: `the end of ${topic}` },
+    )
   })
 }
 

@@ -8,6 +8,7 @@ import {
   startService,
   testKafka,
   uniqueName,
+  deleteTopic,
   withAdmin,
 } from '@kafka-pattern/test-kit'
 import { ada, create } from './test-client.ts'
@@ -163,7 +164,7 @@ describe('a service set up otherwise', () => {
 
   test('a missing topic is created with the partitions that were set', async () => {
     const topic = uniqueName('made-by-service')
-    onTestFinished(() => withAdmin(testKafka(), admin => admin.deleteTopics({ topics: [topic] })))
+    onTestFinished(() => deleteTopic(testKafka(), topic))
     const { service } = await startProducer({ KAFKA_TOPIC: topic, TOPIC_PARTITIONS: '4' })
     expect((await create(service)).status).toBe(201)
     expect(await endOffsets(topic)).toHaveLength(4)
