@@ -143,6 +143,7 @@ async function launch(dataDir: string, state: MariaDbState): Promise<void> {
       '--no-defaults',
       `--basedir=${state.baseDir}`,
       `--datadir=${tablesDir(dataDir)}`,
+      `--tmpdir=${await makeTmpDir(dataDir)}`,
       '--bind-address=127.0.0.1',
       `--port=${state.port}`,
       // Relative to the data folder: a whole path could exceed the 107 bytes that a socket's name may have.
@@ -170,6 +171,7 @@ async function createSystemTables(baseDir: string, dataDir: string): Promise<voi
       '--no-defaults',
       `--basedir=${baseDir}`,
       `--datadir=${tablesDir(dataDir)}`,
+      `--tmpdir=${await makeTmpDir(dataDir)}`,
       `--lc-messages-dir=${join(baseDir, 'share')}`,
       '--auth-root-authentication-method=normal',
       '--skip-test-db',
@@ -178,6 +180,13 @@ async function createSystemTables(baseDir: string, dataDir: string): Promise<voi
     ],
     { cwd: dataDir },
   )
+}
+
+/** Of each server's own: a server that starts removes the temporary tables that it finds, also those of its neighbours. */
+async function makeTmpDir(dataDir: string): Promise<string> {
+  const dir = join(dataDir, 'tmp')
+  await mkdir(dir, { recursive: true })
+  return dir
 }
 
 /** As root the server refuses to start unless it is told that this is meant. */
