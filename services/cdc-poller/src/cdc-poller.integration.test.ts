@@ -194,7 +194,7 @@ describe('two pollers', () => {
   test('one works and the other stands by; when the first dies, the second goes on within the lease', async () => {
     const setting = await newSetting()
     const { root } = setting.database
-    const env = { LEASE_MS: '2000' }
+    const env = { LEASE_MS: '6000' }
     const first = await setting.start(env)
     const second = await setting.start(env)
     await second.waitForLog(line => line.msg === 'standing by: another poller works')
@@ -213,7 +213,7 @@ describe('two pollers', () => {
   test('one that was frozen past its lease and wakes does not move the cursor, and publishes nothing new', async () => {
     const setting = await newSetting()
     const { root } = setting.database
-    const env = { LEASE_MS: '1000' }
+    const env = { LEASE_MS: '4000' }
     const frozen = await setting.start(env)
     const users = newUsers(50)
     await root.write(insertUsers, [users])

@@ -56,7 +56,11 @@ test(
     const setting = await newSetting()
     const { root, server } = setting.database
     const proxy = await startTcpProxy({ target: `${server.host}:${server.port}` })
-    const service = await setting.start({ MYSQL_PORT: String(proxy.port), LEASE_MS: '2000' })
+    const service = await setting.start({
+      MYSQL_HOST: '127.0.0.1',
+      MYSQL_PORT: String(proxy.port),
+      LEASE_MS: '2000',
+    })
     for (const statement of ['FORCE INDEX', 'UPDATE poller_cursors', 'innodb_trx', 'SHOW PROCESSLIST']) {
       for (const moment of ['before', 'after'] as const) {
         const cut = proxy.cutAt(statement, moment)
@@ -100,7 +104,10 @@ test('started before the database is there: it waits, then works', { timeout: 12
   const { root, server } = setting.database
   const proxy = await startTcpProxy({ target: `${server.host}:${server.port}` })
   await proxy.refuse()
-  const service = await setting.start({ MYSQL_PORT: String(proxy.port) }, { waitReady: false })
+  const service = await setting.start(
+    { MYSQL_HOST: '127.0.0.1', MYSQL_PORT: String(proxy.port) },
+    { waitReady: false },
+  )
   await service.waitForLog(line => line.msg === 'waiting for MySQL')
   expect(await waitingFor(service)).toContain('MySQL')
   await proxy.restore()

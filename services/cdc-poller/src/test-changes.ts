@@ -112,7 +112,7 @@ async function followTopic(topic: string, on: TestKafka): Promise<() => Promise<
 
 /** Waits until the last state of every row has been published; tells what was. */
 export async function allPublished(setting: Setting, timeoutMs = 60_000): Promise<Published> {
-  const rows = await setting.database.root.rows<{ id: string; version: string; deleted: number }>(
+  const rows = await setting.database.root.rows<{ id: string; version: string; deleted: unknown }>(
     'SELECT id, version, deleted_at IS NOT NULL AS deleted FROM users',
   )
   return eventually(
@@ -120,7 +120,7 @@ export async function allPublished(setting: Setting, timeoutMs = 60_000): Promis
       const published = await setting.published()
       const lost = rows.filter(({ id, version, deleted }) => {
         const found = published.last.get(id)
-        return deleted === 1 ? found !== null : found !== Number(version)
+        return Number(deleted) === 1 ? found !== null : found !== Number(version)
       })
       expect(lost.slice(0, 10)).toEqual([])
       return published
