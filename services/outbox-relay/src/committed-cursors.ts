@@ -1,11 +1,10 @@
 /** The cursors of all lanes as Kafka has them, and whether they belong to this table. */
 import { ensureTopics, withAdmin } from '@kafka-pattern/kafka-config'
 import { retry } from '@kafka-pattern/retry'
-import { exitCodes } from '@kafka-pattern/service-runtime'
 import { emptyCursor } from './cursor.ts'
 import { readCursor } from './cursor-text.ts'
 import { notedMarks } from './lane-leases.ts'
-import { newestSeq } from './outbox-reader.ts'
+import { MismatchError, newestSeq, requireEnd } from './outbox-end.ts'
 import { isOutage, untilItWorks } from './until-it-works.ts'
 import type { Cursor } from './cursor.ts'
 import type { Kafka, TopicSpec } from '@kafka-pattern/kafka-config'
@@ -57,15 +56,6 @@ export class CommittedCursors {
   }
 }
 
-/** What was set up does not belong together. Its message is for the person who starts the service. */
-export class MismatchError extends Error {
-  readonly exitCode = exitCodes.badSettings
-  constructor(message: string) {
-    super(message)
-    this.name = 'MismatchError'
-  }
-}
-
 /** Creates the topic of the positions. @throws MismatchError when it was made for another number of lanes */
 export async function requireCursorTopic(
   kafka: Kafka,
@@ -92,12 +82,5 @@ export async function requireMemory(mysql: Mysql, cursors: readonly Cursor[]): P
   if (lane < 0) return
   throw new MismatchError(
     `lane ${lane} was published up to about ${marks[lane]}, but Kafka has no position for it any more: everything that the outbox still holds would be published again; if that is what should happen, set published_up_to in relay_leases to NULL`,
-  )
-}
-
-export function requireEnd(newest: number | null, publishedUpTo: number): void {
-  if (newest === null || newest >= publishedUpTo) return
-  throw new MismatchError(
-    `the outbox ends at ${newest}, but it is published up to ${publishedUpTo}: it was emptied or restored, and new rows would be taken for published ones; set its AUTO_INCREMENT above ${publishedUpTo}, or give the relay a new RELAY_NAME and KAFKA_CURSOR_TOPIC to begin anew`,
   )
 }

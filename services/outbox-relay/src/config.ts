@@ -65,3 +65,6 @@ export function cursorTopicSpec(settings: Settings): TopicSpec {
     settings.KAFKA_CURSOR_TOPIC,
   )
 }
+
+/** When a lane commits its position although it has nothing to publish. */
+export const idleTimes = { idleCommitMs: 2_000, keepAliveMs: 3_600_000 }

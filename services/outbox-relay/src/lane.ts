@@ -78,6 +78,7 @@ export class Lane {
     return this.#options.lane
   }
 
+  /** Takes no more rows: it was told to stop, or was lost. */
   get stopped(): boolean {
     return this.#stopping.signal.aborted
   }
@@ -136,7 +137,10 @@ export class Lane {
         const batch = await this.#nextBatch()
         if (batch === null) return 'stopped'
         this.#publishing = batch
-        if (!(await this.#publish(batch))) return 'lost'
+        if (!(await this.#publish(batch))) {
+          this.stop()
+          return 'lost'
+        }
         this.#publishing = null
       }
     } catch (error) {

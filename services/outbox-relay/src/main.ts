@@ -3,8 +3,9 @@ import { createKafka, createTransactionalProducer, waitForKafka } from '@kafka-p
 import { createMysql, requireSchema, waitForMysql, watchMysql } from '@kafka-pattern/mysql-config'
 import { createLogger, createService, loadSettings } from '@kafka-pattern/service-runtime'
 import { CommittedCursors, requireCursorTopic, requireMemory, requireSameTable } from './committed-cursors.ts'
-import { Settings, cursorTopicSpec, heartbeatMsOf } from './config.ts'
+import { Settings, cursorTopicSpec, heartbeatMsOf, idleTimes } from './config.ts'
 import { EventTopics } from './event-topics.ts'
+import { LaneKeeper } from './lane-keeper.ts'
 import { LaneLeases, requireLanes } from './lane-leases.ts'
 import { OutboxReader } from './outbox-reader.ts'
 import { OutboxRelay } from './outbox-relay.ts'
@@ -40,15 +41,7 @@ const cursors = new CommittedCursors({
   groupId: settings.RELAY_NAME,
   topic: settings.KAFKA_CURSOR_TOPIC,
 })
-const relay = new OutboxRelay({
-  mysql,
-  reader: new OutboxReader({
-    mysql,
-    lanes,
-    batchRows: settings.BATCH_SIZE,
-    batchBytes: settings.READ_AHEAD_BYTES / 2,
-    holeGraceMs: settings.HOLE_GRACE_MS,
-  }),
+const keeper = new LaneKeeper({
   leases: new LaneLeases({ mysql, owner, leaseMs: settings.LEASE_MS }),
   laneOptions: lane => ({
     lane,
@@ -64,13 +57,24 @@ const relay = new OutboxRelay({
     }),
     batchRows: settings.BATCH_SIZE,
     maxAttempts: settings.PARK_AFTER_ATTEMPTS,
-    idleCommitMs: 2_000,
-    keepAliveMs: 3_600_000,
+    ...idleTimes,
   }),
+  report,
+  heartbeatMs: heartbeatMsOf(settings),
+  onFatal: error => service.fail(error),
+})
+const relay = new OutboxRelay({
+  reader: new OutboxReader({
+    mysql,
+    lanes,
+    batchRows: settings.BATCH_SIZE,
+    batchBytes: settings.READ_AHEAD_BYTES / 2,
+    holeGraceMs: settings.HOLE_GRACE_MS,
+  }),
+  keeper,
   report,
   pollIntervalMs: settings.POLL_INTERVAL_MS,
   readAheadBytes: settings.READ_AHEAD_BYTES,
-  heartbeatMs: heartbeatMsOf(settings),
   onFatal: error => service.fail(error),
 })
 const retention = new Retention({
@@ -80,7 +84,7 @@ const retention = new Retention({
   retentionHours: settings.RETENTION_HOURS,
   partitionRows: settings.PARTITION_ROWS,
   checkMs: settings.RETENTION_CHECK_MS,
-  isMine: () => relay.has(0),
+  isMine: () => keeper.has(0),
   onFatal: error => service.fail(error),
 })
 const watch = watchMysql(mysql, { logger })

@@ -4,8 +4,9 @@
  */
 import { advance, behindBoth, emptyCursor } from './cursor.ts'
 import { doomedAt, holesClosed, holesSeen, looked, needsLook, nothingWatched } from './hole-watch.ts'
+import { newestSeq, requireEnd } from './outbox-end.ts'
 import { lookAtOpenTransactions } from './open-transactions.ts'
-import { rowColumns, rowOf, seqOf } from './outbox-row.ts'
+import { rowColumns, rowOf } from './outbox-row.ts'
 import { scanOf, withPredecessors } from './scan.ts'
 import { countOf, noSeqs, without } from './seq-ranges.ts'
 import type { Cursor } from './cursor.ts'
@@ -62,14 +63,13 @@ export class OutboxReader {
   async read(): Promise<Scan> {
     const { holeGraceMs } = this.#options
     const cursor = this.#cursor ?? emptyCursor
-    const begunAtMs = performance.now()
-    const doomed = doomedAt(this.#watch, begunAtMs, holeGraceMs)
+    const doomed = doomedAt(this.#watch, performance.now(), holeGraceMs)
     const { rows, complete } = await this.#select(`${holesCondition(cursor.holes)}seq > ${cursor.high}`)
     let scan = scanOf(cursor, rows, complete, doomed)
     const { holes } = advance(cursor, scan)
     if (scan.rows.length > 0) scan = await this.#addPredecessors(scan, holes)
     this.#cursor = advance(cursor, scan)
-    this.#watch = holesSeen(holesClosed(this.#watch, scan.closed), scan.gaps, begunAtMs)
+    this.#watch = holesSeen(holesClosed(this.#watch, scan.closed), scan.gaps, performance.now())
     return scan
   }
 
@@ -95,18 +95,18 @@ export class OutboxReader {
     if (open !== null) this.#watch = looked(this.#watch, open, begunAtMs, performance.now(), holeGraceMs)
   }
 
-  /** Where the reads are. */
-  get high(): number {
-    return this.#cursor?.high ?? 0
-  }
-
-  /** How long ago, in ms, the oldest row was written that is still to be published: from this number on, or from where the reads are. */
+  /**
+   * How long ago, in ms, the oldest row was written that is still to be published: from this number on, or from where the reads are.
+   * @throws MismatchError when the table ends before what was read of it
+   */
   async ageOf(oldestWaiting: number): Promise<number> {
     if (this.#cursor === null) return 0
     const { mysql } = this.#options
-    const from = Math.min(oldestWaiting, this.#cursor.high + 1)
+    const { high } = this.#cursor
+    requireEnd(await newestSeq(mysql), high)
     const rows = await mysql.rows<{ micros: string }>(
-      `SELECT TIMESTAMPDIFF(MICROSECOND, created_at, NOW(6)) AS micros FROM outbox WHERE seq >= ${from} ORDER BY seq LIMIT 1`,
+      `SELECT TIMESTAMPDIFF(MICROSECOND, created_at, NOW(6)) AS micros FROM outbox
+       WHERE seq >= ${Math.min(oldestWaiting, high + 1)} ORDER BY seq LIMIT 1`,
     )
     return Math.max(0, Number(rows[0]?.micros ?? 0) / 1_000)
   }
@@ -125,12 +125,6 @@ export class OutboxReader {
     const rows = found.rows.map(columns => rowOf(columns, lanes))
     return { rows, complete: !found.cut && rows.length < limit }
   }
-}
-
-/** The highest number of a row, or null when there is none. */
-export async function newestSeq(mysql: Mysql): Promise<number | null> {
-  const [newest] = await mysql.rows<{ seq: string | null }>('SELECT MAX(seq) AS seq FROM outbox')
-  return newest?.seq == null ? null : seqOf(newest.seq)
 }
 
 /** Numbers only, so nothing needs escaping. */

@@ -10,11 +10,14 @@ const summaryIntervalMs = 1_000
 
 export interface RelayReport {
   laneTaken(lane: number, cursor: Cursor): void
-  laneGiven(lane: number, how: string): void
+  laneEnded(lane: number, how: 'stopped' | 'lost'): void
+  laneGiven(lane: number, why: string): void
   published(lane: number, rows: readonly OutboxRow[], cursor: Cursor): void
   parked(row: OutboxRow, parked: ParkedRow): void
   transactionFailed(lane: number, error: unknown, failures: number): void
-  waiting(what: number | string, info: { attempt: number; delayMs: number; error: unknown }): void
+  waiting(lane: number, info: { attempt: number; delayMs: number; error: unknown }): void
+  databaseAway(error: unknown): void
+  leasesUnknown(error: unknown): void
   /** What is known now and then: the age of the oldest unpublished row, the holes, the lanes of this relay. */
   state(now: { lagMs: number; holes: number; lanes: number }): void
   stop(): void
@@ -64,7 +67,10 @@ export function createRelayReport(logger: Logger, metrics: ServiceMetrics): Rela
 
   return {
     laneTaken: (lane, { high, holes: open }) => logger.info({ lane, high, holes: open.length }, 'lane taken'),
-    laneGiven: (lane, how) => logger.info({ lane, how }, 'lane given up'),
+    laneEnded(lane, how) {
+      if (how === 'lost') logger.warn({ lane }, 'lane lost')
+    },
+    laneGiven: (lane, why) => logger.info({ lane, why }, 'lane given up'),
     published(lane, rows, cursor) {
       if (rows.length === 0) return
       sum.records += rows.length
@@ -88,11 +94,13 @@ export function createRelayReport(logger: Logger, metrics: ServiceMetrics): Rela
         { lane, err: error, failures },
         'transaction failed, begun anew',
       ),
-    waiting: (what, { attempt, delayMs, error }) =>
+    waiting: (lane, { attempt, delayMs, error }) =>
       logger[attempt === 2 ? 'warn' : 'debug'](
-        { what, attempt, delayMs, reason: error instanceof Error ? error.message : String(error) },
-        'waiting',
+        { lane, attempt, delayMs, reason: messageOf(error) },
+        'waiting for Kafka or MySQL',
       ),
+    databaseAway: error => logger.warn({ reason: messageOf(error) }, 'the outbox cannot be read'),
+    leasesUnknown: error => logger.debug({ reason: messageOf(error) }, 'the leases cannot be renewed'),
     state(now) {
       lag.set(now.lagMs / 1_000)
       holes.set(now.holes)
@@ -103,4 +111,8 @@ export function createRelayReport(logger: Logger, metrics: ServiceMetrics): Rela
       summarize()
     },
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

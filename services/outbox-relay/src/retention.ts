@@ -8,7 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { lowMarkOf } from './cursor.ts'
 import { planRetention } from './retention-plan.ts'
-import { newestSeq } from './outbox-reader.ts'
+import { newestSeq } from './outbox-end.ts'
 import { isOutage } from './until-it-works.ts'
 import type { CommittedCursors } from './committed-cursors.ts'
 import type { Partition, RetentionState } from './retention-plan.ts'

@@ -1,0 +1,149 @@
+/**
+ * The lanes of this relay: takes those that it should have, gives up those that others should, and drops those that it has lost.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { Lane } from './lane.ts'
+import { isOutage } from './until-it-works.ts'
+import type { Cursor } from './cursor.ts'
+import type { LaneOptions } from './lane.ts'
+import type { LaneLeases } from './lane-leases.ts'
+import type { RelayReport } from './relay-report.ts'
+
+export interface LaneKeeperOptions {
+  readonly leases: LaneLeases
+  readonly laneOptions: (lane: number) => LaneOptions
+  readonly report: RelayReport
+  /** Between two renewals of the leases. */
+  readonly heartbeatMs: number
+  readonly onFatal: (error: Error) => void
+}
+
+/** A lane that is open, and where it begins. */
+export interface OpenedLane {
+  readonly lane: Lane
+  readonly cursor: Cursor
+}
+
+export class LaneKeeper {
+  readonly #options: LaneKeeperOptions
+  readonly #stopping = new AbortController()
+  readonly #work = new Map<number, { lane: Lane; ended: Promise<void> }>()
+  readonly #leaving = new Set<number>()
+  #opened: OpenedLane[] = []
+  #loop: Promise<void> = Promise.resolve()
+  #renewed = false
+
+  constructor(options: LaneKeeperOptions) {
+    this.#options = options
+  }
+
+  /** The leases are known, and every lane of this relay is being published. */
+  get healthy(): boolean {
+    return this.#renewed && this.lanes.every(lane => lane.healthy)
+  }
+
+  get lanes(): readonly Lane[] {
+    return Array.from(this.#work.values(), ({ lane }) => lane)
+  }
+
+  has(number: number): boolean {
+    return this.#work.has(number)
+  }
+
+  start(): void {
+    this.#loop = this.#keep().catch((error: unknown) => this.#fail(error))
+  }
+
+  /** Finishes the transactions that are under way and gives the lanes to the others. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#loop
+    await Promise.all(Array.from(this.#work.keys(), lane => this.#giveUp(lane, 'stopping')))
+    // Without the database nobody can be told: the leases run out by themselves.
+    await this.#unlessOutage(() => this.#options.leases.leave())
+  }
+
+  /** The lanes that were opened since the last call. */
+  takeOpened(): readonly OpenedLane[] {
+    const opened = this.#opened
+    this.#opened = []
+    return opened
+  }
+
+  async #keep(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      this.#renewed = await this.#unlessOutage(() => this.#round())
+      await this.#pause()
+    }
+  }
+
+  async #round(): Promise<void> {
+    const { leases } = this.#options
+    const { held, moves } = await leases.renew()
+    // Somebody else has them: that relay has shut this one out already, or does so before it publishes anything.
+    for (const lane of this.lanes) if (!held.includes(lane.number)) lane.stop()
+    for (const lane of moves.release) void this.#giveUp(lane, 'others have too few')
+    for (const lane of held) if (!moves.release.includes(lane)) this.#take(lane)
+    for (const lane of moves.claim) if (await leases.claim(lane)) this.#take(lane)
+    for (const lane of this.lanes) await leases.note(lane.number, lane.publishedUpTo)
+  }
+
+  #take(number: number): void {
+    if (this.#work.has(number)) return
+    const lane = new Lane(this.#options.laneOptions(number))
+    this.#work.set(number, { lane, ended: this.#run(lane) })
+  }
+
+  async #run(lane: Lane): Promise<void> {
+    const { report } = this.#options
+    try {
+      const cursor = await lane.open()
+      this.#opened.push({ lane, cursor })
+      report.laneEnded(lane.number, await lane.run())
+    } catch (error) {
+      if (!lane.stopped) this.#fail(error)
+    } finally {
+      await lane.close()
+      this.#work.delete(lane.number)
+    }
+  }
+
+  /** Not awaited by the renewals: a transaction that is under way may take a while. */
+  async #giveUp(number: number, why: string): Promise<void> {
+    const work = this.#work.get(number)
+    if (work === undefined || this.#leaving.has(number)) return
+    this.#leaving.add(number)
+    work.lane.stop()
+    await work.ended
+    await this.#unlessOutage(async () => {
+      await this.#options.leases.note(number, work.lane.publishedUpTo)
+      await this.#options.leases.release(number)
+      this.#options.report.laneGiven(number, why)
+    })
+    this.#leaving.delete(number)
+  }
+
+  /** False after an outage of the database; the next round tries again. */
+  async #unlessOutage(work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work()
+      return true
+    } catch (error) {
+      if (isOutage(error)) this.#options.report.leasesUnknown(error)
+      else this.#fail(error)
+      return false
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#options.onFatal(error instanceof Error ? error : new Error(String(error)))
+  }
+
+  async #pause(): Promise<void> {
+    try {
+      await delay(this.#options.heartbeatMs, undefined, { signal: this.#stopping.signal })
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) throw error
+    }
+  }
+}
