@@ -112,8 +112,7 @@ describe('a transaction that is open for long', () => {
   test('while thousands commit: nobody waits for it, its rows come after its commit, none is read again meanwhile', async () => {
     const setting = await newSetting()
     const { root } = setting.database
-    // A lease that is lost on a busy machine makes the next owner begin at the cursor: another test's claim, too.
-    await setting.start({ LEASE_MS: '120000' })
+    await setting.start()
     const late = newUsers(500)
     await root.inTransaction(async transaction => {
       await transaction.write(insertUsers, [late])
