@@ -81,6 +81,6 @@ export async function requireMemory(mysql: Mysql, cursors: readonly Cursor[]): P
   const lane = cursors.findIndex(({ high }, each) => high === 0 && (marks[each] ?? 0) > 0)
   if (lane < 0) return
   throw new MismatchError(
-    `lane ${lane} was published up to about ${marks[lane]}, but Kafka has no position for it any more: everything that the outbox still holds would be published again; if that is what should happen, set published_up_to in relay_leases to NULL`,
+    `lane ${lane} was published up to about ${marks[lane]}, but Kafka has no position for it any more: everything that the outbox still holds would be published again; to begin there set published_up_to in relay_leases to NULL and START_AFTER_SEQ=${marks[lane]}, or 0 for everything`,
   )
 }

@@ -24,11 +24,13 @@ export const Settings = z
     /** The topic on which the positions are committed; it holds no records. */
     KAFKA_CURSOR_TOPIC: z.string().min(1).default(OUTBOX_CURSOR_TOPIC),
     /** Into how many parts the aggregates are divided; as many relays can share the work. The same for all, and for ever. */
-    RELAY_LANES: wholeNumber({ min: 1, max: 256 }).default(4),
+    RELAY_LANES: wholeNumber({ min: 1, max: 256 }).default(1),
+    /** Where a relay begins that has never published: behind this number. */
+    START_AFTER_SEQ: wholeNumber({ min: 0 }).default(0),
     /** A relay that is silent for so long loses its lanes to the others. */
     LEASE_MS: wholeNumber({ min: 500, max: 600_000 }).default(10_000),
     /** Rows of one read, and about those of one transaction. */
-    BATCH_SIZE: wholeNumber({ min: 1, max: 50_000 }).default(2_000),
+    BATCH_SIZE: wholeNumber({ min: 1, max: 50_000 }).default(4_000),
     /** Between two reads that find nothing, at most. */
     POLL_INTERVAL_MS: wholeNumber({ min: 2, max: 60_000 }).default(20),
     /** What is read and not yet published, at most. */

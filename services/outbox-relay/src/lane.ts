@@ -35,6 +35,8 @@ export interface LaneOptions {
   readonly mysql: Mysql
   readonly topics: EventTopics
   readonly report: RelayReport
+  /** Where it begins when it has never published. */
+  readonly startAfterSeq: number
   /** Rows of a transaction: no further read is added when there are so many. */
   readonly batchRows: number
   /** How often a row is tried that is refused for its own sake. */
@@ -109,9 +111,9 @@ export class Lane {
    * @throws AbortError when the lane is stopped
    */
   async open(): Promise<Cursor> {
-    const { mysql, lanes, report } = this.#options
+    const { mysql, lanes, report, startAfterSeq } = this.#options
     const text = await this.#untilItWorks(() => this.#committedPosition())
-    const cursor = text === null ? emptyCursor : readCursor(text, lanes)
+    const cursor = text === null ? { ...emptyCursor, high: startAfterSeq } : readCursor(text, lanes)
     this.#parked = await this.#untilItWorks(() => parkedSeqs(mysql, lowMarkOf(cursor)))
     this.#committed = { cursor, text, atMs: performance.now() }
     this.#ahead = cursor

@@ -55,6 +55,7 @@ const keeper = new LaneKeeper({
       transactionalId: `${settings.RELAY_NAME}-lane-${lane}`,
       place: { groupId: settings.RELAY_NAME, topic: settings.KAFKA_CURSOR_TOPIC, partition: lane },
     }),
+    startAfterSeq: settings.START_AFTER_SEQ,
     batchRows: settings.BATCH_SIZE,
     maxAttempts: settings.PARK_AFTER_ATTEMPTS,
     ...idleTimes,

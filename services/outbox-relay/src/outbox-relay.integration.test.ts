@@ -243,6 +243,13 @@ test('rows that Kafka does not take are parked with the reason and all they hold
   expect((await publishedVersions(outbox.topic, { count: 304 })).get('big')).toEqual([1, 3, 4])
 })
 
+test('a relay that has never published begins where it is told to', async () => {
+  const outbox = await createOutbox()
+  for (const version of [1, 2, 3]) await insertEvent(outbox, { aggregateid: 'a', version })
+  await outbox.startRelay({ START_AFTER_SEQ: '2' })
+  expect(await publishedVersions(outbox.topic, { count: 1 })).toEqual(new Map([['a', [3]]]))
+})
+
 test('rows of aggregate types that are not among AGGREGATE_TYPES are parked', async () => {
   const outbox = await createOutbox()
   await outbox.startRelay({ AGGREGATE_TYPES: `other,${outbox.type}` })

@@ -44,6 +44,7 @@ export async function createOutbox(
     KAFKA_BROKERS: options.via ?? kafka.brokers.join(','),
     RELAY_NAME: name,
     KAFKA_CURSOR_TOPIC: `${name}.cursor`,
+    RELAY_LANES: '4',
     LEASE_MS: '1000',
     HOLE_GRACE_MS: '300',
   }
