@@ -6,6 +6,7 @@ import {
   isAlive,
   signalProcess,
   waitForExit,
+  waitUntilStopped,
   type ProcessIdentity,
 } from './process-identity.ts'
 
@@ -41,6 +42,12 @@ test('a process that has ended is neither alive nor signalled', async () => {
   await once(child, 'exit')
   expect(await identifyProcess(identity.pid)).toBeNull()
   expect(await signalProcess(identity, 'SIGKILL')).toBe(false)
+})
+
+test('a process stands still only after SIGSTOP', async () => {
+  expect(await waitUntilStopped(identity, 50)).toBe(false)
+  await signalProcess(identity, 'SIGSTOP')
+  expect(await waitUntilStopped(identity, 5_000)).toBe(true)
 })
 
 test('a zombie, ended but not yet noticed by its parent, counts as ended', async () => {

@@ -3,7 +3,7 @@
  * Together with the time at which the process started it is unique, and only such a pair is ever signalled here.
  */
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { errorCode } from './error-code.ts'
 
@@ -67,6 +67,40 @@ export async function waitForExit(identity: ProcessIdentity, timeoutMs: number):
     await new Promise(resolve => setTimeout(resolve, 20))
   }
   return true
+}
+
+/**
+ * Waits until a process that was sent SIGSTOP stands still: the signal is taken by one thread, and the others go on until that one
+ * has had its turn, which on a busy machine is a while. False when it has not by `timeoutMs`.
+ */
+export async function waitUntilStopped({ pid }: ProcessIdentity, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs
+  while (!(await statesOf(pid)).every(state => state.startsWith('T'))) {
+    if (performance.now() > deadline) return false
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+  return true
+}
+
+/** The states of the threads of a process, where the system tells them, else its own: T = stopped. */
+async function statesOf(pid: number): Promise<string[]> {
+  if (process.platform !== 'linux') {
+    const { stdout } = await runFile('ps', ['-o', 'stat=', '-p', String(pid)])
+    return [stdout.trim()]
+  }
+  const threads = await readdir(`/proc/${pid}/task`)
+  return Promise.all(
+    threads.map(async thread => {
+      try {
+        const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8')
+        return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3)
+      } catch (error) {
+        // A thread that has ended meanwhile does nothing more.
+        if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return 'T'
+        throw error
+      }
+    }),
+  )
 }
 
 async function linuxStartTime(pid: number): Promise<string | null> {

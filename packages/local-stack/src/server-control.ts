@@ -1,10 +1,11 @@
 /** What tests and people do to a server that runs: look, stop, kill, freeze, start again. */
 import { LocalStackError } from './errors.ts'
 import { requireFreePort } from './ports.ts'
-import { isAlive, signalProcess, type ProcessIdentity } from './process-identity.ts'
+import { isAlive, signalProcess, waitUntilStopped, type ProcessIdentity } from './process-identity.ts'
 import { killProcess, stopProcess } from './server-process.ts'
 
 const defaultStopTimeoutMs = 15_000
+const freezeTimeoutMs = 30_000
 
 export type ControlledServer = {
   /** null while it is stopped */
@@ -16,7 +17,7 @@ export type ControlledServer = {
   stop(timeoutMs?: number): Promise<boolean>
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>
-  /** SIGSTOP: its connections stay open, nothing answers. */
+  /** SIGSTOP; resolves when it stands still: its connections stay open, nothing answers. */
   freeze(): Promise<void>
   /** SIGCONT */
   thaw(): Promise<void>
@@ -65,7 +66,12 @@ export function controlServer({ title, port, state, save, launch }: ServerHandle
       await killProcess(state.process)
       ended()
     },
-    freeze: () => signal('SIGSTOP'),
+    async freeze() {
+      await signal('SIGSTOP')
+      if (state.process !== null && !(await waitUntilStopped(state.process, freezeTimeoutMs))) {
+        throw new LocalStackError(`${title} (pid ${state.process.pid}) does not stand still.`)
+      }
+    },
     thaw: () => signal('SIGCONT'),
   }
 }
