@@ -208,8 +208,8 @@ export class Lane {
         )
         break
       } catch (error) {
-        this.#opened = false
         if (!(error instanceof RecordsRefusedError) && !isOutage(error)) throw error
+        this.#opened = isRefusal(error)
         failures++
         report.transactionFailed(this.number, error, failures)
         if (error instanceof TransactionFailedError && error.type === 'UNKNOWN_TOPIC_OR_PARTITION') {
@@ -221,7 +221,7 @@ export class Lane {
           const hopeless = refused.filter(({ seq }) => attempts.get(seq)! >= maxAttempts)
           publishable = await this.#park(publishable, hopeless, ({ seq }) => ({
             seq,
-            reason: `${error.type}: ${error.message}`,
+            reason: error.message,
             attempts: attempts.get(seq)!,
           }))
         }
@@ -300,6 +300,11 @@ export class Lane {
       onRetry: info => this.#options.report.waiting(this.number, info),
     })
   }
+}
+
+/** Kafka is there, but does not take these records. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof RecordsRefusedError || error instanceof BatchRefusedError
 }
 
 function isSame(a: CursorText | null, b: CursorText | null): boolean {
