@@ -7,9 +7,9 @@ test('8 writers, 100,000 rows, transactions of up to 2 s, rollbacks: each commit
   await outbox.startRelay()
   const writing = await startWriting(outbox, {
     writers: 8,
-    aggregates: 2_000,
+    aggregates: 8_000,
     aggregatesPerTransaction: 40,
-    eventsPerAggregate: 5,
+    eventsPerAggregate: 10,
     longestTransactionMs: 2_000,
     rollbackShare: 0.1,
   })

@@ -7,6 +7,7 @@ import { Settings, cursorTopicSpec, heartbeatMsOf, idleTimes } from './config.ts
 import { EventTopics } from './event-topics.ts'
 import { LaneKeeper } from './lane-keeper.ts'
 import { LaneLeases, requireLanes } from './lane-leases.ts'
+import { requireDenseNumbers } from './outbox-end.ts'
 import { OutboxReader } from './outbox-reader.ts'
 import { OutboxRelay } from './outbox-relay.ts'
 import { createRelayReport } from './relay-report.ts'
@@ -99,6 +100,7 @@ await service.run(async () => {
   await waitForMysql(mysql, during)
   await requireSchema(mysql, 'outbox-relay', 1)
   await requireRights(mysql)
+  await requireDenseNumbers(mysql)
   await requireLanes(mysql, lanes)
   await requireCursorTopic(kafka, cursorTopicSpec(settings), during)
   const published = await cursors.read(service.stopping)

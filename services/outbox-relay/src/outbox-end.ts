@@ -1,4 +1,4 @@
-/** Where the table ends, which is never before what was published of it. */
+/** The numbers of the table: they have no gaps but those of transactions, and end where the rows end. */
 import { exitCodes } from '@kafka-pattern/service-runtime'
 import { seqOf } from './outbox-row.ts'
 import type { Mysql } from '@kafka-pattern/mysql-config'
@@ -23,5 +23,16 @@ export function requireEnd(newest: number | null, publishedUpTo: number): void {
   if (newest === null || newest >= publishedUpTo) return
   throw new MismatchError(
     `the outbox ends at ${newest}, but it is published up to ${publishedUpTo}: it was emptied or restored, and new rows would be taken for published ones; set its AUTO_INCREMENT above ${publishedUpTo}, or give the relay a new RELAY_NAME and KAFKA_CURSOR_TOPIC to begin anew`,
+  )
+}
+
+/** @throws MismatchError when every number that the server leaves out would be a hole */
+export async function requireDenseNumbers(mysql: Mysql): Promise<void> {
+  const [found] = await mysql.rows<{ step: string | number }>(
+    'SELECT @@GLOBAL.auto_increment_increment AS step',
+  )
+  if (Number(found?.step ?? 1) === 1) return
+  throw new MismatchError(
+    `auto_increment_increment is ${found?.step}, so that the numbers of the outbox have gaps which no transaction will ever fill: set it to 1 on the server that is written to`,
   )
 }

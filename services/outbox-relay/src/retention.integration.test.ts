@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { eventually } from '@kafka-pattern/test-kit'
+import { createTopic, eventually } from '@kafka-pattern/test-kit'
 import { expect, test } from 'vitest'
-import { createOutbox, insertEvents, openTransaction, publishedVersions } from './test-relay.ts'
+import { createOutbox, insertEvents, openTransaction, publishedVersions, readEvents } from './test-relay.ts'
 import type { TestOutbox } from './test-relay.ts'
 
 const env = { RETENTION_HOURS: '1', PARTITION_ROWS: '1000', RETENTION_CHECK_MS: '200' }
@@ -80,6 +80,33 @@ test('nothing unpublished is ever dropped: not what is open, however old all the
     what: 'the first partition to be dropped once its last row is published',
   })
   expect(relay.exit).toBeNull()
+})
+
+test('a partition stays while one lane is behind, however far the others are', async () => {
+  const outbox = await createOutbox()
+  await usePartitions(outbox, [1_000, 2_000])
+  await createTopic({ topic: outbox.topic, partitions: 3 })
+  await createTopic({ topic: outbox.env.KAFKA_CURSOR_TOPIC!, partitions: 2 })
+  const stuck = `${outbox.type}-stuck`
+  const stuckRow = { aggregateid: 'a-0', version: 1, aggregatetype: stuck }
+  await insertEvents(outbox.database.root, outbox.type, [stuckRow])
+  await insertOld(outbox, 1_500)
+  // A topic with more replicas than brokers cannot be made yet, so the lane of the first row waits.
+  const relay = await outbox.startRelay(
+    { ...env, RELAY_LANES: '2', TOPIC_REPLICATION_FACTOR: '3' },
+    { waitReady: false },
+  )
+  await readEvents(outbox.topic, { until: events => events.length > 500 })
+  await makeOld(outbox)
+  await delay(2_000)
+  expect((await partitionsOf(outbox))[0]).toBe('p1000')
+  expect(relay.exit).toBeNull()
+
+  await createTopic({ topic: `outbox.event.${stuck}` })
+  await publishedVersions(outbox.topic, { count: 1_500 })
+  await eventually(async () => expect((await partitionsOf(outbox))[0]).toBe('p2000'), {
+    what: 'the first partition to be dropped',
+  })
 })
 
 test('a transaction that has touched the outbox does not make writers wait behind a change of partitions', async () => {

@@ -132,7 +132,7 @@ export async function openTransaction(
 /** What a read_committed reader sees of the topic, which the relay makes when it needs it. */
 export async function readEvents(topic: string, options: ReadTopicOptions = {}): Promise<ReadRecord[]> {
   const { on = testKafka() } = options
-  if (options.count !== undefined) {
+  if (options.count !== undefined || options.until !== undefined) {
     await eventually(() => withAdmin(on, admin => admin.fetchTopicOffsets(topic)), { what: 'the topic' })
   }
   return readTopic(topic, options)
