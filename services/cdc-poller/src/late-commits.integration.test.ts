@@ -233,12 +233,13 @@ test('another program that reads the open transactions all the time cannot hide 
   await allPublished(setting)
   const ended = new AbortController()
   // So often that the server never fills its list anew: whoever believes it sees no transaction that began since.
-  const reader = (async () => {
+  const readAllTheTime = async () => {
     while (!ended.signal.aborted) {
       await root.rows('SELECT COUNT(*) FROM information_schema.innodb_trx')
-      await pause(30)
+      await pause(20)
     }
-  })()
+  }
+  const readers = Promise.all([readAllTheTime(), readAllTheTime(), readAllTheTime()])
   try {
     const late = newUsers(10)
     await root.inTransaction(async transaction => {
@@ -251,7 +252,7 @@ test('another program that reads the open transactions all the time cannot hide 
     })
   } finally {
     ended.abort()
-    await reader
+    await readers
   }
   await allPublished(setting)
 })
