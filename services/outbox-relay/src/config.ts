@@ -15,8 +15,7 @@ export const Settings = z
     ...mysqlSettings,
     KAFKA_CLUSTER_NAME: z.string().min(1).default('outbox-relay'),
     MYSQL_USER: z.string().min(1).default('outbox_relay'),
-    MYSQL_PASSWORD: z.string().default('outbox_relay'),
-    /** All relays of one name share the work: it begins the transactional ids, and is the consumer group of the position. */
+    /** One name for a table: all relays of it share the work. It begins the transactional ids, and is the consumer group of the position. */
     RELAY_NAME: z
       .string()
       .regex(/^[a-zA-Z0-9._-]{1,200}$/, 'must be letters, digits, dots, dashes and underscores')

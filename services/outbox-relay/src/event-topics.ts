@@ -17,6 +17,8 @@ export interface EventTopicsOptions {
   readonly aggregateTypes: ReadonlySet<string> | null
   /** Of the creation of a topic that the broker refuses. */
   readonly maxAttempts: number
+  /** The end of the service. */
+  readonly stopping: AbortSignal
 }
 
 export interface Refusal {
@@ -41,17 +43,13 @@ export class EventTopics {
     if (unfit !== null) return { reason: unfit, attempts: 1 }
     let known = this.#known.get(aggregatetype)
     if (known === undefined) {
-      known = this.#create(aggregatetype, signal)
+      known = this.#create(aggregatetype)
       this.#known.set(aggregatetype, known)
+      known.catch(() => this.#known.delete(aggregatetype))
     }
-    try {
-      const refusal = await known
-      if (refusal !== null) setTimeout(() => this.#known.delete(aggregatetype), refusalHoldsMs).unref()
-      return refusal
-    } catch (error) {
-      this.#known.delete(aggregatetype)
-      throw error
-    }
+    const refusal = await unlessAborted(known, signal)
+    if (refusal !== null) setTimeout(() => this.#known.delete(aggregatetype), refusalHoldsMs).unref()
+    return refusal
   }
 
   /** Something went wrong with a topic: perhaps it was deleted. */
@@ -67,8 +65,9 @@ export class EventTopics {
     return unfitForTopic(aggregatetype)
   }
 
-  async #create(aggregatetype: string, signal: AbortSignal): Promise<Refusal | null> {
-    const { kafka, logger, partitions, replicationFactor, maxAttempts } = this.#options
+  /** For whoever waits for it: a lane that is given up meanwhile does not take it from the others. */
+  async #create(aggregatetype: string): Promise<Refusal | null> {
+    const { kafka, logger, partitions, replicationFactor, maxAttempts, stopping: signal } = this.#options
     const spec = { ...outboxTopicSpec(aggregatetype, replicationFactor), partitions }
     for (let attempts = 1; ; attempts++) {
       try {
@@ -80,5 +79,17 @@ export class EventTopics {
         await delay(nextDelayMs(refusedPolicy, attempts, 0) ?? 0, undefined, { signal })
       }
     }
+  }
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  const aborted = Promise.withResolvers<never>()
+  const abort = (): void => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }

@@ -28,7 +28,7 @@ export class LaneKeeper {
   readonly #options: LaneKeeperOptions
   readonly #stopping = new AbortController()
   readonly #work = new Map<number, { lane: Lane; ended: Promise<void> }>()
-  readonly #leaving = new Set<number>()
+  readonly #leaving = new Map<number, Promise<void>>()
   #opened: OpenedLane[] = []
   #loop: Promise<void> = Promise.resolve()
   #renewed = false
@@ -58,7 +58,8 @@ export class LaneKeeper {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#loop
-    await Promise.all(Array.from(this.#work.keys(), lane => this.#giveUp(lane, 'stopping')))
+    for (const lane of this.#work.keys()) void this.#giveUp(lane, 'stopping')
+    await Promise.all(this.#leaving.values())
     // Without the database nobody can be told: the leases run out by themselves.
     await this.#unlessOutage(() => this.#options.leases.leave())
   }
@@ -103,16 +104,30 @@ export class LaneKeeper {
     } catch (error) {
       if (!lane.stopped) this.#fail(error)
     } finally {
-      await lane.close()
+      await this.#close(lane)
       this.#work.delete(lane.number)
     }
   }
 
+  async #close(lane: Lane): Promise<void> {
+    try {
+      await lane.close()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
   /** Not awaited by the renewals: a transaction that is under way may take a while. */
-  async #giveUp(number: number, why: string): Promise<void> {
+  #giveUp(number: number, why: string): Promise<void> {
     const work = this.#work.get(number)
-    if (work === undefined || this.#leaving.has(number)) return
-    this.#leaving.add(number)
+    const leaving = this.#leaving.get(number)
+    if (work === undefined || leaving !== undefined) return leaving ?? Promise.resolve()
+    const left = this.#leave(number, work, why).finally(() => this.#leaving.delete(number))
+    this.#leaving.set(number, left)
+    return left
+  }
+
+  async #leave(number: number, work: { lane: Lane; ended: Promise<void> }, why: string): Promise<void> {
     work.lane.stop()
     await work.ended
     await this.#unlessOutage(async () => {
@@ -120,7 +135,6 @@ export class LaneKeeper {
       await this.#options.leases.release(number)
       this.#options.report.laneGiven(number, why)
     })
-    this.#leaving.delete(number)
   }
 
   /** False after an outage of the database; the next round tries again. */

@@ -83,8 +83,10 @@ export class LaneLeases {
     )
     await mysql.write('DELETE FROM relay_members WHERE alive_until < NOW(6)')
     const members = await mysql.rows<{ relay: string }>('SELECT relay FROM relay_members')
+    // One's own lane is one's own until somebody else takes it, even if this renewal took longer than the lease.
     const lanes = await mysql.rows<{ lane: number; holder: string | null }>(
-      'SELECT lane, IF(lease_until >= NOW(6), owner, NULL) AS holder FROM relay_leases ORDER BY lane',
+      'SELECT lane, IF(owner = ? OR lease_until >= NOW(6), owner, NULL) AS holder FROM relay_leases ORDER BY lane',
+      [owner],
     )
     return {
       held: lanes.filter(({ holder }) => holder === owner).map(({ lane }) => lane),

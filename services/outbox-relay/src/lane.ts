@@ -95,9 +95,10 @@ export class Lane {
     return (this.#publishing?.rows[0] ?? this.#slices[0]?.rows[0])?.seq ?? null
   }
 
-  /** What Kafka has of it; null before it is open. */
+  /** What Kafka has of it; null when it has nothing yet, or before it is open. */
   get publishedUpTo(): number | null {
-    return this.#committed?.cursor.high ?? null
+    const committed = this.#committed
+    return committed === null || committed.text === null ? null : committed.cursor.high
   }
 
   /** Connected, and nothing goes wrong. */

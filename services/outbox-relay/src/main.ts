@@ -34,6 +34,7 @@ const topics = new EventTopics({
   replicationFactor: settings.TOPIC_REPLICATION_FACTOR,
   aggregateTypes: settings.AGGREGATE_TYPES === undefined ? null : new Set(settings.AGGREGATE_TYPES),
   maxAttempts: settings.PARK_AFTER_ATTEMPTS,
+  stopping: service.stopping,
 })
 const cursors = new CommittedCursors({
   kafka,

@@ -78,6 +78,13 @@ export class Retention {
       old.push(name)
     }
     const last = state.partitions.at(-1)
+    if (last?.name === lastPartition && add.length === 0 && holdsRows(state)) {
+      const rowsFrom = state.partitions.at(-2)?.below ?? 0
+      logger.error(
+        { rowsFrom, newest: state.newest },
+        `${lastPartition} holds rows: split it by hand, or it never leaves`,
+      )
+    }
     const splittable = last?.name === lastPartition ? add : []
     if ((old.length === 0 && splittable.length === 0) || (await hasLongTransaction(mysql))) return
     if (splittable.length > 0) {
@@ -118,6 +125,11 @@ export class Retention {
     )
     return Number(rows[0]?.old ?? 1) === 1
   }
+}
+
+/** Rows have come faster than partitions were added for them. */
+function holdsRows({ partitions, newest }: RetentionState): boolean {
+  return newest !== null && newest >= (partitions.at(-2)?.below ?? 0)
 }
 
 /** One that began more than two seconds before this look's own. */
