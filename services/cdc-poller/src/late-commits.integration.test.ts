@@ -138,6 +138,30 @@ describe('a transaction that is open for long', () => {
     })
   })
 
+  test('a transaction that has read the time under a lock, and writes it seconds later, is waited for', async () => {
+    const setting = await newSetting()
+    const { root } = setting.database
+    const [user = ['', '', 0, 0]] = newUsers(1)
+    await root.write(insertUsers, [[user]])
+    await setting.start()
+    await allPublished(setting)
+    await root.inTransaction(async transaction => {
+      const [locked] = await transaction.rows<{ now: string }>(
+        'SELECT SYSDATE(6) AS now FROM users WHERE id = ? FOR UPDATE',
+        [user[0]],
+      )
+      // Longer than what is read again in any case (OVERLAP_MS).
+      await delay(4_000)
+      await transaction.write('UPDATE users SET version = 2, updated_at = ? WHERE id = ?', [
+        locked?.now,
+        user[0],
+      ])
+    })
+    await eventually(async () => expect((await setting.published()).last.get(user[0])).toBe(2), {
+      what: 'its version 2',
+    })
+  })
+
   test('more rows than are remembered: they come twice, none is lost', async () => {
     const setting = await newSetting()
     const { root } = setting.database

@@ -15,7 +15,7 @@ interface Transaction {
   id: string | number
   session: string | number
   started: string
-  modified: string | number
+  writes: string | number
   statement: string | null
 }
 
@@ -45,7 +45,8 @@ async function look(connection: Queryable): Promise<Observation | null> {
   const processes = await connection.rows<Process & Record<string, unknown>>('SHOW PROCESSLIST')
   const transactions = await connection.rows<Transaction & Record<string, unknown>>(
     `SELECT /* ${nonce} */ trx_id AS id, trx_mysql_thread_id AS session, trx_started AS started,
-       trx_rows_modified AS modified, trx_query AS statement FROM information_schema.innodb_trx`,
+       trx_rows_modified > 0 OR trx_lock_structs > 0 OR trx_state <> 'RUNNING' AS writes, trx_query AS statement
+     FROM information_schema.innodb_trx`,
   )
   await connection.write('COMMIT')
 
@@ -57,9 +58,10 @@ async function look(connection: Queryable): Promise<Observation | null> {
     atMs,
     work: [
       ...processes.filter(process => runsStatement(process, own)).map(each => statementOf(each, now)),
-      // One that has changed nothing yet has no rows to show; the statement that will change some is in the process list.
+      // Also one that has only locked rows: it may have read the time that it will write. One that has done neither has no rows to
+      // show; the statement that will change some is in the process list.
       ...transactions
-        .filter(({ modified }) => Number(modified) > 0)
+        .filter(({ writes }) => Number(writes) === 1)
         .map(transaction => transactionOf(transaction, mine, now)),
     ],
   }
