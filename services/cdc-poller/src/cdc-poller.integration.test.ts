@@ -246,6 +246,15 @@ describe('two pollers', () => {
     await allPublished(setting)
   })
 
+  test('SIGTERM to the one that stands by: it ends in order, long before the lease of the other', async () => {
+    const setting = await newSetting()
+    const env = { LEASE_MS: '600000' }
+    await setting.start(env)
+    const second = await setting.start(env)
+    await second.waitForLog(line => line.msg === 'standing by: another poller works')
+    expect(await second.stop()).toBe(0)
+  })
+
   test('one that was frozen past its lease and wakes does not move the cursor, and publishes nothing new', async () => {
     const setting = await newSetting()
     const { root } = setting.database

@@ -58,7 +58,10 @@ export function createPoller(options: PollerOptions): Poller {
 
   async function live(): Promise<void> {
     try {
-      while (!stopping.aborted) await work(await standBy())
+      while (!stopping.aborted) {
+        const lease = await standBy()
+        if (lease !== null) await work(lease)
+      }
     } catch (error) {
       // Whatever was away while the service stops: what is not stored is published again after the restart.
       if (stopping.aborted) report.gaveUp(error)
@@ -66,13 +69,15 @@ export function createPoller(options: PollerOptions): Poller {
     }
   }
 
-  async function standBy(): Promise<Lease> {
-    for (let waits = false; ; waits = true) {
+  /** Null: the service stops. */
+  async function standBy(): Promise<Lease | null> {
+    for (let waits = false; !stopping.aborted; waits = true) {
       const lease = await patiently(() => takeLease(options))
       if (lease !== null) return lease
       if (!waits) report.standsBy()
       await pause(leaseMs / 10)
     }
+    return null
   }
 
   async function work(lease: Lease): Promise<void> {
@@ -160,6 +165,7 @@ export function createPoller(options: PollerOptions): Poller {
       report.lookFailed(failedLooks)
       if (previous !== null) return previous
       await pause(nextLookAtMs - performance.now())
+      stopping.throwIfAborted()
     }
   }
 
