@@ -252,6 +252,16 @@ test('a relay that has never published begins where it is told to', async () => 
   expect(await publishedVersions(outbox.topic, { count: 1 })).toEqual(new Map([['a', [3]]]))
 })
 
+test('a relay that was told where to begin, and found nothing there yet, can be started again', async () => {
+  const outbox = await createOutbox()
+  for (const version of [1, 2]) await insertEvent(outbox, { aggregateid: 'a', version })
+  const first = await outbox.startRelay({ START_AFTER_SEQ: '2' })
+  expect(await first.stop()).toBe(0)
+  await outbox.startRelay({ START_AFTER_SEQ: '2' })
+  await insertEvent(outbox, { aggregateid: 'a', version: 3 })
+  expect(await publishedVersions(outbox.topic, { count: 1 })).toEqual(new Map([['a', [3]]]))
+})
+
 test('rows of aggregate types that are not among AGGREGATE_TYPES are parked', async () => {
   const outbox = await createOutbox()
   await outbox.startRelay({ AGGREGATE_TYPES: `other,${outbox.type}` })
