@@ -87,5 +87,7 @@ function statementOf({ Id, Time }: Process, now: number): OpenWork {
  */
 function transactionOf({ id, session, started }: Transaction, mine: Transaction, now: number): OpenWork {
   const age = microsOf(mine.started) - microsOf(started)
-  return { kind: 'transaction', id: String(id), session: Number(session), since: now - age - 1_000_000 }
+  // Its number is its own only from the first change on: before, MariaDB says 0 and MySQL an address that is used again.
+  const number = `${id} ${started}${Number(id) === 0 ? ` ${session}` : ''}`
+  return { kind: 'transaction', id: number, session: Number(session), since: now - age - 1_000_000 }
 }
