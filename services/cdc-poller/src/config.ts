@@ -37,8 +37,8 @@ export const Settings = z
     TOPIC_REPLICATION_FACTOR: wholeNumber({ min: 1, max: 32_767 }).default(1),
     /** The wait when everything has been read. */
     POLL_INTERVAL_MS: wholeNumber({ min: 10, max: 60_000 }).default(200),
-    /** Rows that are read and published together. */
-    PAGE_ROWS: wholeNumber({ min: 1, max: 50_000 }).default(2_000),
+    /** Rows that are read and published together. With more of them more outlives the young generation, and that costs more than it saves. */
+    PAGE_ROWS: wholeNumber({ min: 1, max: 50_000 }).default(1_000),
     /** So far behind the database's clock everything is read again: for what no look at the open transactions sees. */
     OVERLAP_MS: wholeNumber({ min: 1_000, max: 3_600_000 }).default(1_000),
     /** Published rows that are remembered at most, so as not to publish them again. */
