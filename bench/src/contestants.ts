@@ -242,13 +242,7 @@ export const figures: Figure[] = [
     title: 'Kafka to a replica: 500,000 changes of users',
     unit: 'records/s',
     load: prepareSink,
-    contestants: [
-      databaseService(OURS, 'mysql-sink-consumer', {
-        NODE_OPTIONS: '--max-semi-space-size=8 --max-old-space-size=96',
-      }),
-      jdbcOneTask,
-      jdbcThreeTasks,
-    ],
+    contestants: [databaseService(OURS, 'mysql-sink-consumer'), jdbcOneTask, jdbcThreeTasks],
     goals: [
       { peer: jdbcOneTask.name, of: 'value', ratio: { atLeast: 3 } },
       { peer: jdbcThreeTasks.name, of: 'value', ratio: { atLeast: 2.5 } },
