@@ -44,9 +44,9 @@ export function freshName(kind: string): string {
   return `bench-${kind}-${++names}`
 }
 
-/** The heap that docker-compose.yml gives a service. */
+/** The heap that docker-compose.yml gives these services, and all others. */
+const commonHeap = '--max-semi-space-size=8'
 const heapOf: Record<string, string> = {
-  'user-registry': '--max-semi-space-size=8',
   'cdc-poller': '--max-semi-space-size=16 --max-old-space-size=128',
   'outbox-relay': '--max-semi-space-size=8 --max-old-space-size=96',
   'mysql-sink-consumer': '--max-semi-space-size=8 --max-old-space-size=96',
@@ -61,7 +61,7 @@ export function startService(
 ): Child {
   return startNode([mainFile(service)], {
     NODE_ENV: 'production',
-    NODE_OPTIONS: heapOf[service],
+    NODE_OPTIONS: heapOf[service] ?? commonHeap,
     KAFKA_BROKERS: databases.brokers.join(','),
     PORT: '0',
     PROBE_PORT: '0',

@@ -15,6 +15,7 @@ import { waitForMysql, watchMysql } from './wait-for-mysql.ts'
 import type { MysqlSettings } from './settings.ts'
 
 const logger = pino({ level: 'silent' })
+const noCheck = () => Promise.resolve()
 
 function open(settings: MysqlSettings, options?: MysqlOptions): Mysql {
   const mysql = createMysql(settings, logger, options)
@@ -111,6 +112,20 @@ describe('a connection that is lost', () => {
     await eventually(() => mysql.health(), { what: 'the database to be back' })
   })
 
+  test('in the middle of what a service checks at its start: checked again from the beginning', async () => {
+    const steps: string[] = []
+    const cut = proxy.cutAt('SELECT 42', 'before')
+    const checked = await waitForMysql(mysql, { logger }, async () => {
+      steps.push('schema')
+      await mysql.rows('SELECT 42')
+      steps.push('grants')
+      return 'checked'
+    })
+    await cut
+    expect(checked).toBe('checked')
+    expect(steps).toEqual(['schema', 'schema', 'grants'])
+  })
+
   test('while idle: nobody notices', async () => {
     await Promise.all([mysql.rows('SELECT SLEEP(0.1)'), mysql.rows('SELECT SLEEP(0.1)')])
     proxy.cut()
@@ -144,7 +159,7 @@ describe('a server of its own', () => {
     expect(classifyMysqlError(await failureOf(mysql.write(insert, ['never'])))).toBe('unavailable')
     await eventually(() => expect(watch.healthy).toBe(false), { what: 'the watch to see that it is away' })
 
-    const back = waitForMysql(mysql, { logger })
+    const back = waitForMysql(mysql, { logger }, noCheck)
     await server.process.start()
     await back
     await mysql.write(insert, ['after'])
@@ -175,7 +190,7 @@ describe('a server of its own', () => {
     const error = await failureOf(mysql.write('UPDATE users SET level = 1'))
     expect(classifyMysqlError(error)).toBe('unavailable')
     expect(error).not.toBeInstanceOf(UnknownOutcomeError)
-    const waiting = waitForMysql(mysql, { logger })
+    const waiting = waitForMysql(mysql, { logger }, noCheck)
     await database.root.write('SET GLOBAL read_only = 0')
     await waiting
     await mysql.write('UPDATE users SET level = 1')
@@ -184,7 +199,7 @@ describe('a server of its own', () => {
   test('that will never let this user in: one sentence at once, instead of waiting', async () => {
     const settings = database.settings('user-registry')
     for (const wrong of [{ MYSQL_PASSWORD: 'wrong' }, { MYSQL_DATABASE: 'nowhere' }]) {
-      const error = await failureOf(waitForMysql(open({ ...settings, ...wrong }), { logger }))
+      const error = await failureOf(waitForMysql(open({ ...settings, ...wrong }), { logger }, noCheck))
       expect(error).toBeInstanceOf(SchemaError)
       expect(error).toMatchObject({
         message: expect.stringMatching(/denied.*: check MYSQL_HOST/),
@@ -198,7 +213,7 @@ describe('a server of its own', () => {
     await server.process.freeze()
     onTestFinished(() => server.process.thaw())
     const stop = new AbortController()
-    const waiting = failureOf(waitForMysql(mysql, { logger, signal: stop.signal }))
+    const waiting = failureOf(waitForMysql(mysql, { logger, signal: stop.signal }, noCheck))
     stop.abort()
     expect(await waiting).toMatchObject({ name: 'AbortError' })
   })

@@ -1,41 +1,46 @@
-import { retry } from '@kafka-pattern/retry'
+import { retry, untilItWorks } from '@kafka-pattern/retry'
 import type { Logger } from 'pino'
 import { classifyMysqlError, SchemaError } from './errors.ts'
 import type { Mysql } from './mysql.ts'
 
 /**
- * Waits, for ever unless aborted, until the server answers and takes changes. Each failed attempt is logged with the reason; the
- * pauses grow from 0.1 s to 2 s.
+ * Waits, for ever unless aborted, until the server answers and takes changes, and then returns what `check` does with it: what a service
+ * requires of the database, such as requireSchema. When the database goes away in the middle, it waits again and checks from the
+ * beginning. Each failed attempt is logged with the reason.
  * @throws SchemaError in one sentence when waiting is of no use: wrong password, unknown database, a certificate not trusted
  * @throws AbortError when the signal is aborted
+ * @throws what the check throws, unless the same may work later
  */
-export async function waitForMysql(
+export function waitForMysql<T>(
   mysql: Mysql,
   { logger, signal }: { logger: Logger; signal?: AbortSignal },
-): Promise<void> {
-  await retry(() => mysql.health(), {
-    policy: {
-      kind: 'exponential',
-      baseMs: 100,
-      factor: 2,
-      capMs: 2_000,
-      jitter: 'none',
-      maxAttempts: Infinity,
+  check: () => Promise<T>,
+): Promise<T> {
+  return retry(
+    async () => {
+      await requireServer(mysql)
+      return check()
     },
-    isRetryable: error => classifyMysqlError(error) === 'unavailable',
-    ...(signal && { signal }),
-    onRetry: ({ attempt, delayMs, error }) =>
-      logger.warn(
-        { attempt, delayMs, reason: error instanceof Error ? error.message : String(error) },
-        'waiting for MySQL',
-      ),
-  }).catch((error: unknown) => {
-    if (!(error instanceof Error) || signal?.aborted) throw error
+    {
+      policy: untilItWorks,
+      isRetryable: error => ['unavailable', 'retry transaction'].includes(classifyMysqlError(error)),
+      ...(signal && { signal }),
+      onRetry: ({ attempt, delayMs, error }) =>
+        logger.warn({ attempt, delayMs, reason: messageOf(error) }, 'waiting for MySQL'),
+    },
+  )
+}
+
+async function requireServer(mysql: Mysql): Promise<void> {
+  try {
+    await mysql.health()
+  } catch (error) {
+    if (classifyMysqlError(error) === 'unavailable') throw error
     throw new SchemaError(
-      `the database cannot be used (${error.message}): check MYSQL_HOST, MYSQL_USER, MYSQL_PASSWORD, MYSQL_DATABASE and MYSQL_TLS`,
+      `the database cannot be used (${messageOf(error)}): check MYSQL_HOST, MYSQL_USER, MYSQL_PASSWORD, MYSQL_DATABASE and MYSQL_TLS`,
       error,
     )
-  })
+  }
 }
 
 export interface MysqlWatch {
@@ -60,7 +65,7 @@ export function watchMysql(mysql: Mysql, { logger }: { logger: Logger }): MysqlW
     try {
       await mysql.health()
     } catch (error) {
-      reason = error instanceof Error ? error.message : String(error)
+      reason = messageOf(error)
     }
     if (stopped) return
     healthy = reason === null
@@ -80,4 +85,8 @@ export function watchMysql(mysql: Mysql, { logger }: { logger: Logger }): MysqlW
       clearTimeout(timer)
     },
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -39,10 +39,11 @@ await service.run(async () => {
   await waitForKafka(kafka, during)
   await ensureTopics(kafka, [topicSpecOf(settings)], during)
   await producer.connect()
-  await waitForMysql(mysql, during)
-  await requireSchema(mysql, 'cdc-poller', 1)
-  await requireGrants(mysql, 'cdc-poller', neededStatements)
-  const table = await openSourceTable(mysql, tableOf(settings), settings.PAGE_ROWS)
+  const table = await waitForMysql(mysql, during, async () => {
+    await requireSchema(mysql, 'cdc-poller', 1)
+    await requireGrants(mysql, 'cdc-poller', neededStatements)
+    return openSourceTable(mysql, tableOf(settings), settings.PAGE_ROWS)
+  })
   const poller = createPoller({
     ...leaseOf(settings),
     mysql,

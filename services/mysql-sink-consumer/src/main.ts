@@ -61,9 +61,10 @@ service.readyWhen('dead-letter topic', () => !deadLetters.refused)
 
 await service.run(async () => {
   const during = { logger, signal: service.stopping }
-  await waitForMysql(mysql, during)
-  await requireSchema(mysql, 'mysql-sink-consumer', 1)
-  await requireGrants(mysql, 'mysql-sink-consumer', neededStatements(settings))
+  await waitForMysql(mysql, during, async () => {
+    await requireSchema(mysql, 'mysql-sink-consumer', 1)
+    await requireGrants(mysql, 'mysql-sink-consumer', neededStatements(settings))
+  })
   await waitForKafka(kafka, during)
   await ensureTopics(kafka, topicSpecs(settings), during)
   await producer.connect()

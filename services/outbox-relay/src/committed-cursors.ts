@@ -1,11 +1,11 @@
 /** The cursors of all lanes as Kafka has them, and whether they belong to this table. */
 import { ensureTopics, withAdmin } from '@kafka-pattern/kafka-config'
-import { retry } from '@kafka-pattern/retry'
+import { retry, untilItWorks } from '@kafka-pattern/retry'
 import { emptyCursor } from './cursor.ts'
 import { readCursor } from './cursor-text.ts'
 import { notedMarks } from './lane-leases.ts'
 import { MismatchError, newestSeq, requireEnd } from './outbox-end.ts'
-import { isOutage, untilItWorks } from './until-it-works.ts'
+import { isOutage } from './outage.ts'
 import type { Cursor } from './cursor.ts'
 import type { Kafka, TopicSpec } from '@kafka-pattern/kafka-config'
 import type { Mysql } from '@kafka-pattern/mysql-config'

@@ -4,7 +4,7 @@ import { TopicSetupError, ensureTopics } from '@kafka-pattern/kafka-config'
 import { nextDelayMs } from '@kafka-pattern/retry'
 import { setTimeout as delay } from 'node:timers/promises'
 import { unfitForTopic } from './outbox-row.ts'
-import { refusedPolicy } from './until-it-works.ts'
+import { refusedPolicy } from './outage.ts'
 import type { Kafka } from '@kafka-pattern/kafka-config'
 import type { Logger } from '@kafka-pattern/service-runtime'
 

@@ -3,7 +3,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Lane } from './lane.ts'
-import { isOutage } from './until-it-works.ts'
+import { isOutage } from './outage.ts'
 import type { Cursor } from './cursor.ts'
 import type { LaneOptions } from './lane.ts'
 import type { LaneLeases } from './lane-leases.ts'

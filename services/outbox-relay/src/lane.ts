@@ -11,12 +11,12 @@ import {
   RecordsRefusedError,
   TransactionFailedError,
 } from '@kafka-pattern/kafka-config'
-import { nextDelayMs, retry } from '@kafka-pattern/retry'
+import { nextDelayMs, retry, untilItWorks } from '@kafka-pattern/retry'
 import { advance, emptyCursor, isPending, lowMarkOf } from './cursor.ts'
 import { readCursor, writeCursor } from './cursor-text.ts'
 import { holdsLane } from './lane-leases.ts'
 import { parkRows, parkedSeqs } from './parking.ts'
-import { isOutage, refusedPolicy, untilItWorks } from './until-it-works.ts'
+import { isOutage, refusedPolicy } from './outage.ts'
 import type { Cursor } from './cursor.ts'
 import type { CursorText } from './cursor-text.ts'
 import type { EventTopics } from './event-topics.ts'

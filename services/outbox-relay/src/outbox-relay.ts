@@ -9,7 +9,7 @@
  * transaction (lane.ts). Which lanes are this relay's, leases say (lane-keeper.ts).
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { isOutage } from './until-it-works.ts'
+import { isOutage } from './outage.ts'
 import type { Lane } from './lane.ts'
 import type { LaneKeeper } from './lane-keeper.ts'
 import type { OutboxReader } from './outbox-reader.ts'

@@ -48,9 +48,10 @@ service.onStop('http', () => api.close())
 await service.run(async () => {
   const during = { logger, signal: service.stopping }
   logger.info({ port: await api.listen() }, 'listening')
-  await waitForMysql(mysql, during)
-  await requireSchema(mysql, 'user-registry', 1)
-  await requireGrants(mysql, 'user-registry', mode.grants)
+  await waitForMysql(mysql, during, async () => {
+    await requireSchema(mysql, 'user-registry', 1)
+    await requireGrants(mysql, 'user-registry', mode.grants)
+  })
   await mode.start(during)
   started = true
 })

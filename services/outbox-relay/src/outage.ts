@@ -1,16 +1,7 @@
+/** What is waited out, and how long is waited. */
 import { classifyKafkaError } from '@kafka-pattern/kafka-config'
 import { classifyMysqlError } from '@kafka-pattern/mysql-config'
-import type { RetryPolicy } from '@kafka-pattern/retry'
-
-/** What must be done, however long a broker or the database is away. */
-export const untilItWorks: RetryPolicy = {
-  kind: 'exponential',
-  baseMs: 50,
-  factor: 2,
-  capMs: 1_000,
-  jitter: 'full',
-  maxAttempts: Infinity,
-}
+import { untilItWorks, type RetryPolicy } from '@kafka-pattern/retry'
 
 /** The pauses before what was refused for its own sake is tried again; how often, is a setting. */
 export const refusedPolicy: RetryPolicy = { ...untilItWorks, capMs: 500 }
