@@ -75,6 +75,11 @@ test.each<[string, RecordHeaders | undefined, string | undefined]>([
   expect(headerText(headers, HEADERS.correlationId)).toBe(text)
 })
 
+test('replicas that are left to the brokers: so is how many of them a write needs', () => {
+  expect(entityTopicSpec('user')).toMatchObject({ replicationFactor: -1, configs: {} })
+  expect(entityTopicSpec('user').configs).not.toHaveProperty(['min.insync.replicas'])
+})
+
 test.each([
   [1, '1'],
   [2, '1'],

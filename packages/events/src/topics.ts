@@ -14,6 +14,7 @@ export const outboxTopic = (aggregateType: string): string => `outbox.event.${ag
 type TopicSpec = {
   topic: string
   partitions: number
+  /** -1: the brokers' default */
   replicationFactor: number
   configs: Record<string, string>
 }
@@ -22,12 +23,12 @@ type TopicSpec = {
  * A topic of pub/sub. Three partitions let three members of a consumer group share the work. With three or more replicas a write
  * needs two of them, so that one lost broker neither stops the topic nor loses an acknowledged record.
  */
-export function entityTopicSpec(topic: string, replicationFactor = 1): TopicSpec {
+export function entityTopicSpec(topic: string, replicationFactor = -1): TopicSpec {
   return { topic, partitions: 3, replicationFactor, configs: durability(replicationFactor) }
 }
 
 /** A topic of a table's rows: compacted, so that it always holds the newest state of every key, however old that is. */
-export function changesTopicSpec(topic: string, replicationFactor = 1): TopicSpec {
+export function changesTopicSpec(topic: string, replicationFactor = -1): TopicSpec {
   return {
     topic,
     partitions: 3,
@@ -37,19 +38,21 @@ export function changesTopicSpec(topic: string, replicationFactor = 1): TopicSpe
 }
 
 /** A topic of events: every one of them, in order per aggregate, for as long as the broker keeps its topics. */
-export function outboxTopicSpec(aggregateType: string, replicationFactor = 1): TopicSpec {
+export function outboxTopicSpec(aggregateType: string, replicationFactor = -1): TopicSpec {
   return entityTopicSpec(outboxTopic(aggregateType), replicationFactor)
 }
 
 /** The topic on which the position of each lane is committed. */
 export function outboxCursorTopicSpec(
   lanes: number,
-  replicationFactor = 1,
+  replicationFactor = -1,
   topic = OUTBOX_CURSOR_TOPIC,
 ): TopicSpec {
   return { topic, partitions: lanes, replicationFactor, configs: durability(replicationFactor) }
 }
 
+/** Who leaves the number of replicas to the brokers (-1) leaves it to them, too, how many a write needs. */
 function durability(replicationFactor: number): Record<string, string> {
+  if (replicationFactor === -1) return {}
   return { 'min.insync.replicas': replicationFactor >= 3 ? '2' : '1' }
 }

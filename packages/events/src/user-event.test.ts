@@ -63,8 +63,8 @@ test('the topic of rows is compacted, that of events is not', () => {
   expect(outboxTopicSpec('user')).toEqual({
     topic: 'outbox.event.user',
     partitions: 3,
-    replicationFactor: 1,
-    configs: { 'min.insync.replicas': '1' },
+    replicationFactor: -1,
+    configs: {},
   })
   expect(outboxCursorTopicSpec(4)).toMatchObject({ topic: 'outbox.cursor', partitions: 4 })
 })

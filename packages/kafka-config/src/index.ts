@@ -30,9 +30,11 @@ export type {
   KafkaRecord,
   TopicPartition,
 } from './group-consumer.ts'
+export { describeGroups, listGroupIds, listPartitions } from './group-members.ts'
+export type { GroupMember, GroupMembers } from './group-members.ts'
 export { createKafka, withAdmin } from './kafka.ts'
 export type { Kafka } from './kafka.ts'
-export { kafkaSettings, refineKafkaSettings } from './settings.ts'
+export { kafkaSettings, refineKafkaSettings, replicationFactor } from './settings.ts'
 export type { KafkaSettings } from './settings.ts'
 export { TopicSetupError, ensureTopics } from './topics.ts'
 export type { TopicDifference, TopicReport, TopicSpec } from './topics.ts'

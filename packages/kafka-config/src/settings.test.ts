@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { kafkaSettings, refineKafkaSettings } from './settings.ts'
+import { kafkaSettings, refineKafkaSettings, replicationFactor } from './settings.ts'
 
 const schema = z.object(kafkaSettings).superRefine(refineKafkaSettings)
 
@@ -54,4 +54,13 @@ test.each([
   [{ KAFKA_SASL_MECHANISM: 'scram-sha-256', KAFKA_SASL_USERNAME: 'alice', KAFKA_SASL_PASSWORD: 'secret' }],
 ])('accepts %o', environment => {
   expect(schema.safeParse(environment).success).toBe(true)
+})
+
+test('replicas: a number, or -1 for what the brokers do by default, which is the default here', () => {
+  expect(replicationFactor.parse(undefined)).toBe(-1)
+  expect(replicationFactor.parse(' -1 ')).toBe(-1)
+  expect(replicationFactor.parse('3')).toBe(3)
+  for (const wrong of ['0', '-2', '32768', '1.5', 'three', '']) {
+    expect(replicationFactor.safeParse(wrong).success, wrong).toBe(false)
+  }
 })

@@ -45,6 +45,20 @@ export const kafkaSettings = {
   KAFKA_SASL_PASSWORD: z.string().min(1).optional(),
 }
 
+const replicas = { error: 'must be a whole number from 1 to 32767, or -1 for what the brokers do by default' }
+
+/**
+ * How many replicas a topic gets that a service creates, for the service's own schema. -1, the default: as many as the brokers'
+ * `default.replication.factor` says, so that the same service is right on one broker and on a cluster.
+ */
+export const replicationFactor = z
+  .string()
+  .trim()
+  .regex(/^(-1|[1-9]\d{0,4})$/, { ...replicas, abort: true })
+  .transform(Number)
+  .refine(count => count <= 32_767, replicas)
+  .default(-1)
+
 /** What `kafkaSettings` yields. */
 export type KafkaSettings = z.output<z.ZodObject<typeof kafkaSettings>>
 

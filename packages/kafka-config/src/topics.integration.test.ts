@@ -40,6 +40,13 @@ test('creates a topic with its partitions and configs, leaders elected', async (
   ])
 })
 
+test('leaves the number of replicas to the brokers that are told to', async () => {
+  const { kafka, logger } = testKafka()
+  const spec = specify({ replicationFactor: -1 })
+  expect(await ensureTopics(kafka, [spec], { logger })).toMatchObject([{ outcome: 'created' }])
+  expect(await ensureTopics(kafka, [spec], { logger })).toMatchObject([{ outcome: 'exists as wanted' }])
+})
+
 test('creates what is missing beside what exists', async () => {
   const { kafka, logger } = testKafka()
   const [first, second] = [specify(), specify()]

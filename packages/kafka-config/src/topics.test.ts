@@ -19,6 +19,12 @@ test.each([
   expect(differencesBetween(spec, { ...state, ...changes })).toEqual(expected)
 })
 
+test('differences: replicas that were left to the brokers are right in any number', () => {
+  expect(differencesBetween({ ...spec, replicationFactor: -1 }, { ...state, replicationFactor: 3 })).toEqual(
+    [],
+  )
+})
+
 function topicWithLeaders(leaders: number[]) {
   return { name: 't', partitions: leaders.map((leader, partitionId) => ({ partitionId, leader })) }
 }

@@ -7,7 +7,10 @@ import { hasErrorType, reasonOf } from './error-causes.ts'
 import { KafkaConfigError, classifyKafkaError } from './errors.ts'
 import { withAdmin } from './kafka.ts'
 
-/** What a topic should be. `configs` are topic configs by Kafka's names, such as `cleanup.policy`. */
+/**
+ * What a topic should be. `configs` are topic configs by Kafka's names, such as `cleanup.policy`; a `replicationFactor` of -1 is
+ * the brokers' `default.replication.factor`.
+ */
 export interface TopicSpec {
   topic: string
   partitions: number
@@ -99,7 +102,11 @@ export async function ensureTopics(
     const state = states.get(topic)
     if (state === undefined || created.has(topic)) {
       logger.info(
-        { topic, partitions: spec.partitions, replicationFactor: spec.replicationFactor },
+        {
+          topic,
+          partitions: spec.partitions,
+          replicationFactor: state?.replicationFactor ?? spec.replicationFactor,
+        },
         'topic created',
       )
       return { topic, outcome: 'created', differences: [] }
@@ -113,9 +120,11 @@ export async function ensureTopics(
 
 /** Pure: in what a topic is not as specified. Configs that the specification does not name are not compared. */
 export function differencesBetween(spec: TopicSpec, state: TopicState): TopicDifference[] {
+  // Whatever the brokers' default is or was.
+  const replicas = spec.replicationFactor === -1 ? state.replicationFactor : spec.replicationFactor
   const pairs: [what: string, wanted: string, found: string][] = [
     ['partitions', String(spec.partitions), String(state.partitions)],
-    ['replication factor', String(spec.replicationFactor), String(state.replicationFactor)],
+    ['replication factor', String(replicas), String(state.replicationFactor)],
     ...Object.entries(spec.configs ?? {}).map(
       ([name, wanted]) => [name, wanted, state.configs[name] ?? 'unknown'] as [string, string, string],
     ),

@@ -1,6 +1,6 @@
 import { deadLetterTopicSpec } from '@kafka-pattern/dead-letter'
 import { TOPICS, entityTopicSpec } from '@kafka-pattern/events'
-import { kafkaSettings, refineKafkaSettings } from '@kafka-pattern/kafka-config'
+import { kafkaSettings, refineKafkaSettings, replicationFactor } from '@kafka-pattern/kafka-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
 import type { BatchLimits } from './batch-collector.ts'
@@ -28,7 +28,7 @@ export const Settings = z
     KAFKA_SESSION_TIMEOUT_MS: durationMs.default(30_000),
     /** For topics that do not exist yet; one that exists is never changed. */
     TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
-    TOPIC_REPLICATION_FACTOR: wholeNumber({ min: 1, max: 32_767 }).default(1),
+    TOPIC_REPLICATION_FACTOR: replicationFactor,
     /** A batch closes at so many records... */
     BATCH_SIZE: wholeNumber({ min: 1, max: 100_000 }).default(5),
     /** ...or so long after its first one arrived. */

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { USER_CHANGES_TOPIC, changesTopicSpec } from '@kafka-pattern/events'
-import { kafkaSettings, refineKafkaSettings } from '@kafka-pattern/kafka-config'
+import { kafkaSettings, refineKafkaSettings, replicationFactor } from '@kafka-pattern/kafka-config'
 import { mysqlSettings } from '@kafka-pattern/mysql-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
@@ -34,7 +34,7 @@ export const Settings = z
     KAFKA_TOPIC: z.string().default(USER_CHANGES_TOPIC),
     /** Of a topic that does not exist yet; one that exists is never changed. */
     TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
-    TOPIC_REPLICATION_FACTOR: wholeNumber({ min: 1, max: 32_767 }).default(1),
+    TOPIC_REPLICATION_FACTOR: replicationFactor,
     /** The wait when everything has been read. */
     POLL_INTERVAL_MS: wholeNumber({ min: 10, max: 60_000 }).default(200),
     /** Rows that are read and published together. With more of them more outlives the young generation, and that costs more than it saves. */

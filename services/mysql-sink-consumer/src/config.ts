@@ -1,6 +1,6 @@
 import { deadLetterTopicSpec } from '@kafka-pattern/dead-letter'
 import { USER_CHANGES_TOPIC, changesTopicSpec, entityTopicSpec } from '@kafka-pattern/events'
-import { kafkaSettings, refineKafkaSettings } from '@kafka-pattern/kafka-config'
+import { kafkaSettings, refineKafkaSettings, replicationFactor } from '@kafka-pattern/kafka-config'
 import { mysqlSettings } from '@kafka-pattern/mysql-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
@@ -30,7 +30,7 @@ export const Settings = z
     KAFKA_SESSION_TIMEOUT_MS: durationMs.default(30_000),
     /** For topics that do not exist yet; one that exists is never changed. */
     TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
-    TOPIC_REPLICATION_FACTOR: wholeNumber({ min: 1, max: 32_767 }).default(1),
+    TOPIC_REPLICATION_FACTOR: replicationFactor,
     /** The table that is filled. */
     REPLICA_TABLE: z
       .string()

@@ -1,5 +1,5 @@
 import { OUTBOX_CURSOR_TOPIC, outboxCursorTopicSpec } from '@kafka-pattern/events'
-import { kafkaSettings, refineKafkaSettings } from '@kafka-pattern/kafka-config'
+import { kafkaSettings, refineKafkaSettings, replicationFactor } from '@kafka-pattern/kafka-config'
 import { mysqlSettings } from '@kafka-pattern/mysql-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
@@ -48,7 +48,7 @@ export const Settings = z
     RETENTION_CHECK_MS: wholeNumber({ min: 100, max: 86_400_000 }).default(60_000),
     /** For topics that do not exist yet; one that exists is never changed. */
     TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
-    TOPIC_REPLICATION_FACTOR: wholeNumber({ min: 1, max: 32_767 }).default(1),
+    TOPIC_REPLICATION_FACTOR: replicationFactor,
   })
   .superRefine(refineKafkaSettings)
 

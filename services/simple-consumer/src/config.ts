@@ -1,5 +1,5 @@
 import { TOPICS, entityTopicSpec } from '@kafka-pattern/events'
-import { kafkaSettings, refineKafkaSettings } from '@kafka-pattern/kafka-config'
+import { kafkaSettings, refineKafkaSettings, replicationFactor } from '@kafka-pattern/kafka-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
 import type { TopicSpec } from '@kafka-pattern/kafka-config'
@@ -20,7 +20,7 @@ export const Settings = z
     PRINT: flag.default(true),
     /** For topics that do not exist yet; one that exists is never changed. */
     TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
-    TOPIC_REPLICATION_FACTOR: wholeNumber({ min: 1, max: 32_767 }).default(1),
+    TOPIC_REPLICATION_FACTOR: replicationFactor,
   })
   .superRefine(refineKafkaSettings)
 

@@ -9,7 +9,7 @@ test('everything has a default', () => {
     HOST: '127.0.0.1',
     PORT: 3001,
     TOPIC_PARTITIONS: 3,
-    TOPIC_REPLICATION_FACTOR: 1,
+    TOPIC_REPLICATION_FACTOR: -1,
     LINGER_MS: 5,
     REQUEST_TIMEOUT_MS: 10_000,
   })

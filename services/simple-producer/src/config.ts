@@ -1,5 +1,5 @@
 import { TOPICS, entityTopicSpec } from '@kafka-pattern/events'
-import { kafkaSettings, refineKafkaSettings } from '@kafka-pattern/kafka-config'
+import { kafkaSettings, refineKafkaSettings, replicationFactor } from '@kafka-pattern/kafka-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
 import type { TopicSpec } from '@kafka-pattern/kafka-config'
@@ -21,7 +21,7 @@ export const Settings = z
       .default(TOPICS.user),
     /** For a topic that does not exist yet; one that exists is never changed. */
     TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
-    TOPIC_REPLICATION_FACTOR: wholeNumber({ min: 1, max: 32_767 }).default(1),
+    TOPIC_REPLICATION_FACTOR: replicationFactor,
     /** How long a record waits for company in its produce request. */
     LINGER_MS: durationMs.default(5),
     /** Records that may wait to be acknowledged; one more is answered 503 at once. */
