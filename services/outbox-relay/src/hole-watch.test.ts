@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest'
-import { deadOf, doomedAt, holesClosed, holesSeen, looked, needsLook, nothingWatched } from './hole-watch.ts'
+import {
+  deadOf,
+  doomedAt,
+  holesClosed,
+  holesSeen,
+  looked,
+  lookedInVain,
+  needsLook,
+  nothingWatched,
+} from './hole-watch.ts'
 
 const graceMs = 100
 const hole = [{ from: 7, to: 9 }]
@@ -32,6 +41,17 @@ test('a transaction that ended and whose second another one shares is waited for
   let watch = looked(holesSeen(nothingWatched, hole, 0), new Set(['a']), 100, 100, graceMs)
   watch = looked(watch, new Set(['a']), 300, 300, graceMs)
   expect(doomedAt(watch, 10_000, graceMs)).toEqual([])
+})
+
+test('after a restart of the server a hole that waits begins anew, one whose transactions have ended does not', () => {
+  const waits = looked(holesSeen(nothingWatched, hole, 0), new Set(['a']), 100, 100, graceMs)
+  const again = lookedInVain(waits, 1_000)
+  expect(needsLook(again, 1_099, graceMs)).toBe(false)
+  // The same transaction, as the server lists it after its recovery.
+  expect(doomedAt(looked(again, new Set(['b']), 1_100, 1_100, graceMs), 10_000, graceMs)).toEqual([])
+
+  const ended = looked(holesSeen(nothingWatched, hole, 0), none, 100, 100, graceMs)
+  expect(doomedAt(lookedInVain(ended, 150), 200, graceMs)).toEqual(hole)
 })
 
 test('what was seen after a look began is not concerned by it', () => {

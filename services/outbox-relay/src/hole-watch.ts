@@ -7,7 +7,7 @@
  * 2. When all transactions of that look have ended, the row is either visible or will never be.
  * 3. After another grace time, for a transaction that is not listed any more and not yet visible, a read begins. What it does not find
  *    is dead.
- * The looks must be fresh: innodb_trx is a cache (open-transactions.ts).
+ * The looks must be fresh, for innodb_trx is a cache, and of one server since its start (open-transactions.ts).
  */
 import { noSeqs, overlapOf, unionOf, without } from './seq-ranges.ts'
 import type { SeqRanges } from './seq-ranges.ts'
@@ -72,6 +72,16 @@ export function looked(
     next.push({ ranges, suspects: open, clearedAtMs: open.size === 0 ? endedAtMs : null })
   }
   return { young: young.filter(each => !ripe.includes(each)), watched: next }
+}
+
+/** The transactions of earlier looks cannot be told from those of later ones any more: the holes that wait for any are new again. */
+export function lookedInVain({ young, watched }: HoleWatch, nowMs: number): HoleWatch {
+  const cleared = watched.filter(({ clearedAtMs }) => clearedAtMs !== null)
+  const again = watched.filter(({ clearedAtMs }) => clearedAtMs === null)
+  return {
+    young: [...young, ...again.map(({ ranges }) => ({ ranges, seenAtMs: nowMs }))],
+    watched: cleared,
+  }
 }
 
 /** The holes that are dead unless a read that begins now finds their rows. */

@@ -3,13 +3,22 @@
  * holes and asked for again with every read, until it is filled or dead. Locks nothing, so no writer waits for it.
  */
 import { advance, behindBoth, emptyCursor } from './cursor.ts'
-import { doomedAt, holesClosed, holesSeen, looked, needsLook, nothingWatched } from './hole-watch.ts'
+import {
+  doomedAt,
+  holesClosed,
+  holesSeen,
+  looked,
+  lookedInVain,
+  needsLook,
+  nothingWatched,
+} from './hole-watch.ts'
 import { newestSeq, requireEnd } from './outbox-end.ts'
-import { lookAtOpenTransactions } from './open-transactions.ts'
+import { lookAtOpenTransactions, mayBeAnotherServer } from './open-transactions.ts'
 import { rowColumns, rowOf } from './outbox-row.ts'
 import { scanOf, withPredecessors } from './scan.ts'
 import { countOf, noSeqs, without } from './seq-ranges.ts'
 import type { Cursor } from './cursor.ts'
+import type { TransactionsLook } from './open-transactions.ts'
 import type { OutboxRow } from './outbox-row.ts'
 import type { Scan } from './scan.ts'
 import type { SeqRanges } from './seq-ranges.ts'
@@ -30,6 +39,7 @@ export class OutboxReader {
   readonly #options: OutboxReaderOptions
   #cursor: Cursor | null = null
   #watch = nothingWatched
+  #lastLook: TransactionsLook | null = null
   /** Rows of the next read: fewer than `batchRows` when the rows are large. */
   #limit: number
 
@@ -89,10 +99,15 @@ export class OutboxReader {
   /** Looks at the open transactions if that can bring a hole nearer to its end. Beside the reads, a few times a second at most. */
   async examineHoles(): Promise<void> {
     const { mysql, holeGraceMs } = this.#options
-    const begunAtMs = performance.now()
-    if (!needsLook(this.#watch, begunAtMs, holeGraceMs)) return
-    const open = await lookAtOpenTransactions(mysql)
-    if (open !== null) this.#watch = looked(this.#watch, open, begunAtMs, performance.now(), holeGraceMs)
+    if (!needsLook(this.#watch, performance.now(), holeGraceMs)) return
+    const look = await lookAtOpenTransactions(mysql)
+    if (look === null) return
+    const endedAtMs = performance.now()
+    if (this.#lastLook !== null && mayBeAnotherServer(this.#lastLook, look)) {
+      this.#watch = lookedInVain(this.#watch, endedAtMs)
+    }
+    this.#watch = looked(this.#watch, look.open, look.begunAtMs, endedAtMs, holeGraceMs)
+    this.#lastLook = look
   }
 
   /**

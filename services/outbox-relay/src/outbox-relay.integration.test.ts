@@ -6,6 +6,7 @@ import {
   createOutbox,
   insertEvent,
   insertEvents,
+  metric,
   openTransaction,
   publishedVersions,
   readEvents,
@@ -301,13 +302,6 @@ function waitForPublished(relay: RunningService, count: number): Promise<void> {
 }
 
 /** The sum over its labels; 0 while there is none. */
-async function metric(relay: RunningService, name: string): Promise<number> {
-  const text = await (await fetch(`${relay.probeUrl}/metrics`)).text()
-  return text
-    .split('\n')
-    .filter(line => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
-    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
-}
 
 function shares(relays: readonly RunningService[], wanted: readonly number[]): Promise<void> {
   return eventually(

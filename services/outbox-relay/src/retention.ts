@@ -61,7 +61,7 @@ export class Retention {
       try {
         await this.#tidyUp()
       } catch (error) {
-        if (!isOutage(error)) throw error
+        if (!isOutage(error) && !isChangedByOthers(error)) throw error
         logger.info({ err: error }, 'partitions are left as they are for now')
       }
     }
@@ -126,6 +126,17 @@ export class Retention {
     return Number(rows[0]?.old ?? 1) === 1
   }
 }
+
+/** A relay that took itself for the first did the same at the same time: the next check sees what is left to do. */
+function isChangedByOthers(error: unknown): boolean {
+  return error instanceof Error && 'errno' in error && changedByOthers.has(error.errno)
+}
+
+const changedByOthers = new Set<unknown>([
+  1493, // ER_RANGE_NOT_INCREASING_ERROR
+  1507, // ER_DROP_PARTITION_NON_EXISTENT
+  1517, // ER_SAME_NAME_PARTITION
+])
 
 /** Rows have come faster than partitions were added for them. */
 function holdsRows({ partitions, newest }: RetentionState): boolean {

@@ -245,3 +245,12 @@ export function countVersions(versions: ReadonlyMap<string, readonly number[]>):
   for (const each of versions.values()) count += each.length
   return count
 }
+
+/** A figure of /metrics. */
+export async function metric(relay: RunningService, name: string): Promise<number> {
+  const text = await (await fetch(`${relay.probeUrl}/metrics`)).text()
+  return text
+    .split('\n')
+    .filter(line => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
+}
