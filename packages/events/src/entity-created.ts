@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
+import { HEADERS } from './headers.ts'
 
 const level = z.int().min(0).max(100)
 const name = z.string().min(1).max(200)
@@ -7,9 +9,41 @@ const name = z.string().min(1).max(200)
 export const CreateRequest = z.object({ level, name })
 export type CreateRequest = z.output<typeof CreateRequest>
 
+/** Nobody reads a larger request: a name of 200 characters, each escaped as a surrogate pair, takes 2,400 bytes. */
+export const createRequestLimitBytes = 16 * 1024
+
 /**
  * The value of every record on the entity topics, and the answer of `POST /create`. The record's key is `id`.
  * Unknown fields are dropped, so that a producer may add one before its consumers know it.
  */
 export const EntityCreated = z.object({ id: z.uuid(), event: z.literal('create'), level, name })
 export type EntityCreated = z.output<typeof EntityCreated>
+
+/** A record as every producer takes it. */
+export interface EntityRecord {
+  readonly topic: string
+  readonly key: string
+  /** `EntityCreated` as JSON: what the caller of `POST /create` reads is byte for byte what the consumers read. */
+  readonly value: string
+  readonly headers: Record<string, string>
+}
+
+/** The record of a new entity, with an id of its own, and one for the event. */
+export function createdEntityRecord(
+  { level, name }: CreateRequest,
+  { topic, correlationId }: { topic: string; correlationId: string },
+): EntityRecord {
+  const entity: EntityCreated = { id: randomUUID(), event: 'create', level, name }
+  return {
+    topic,
+    // The same entity always goes to the same partition, so its events stay in order.
+    key: entity.id,
+    value: JSON.stringify(entity),
+    headers: {
+      [HEADERS.correlationId]: correlationId,
+      [HEADERS.contentType]: 'application/json',
+      [HEADERS.eventType]: entity.event,
+      [HEADERS.id]: randomUUID(),
+    },
+  }
+}

@@ -1,4 +1,10 @@
-export { CreateRequest, EntityCreated } from './entity-created.ts'
+export {
+  CreateRequest,
+  createdEntityRecord,
+  createRequestLimitBytes,
+  EntityCreated,
+} from './entity-created.ts'
+export type { EntityRecord } from './entity-created.ts'
 export { HEADERS, headerText } from './headers.ts'
 export type { RecordHeaders } from './headers.ts'
 export { parseRecordValue } from './parse-record-value.ts'

@@ -1,15 +1,8 @@
 /** Answers that have one form in all services. */
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
-import { z } from 'zod'
+import { bodyTooLarge, internalError, invalidRequest, wrongContentType } from './refusals.ts'
 import type { FastifyError, FastifyReply } from 'fastify'
-
-export const Problem = z.object({ error: z.string() })
-/** Names each field that is wrong. */
-export const InvalidRequest = z.object({
-  error: z.string(),
-  fields: z.array(z.object({ field: z.string(), problem: z.string() })),
-})
-export type InvalidRequest = z.output<typeof InvalidRequest>
+import type { Refusal } from './refusals.ts'
 
 /** Thrown out of a route: answered as `answerUnavailable` does, and not logged, because whoever throws it knows more. */
 export class UnavailableError extends Error {
@@ -43,25 +36,19 @@ const parts: Record<string, string> = {
 }
 
 /** What a request gets that ended in an error. 4xx is the caller's and says what to change; the rest is ours and tells nothing. */
-export function describeRefusal(
-  error: FastifyError,
-  bodyLimitBytes: number,
-): { status: number; body: z.output<typeof Problem> | InvalidRequest } {
+export function describeRefusal(error: FastifyError, bodyLimitBytes: number): Refusal {
   if (hasZodFastifySchemaValidationErrors(error)) {
     const part = parts[error.validationContext ?? 'body'] ?? 'request'
     const fields = error.validation.map(({ instancePath, message }) => ({
       field: instancePath.slice(1) || part,
       problem: message ?? 'is wrong',
     }))
-    return { status: 400, body: { error: `the ${part} is not as it should be`, fields } }
+    return invalidRequest(part, fields)
   }
   const status = error.statusCode ?? 500
-  if (status === 400) {
-    const fields = [{ field: 'body', problem: error.message }]
-    return { status, body: { error: 'the body is not as it should be', fields } }
-  }
-  if (status === 413) return { status, body: { error: `the body is larger than ${bodyLimitBytes} bytes` } }
-  if (status === 415) return { status, body: { error: 'the content type must be application/json' } }
+  if (status === 400) return invalidRequest('body', [{ field: 'body', problem: error.message }])
+  if (status === 413) return bodyTooLarge(bodyLimitBytes)
+  if (status === 415) return wrongContentType()
   if (status > 400 && status < 500) return { status, body: { error: error.message } }
-  return { status: 500, body: { error: 'internal error; nothing is known to be stored' } }
+  return internalError()
 }

@@ -1,3 +1,13 @@
 export { createHttpApi } from './http-api.ts'
 export type { HttpApi, HttpApiOptions, HttpReply, HttpRoutes } from './http-api.ts'
-export { answerJson, answerUnavailable, InvalidRequest, Problem, UnavailableError } from './answers.ts'
+export { answerJson, answerUnavailable, UnavailableError } from './answers.ts'
+export { correlationIdFrom } from './correlation-id.ts'
+export {
+  bodyTooLarge,
+  internalError,
+  invalidRequest,
+  InvalidRequest,
+  Problem,
+  wrongContentType,
+} from './refusals.ts'
+export type { Refusal } from './refusals.ts'

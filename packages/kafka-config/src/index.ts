@@ -34,6 +34,8 @@ export { describeGroups, listGroupIds, listPartitions } from './group-members.ts
 export type { GroupMember, GroupMembers } from './group-members.ts'
 export { createKafka, withAdmin } from './kafka.ts'
 export type { Kafka } from './kafka.ts'
+export { judgeSendFailure } from './judge-send-failure.ts'
+export type { Unavailable } from './judge-send-failure.ts'
 export { kafkaSettings, refineKafkaSettings, replicationFactor } from './settings.ts'
 export type { KafkaSettings } from './settings.ts'
 export { TopicSetupError, ensureTopics } from './topics.ts'

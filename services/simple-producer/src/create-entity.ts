@@ -6,13 +6,11 @@
  * Does not: know the outcome when the connection breaks before the acknowledgement. It says so, and a caller that then
  * tries again may create the entity twice (under another id).
  */
-import { randomUUID } from 'node:crypto'
-import { HEADERS } from '@kafka-pattern/events'
+import { createdEntityRecord } from '@kafka-pattern/events'
+import { judgeSendFailure } from '@kafka-pattern/kafka-config'
 import { recordFields } from '@kafka-pattern/service-runtime'
-import { judgeFailure } from './judge-failure.ts'
-import type { Unavailable } from './judge-failure.ts'
-import type { CreateRequest, EntityCreated } from '@kafka-pattern/events'
-import type { GatheringProducer } from '@kafka-pattern/kafka-config'
+import type { CreateRequest } from '@kafka-pattern/events'
+import type { GatheringProducer, Unavailable } from '@kafka-pattern/kafka-config'
 import type { Logger, ServiceMetrics } from '@kafka-pattern/service-runtime'
 
 export type CreateOutcome =
@@ -37,23 +35,9 @@ export function entityCreator(options: {
   const acknowledged = { topic, outcome: 'acknowledged' }
   const failed = { topic, outcome: 'failed' }
 
-  return async ({ level, name }, correlationId) => {
+  return async (request, correlationId) => {
     const startedAtMs = performance.now()
-    const entity: EntityCreated = { id: randomUUID(), event: 'create', level, name }
-    // Written once: what the caller reads is what the consumers read.
-    const json = JSON.stringify(entity)
-    const record = {
-      topic,
-      // The same entity always goes to the same partition, so its events stay in order.
-      key: entity.id,
-      value: json,
-      headers: {
-        [HEADERS.correlationId]: correlationId,
-        [HEADERS.contentType]: 'application/json',
-        [HEADERS.eventType]: entity.event,
-        [HEADERS.id]: randomUUID(),
-      },
-    }
+    const record = createdEntityRecord(request, { topic, correlationId })
     try {
       const stored = await producer.send(record)
       const durationMs = performance.now() - startedAtMs
@@ -64,15 +48,16 @@ export function entityCreator(options: {
         { ...recordFields({ ...record, partition, offset }), durationMs: Math.round(durationMs * 10) / 10 },
         'record acknowledged',
       )
-      return { kind: 'acknowledged', json, partition, offset }
+      // Written once: what the caller reads is what the consumers read.
+      return { kind: 'acknowledged', json: record.value, partition, offset }
     } catch (error) {
       metrics.recordsTotal.inc(failed)
       metrics.durations.observe(failed, (performance.now() - startedAtMs) / 1000)
-      const unavailable = judgeFailure(error)
+      const unavailable = judgeSendFailure(error)
       if (unavailable === null) throw error
       // Its message alone: in an outage this is a line for each request, and its stack says nothing more.
       const reason = error instanceof Error ? error.message : String(error)
-      logger.warn({ topic, key: entity.id, correlationId, reason }, 'record not acknowledged')
+      logger.warn({ topic, key: record.key, correlationId, reason }, 'record not acknowledged')
       return unavailable
     }
   }

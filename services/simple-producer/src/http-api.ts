@@ -7,9 +7,6 @@ import { answerJson, answerUnavailable, InvalidRequest, Problem } from '@kafka-p
 import type { CreateEntity } from './create-entity.ts'
 import type { HttpRoutes } from '@kafka-pattern/http-api'
 
-/** A name of 200 characters, each escaped as a surrogate pair, takes 2,400 bytes. */
-export const bodyLimitBytes = 16 * 1024
-
 export interface CreateRouteOptions {
   readonly createEntity: CreateEntity
   /** False until records can be sent for the first time; meanwhile `POST /create` is answered 503 at once. */

@@ -1,9 +1,10 @@
+import { createRequestLimitBytes } from '@kafka-pattern/events'
 import { createHttpApi } from '@kafka-pattern/http-api'
 import { createGatheringProducer, createKafka, ensureTopics, waitForKafka } from '@kafka-pattern/kafka-config'
 import { createLogger, createService, loadSettings } from '@kafka-pattern/service-runtime'
 import { Settings, topicSpecs } from './config.ts'
 import { entityCreator } from './create-entity.ts'
-import { addCreateRoute, bodyLimitBytes } from './http-api.ts'
+import { addCreateRoute } from './http-api.ts'
 
 const settings = loadSettings(Settings, { name: 'simple-producer' })
 const logger = createLogger({ name: settings.KAFKA_CLUSTER_NAME, level: settings.LOG_LEVEL })
@@ -32,7 +33,7 @@ const api = await createHttpApi({
   host: settings.HOST,
   port: settings.PORT,
   routes: routes => addCreateRoute(routes, { createEntity, accepts: () => started }),
-  bodyLimitBytes,
+  bodyLimitBytes: createRequestLimitBytes,
   stopping: service.stopping,
   requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
   logger,

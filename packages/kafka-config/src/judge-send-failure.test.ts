@@ -1,12 +1,12 @@
+import { expect, test } from 'vitest'
 import {
   DeliveryTimeoutError,
   KafkaConfigError,
   ProducerClosedError,
   QueueFullError,
   RecordTooLargeError,
-} from '@kafka-pattern/kafka-config'
-import { expect, test } from 'vitest'
-import { judgeFailure } from './judge-failure.ts'
+} from './errors.ts'
+import { judgeSendFailure } from './judge-send-failure.ts'
 
 test.each([
   ['a full queue', new QueueFullError(1, 100, '10 records'), /was not stored/],
@@ -15,7 +15,7 @@ test.each([
   ['no acknowledgement, sent', new DeliveryTimeoutError('user', 0, 100, true), /may have been stored/],
   ['another passing trouble', new KafkaConfigError('no leader', 'retryable'), /was not stored/],
 ])('%s is worth another try later, and says whether the record was stored', (_what, error, reason) => {
-  const judged = judgeFailure(error)
+  const judged = judgeSendFailure(error)
   expect(judged).toMatchObject({ kind: 'unavailable', reason: expect.stringMatching(reason) })
   expect(judged?.retryAfterSeconds).toBeGreaterThan(0)
 })
@@ -26,5 +26,5 @@ test.each([
   ['a defect', new TypeError('x is not a function')],
   ['what is no error at all', 'oops'],
 ])('%s is a defect, which another try does not mend', (_what, error) => {
-  expect(judgeFailure(error)).toBeNull()
+  expect(judgeSendFailure(error)).toBeNull()
 })

@@ -1,9 +1,4 @@
-import {
-  DeliveryTimeoutError,
-  ProducerClosedError,
-  QueueFullError,
-  classifyKafkaError,
-} from '@kafka-pattern/kafka-config'
+import { DeliveryTimeoutError, ProducerClosedError, QueueFullError, classifyKafkaError } from './errors.ts'
 
 /** Not now, but later, without anybody changing anything. */
 export interface Unavailable {
@@ -18,10 +13,10 @@ const retryAfterOutageSeconds = 5
 const retryAfterSeconds = 1
 
 /**
- * What a failed send means for the caller of `POST /create`; null if trying again cannot help, so that it is a defect to
- * report. Whether the record was stored is said as far as it is known.
+ * What a failed `send` means for whoever asked for the record over HTTP; null if trying again cannot help, so that it is a
+ * defect to report. Whether the record was stored is said as far as it is known.
  */
-export function judgeFailure(error: unknown): Unavailable | null {
+export function judgeSendFailure(error: unknown): Unavailable | null {
   if (error instanceof QueueFullError) {
     return unavailable(
       'too many records already wait to be stored; this one was not stored',
