@@ -1,8 +1,8 @@
 # Every command a person types. Targets call scripts/; the first one on a fresh clone sets the workspace up (scripts/setup.sh).
-# Variables: RUNTIME=local|containers, SERVICE=<name>, REPLAY=<dead-letter topic>, TEST_STACK=local|containers, and all of .env.example.
+# Variables: RUNTIME=local|containers, SERVICE=<name>, JSON=1, REPLAY=<dead-letter topic>, TEST_STACK=local|containers, and all of .env.example.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up watch ps logs down clean dlt doctor test test-unit check bench
+.PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up watch lag ps logs down clean dlt doctor test test-unit check bench
 
 RUN := @scripts/setup.sh
 
@@ -26,6 +26,9 @@ outbox-debezium-up: ## outbox-up with Debezium in the place of outbox-relay
 
 watch: ## follow the records through all services until Ctrl-C
 	$(RUN) scripts/watch.ts
+
+lag: ## how far everybody is behind, live until Ctrl-C; make lag JSON=1 for one look as JSON
+	$(RUN) scripts/lag.ts $(if $(JSON),--json)
 
 ps: ## what runs, where, and whether it is ready
 	$(RUN) scripts/ps.ts

@@ -6,8 +6,7 @@ import { listDeadLetters, replay } from '@kafka-pattern/dead-letter'
 import { createGatheringProducer, type Kafka } from '@kafka-pattern/kafka-config'
 import type { Logger } from 'pino'
 import { runCommand } from './command.ts'
-import { examineKafka, parseAddress } from './doctor/examine-kafka.ts'
-import { quietKafka } from './kafka-client.ts'
+import { quietKafka, requireKafka } from './kafka-client.ts'
 import { findActiveRuntime } from './runtime/choose-runtime.ts'
 import { brokersFromHere } from './stack-addresses.ts'
 import { colors, done, print } from './terminal.ts'
@@ -22,15 +21,6 @@ await runCommand(async () => {
   if (topic) await replayTopic(kafka, logger, topic)
   else await list(kafka, logger)
 })
-
-/** The client itself would go on trying for half a minute. */
-async function requireKafka(brokers: string): Promise<void> {
-  const addresses = brokers.split(',').flatMap(text => parseAddress(text) ?? [])
-  const findings = await examineKafka(addresses)
-  if (findings.some(finding => finding.kind === 'fault')) {
-    throw new UserError(`Kafka at ${brokers} cannot be reached. \`make doctor\` says why.`)
-  }
-}
 
 async function list(kafka: Kafka, logger: Logger): Promise<void> {
   const topics = (await listDeadLetters({ kafka, logger })).filter(({ count }) => count > 0)

@@ -1,4 +1,6 @@
 export { CommitAbandonedError, HandlerFailedError, TopicMissingError } from './consumer-failure.ts'
+export { readConsumerGroups, readPartitionEnds } from './consumer-groups.ts'
+export type { ConsumerGroup, PartitionEnds } from './consumer-groups.ts'
 export { deleteGroup } from './delete-group.ts'
 export {
   BatchSendError,
@@ -32,10 +34,10 @@ export type {
 } from './group-consumer.ts'
 export { describeGroups, listGroupIds, listPartitions } from './group-members.ts'
 export type { GroupMember, GroupMembers } from './group-members.ts'
-export { createKafka, withAdmin } from './kafka.ts'
-export type { Kafka } from './kafka.ts'
 export { judgeSendFailure } from './judge-send-failure.ts'
 export type { Unavailable } from './judge-send-failure.ts'
+export { createKafka, withAdmin } from './kafka.ts'
+export type { Kafka } from './kafka.ts'
 export { kafkaSettings, refineKafkaSettings, replicationFactor } from './settings.ts'
 export type { KafkaSettings } from './settings.ts'
 export { TopicSetupError, ensureTopics } from './topics.ts'

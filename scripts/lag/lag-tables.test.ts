@@ -1,0 +1,112 @@
+import { expect, test } from 'vitest'
+import type { LagReport } from './lag-report.ts'
+import { formatAge, lagTables } from './lag-tables.ts'
+import { countedUpTo } from './relay-lanes.ts'
+
+const at = '2026-11-24T03:00:00.000Z'
+const consumers: LagReport = {
+  at,
+  groups: [
+    {
+      group: 'batch-consumer',
+      lag: 3,
+      partitions: [
+        { topic: 'user', partition: 0, position: '9', end: '12', lag: 3, consumer: 'batch-consumer' },
+        { topic: 'user', partition: 1, position: null, end: '120', lag: null, consumer: null },
+      ],
+    },
+  ],
+  listeners: [{ group: 'simple-consumer.broadcast.1', consumers: ['simple-consumer'], partitions: 9 }],
+}
+
+test('consumers alone: nothing is said of a database', () => {
+  expect(lagTables(consumers)).toEqual([
+    'Consumer groups',
+    '  group           partition  committed  end  lag  consumer',
+    '  batch-consumer  user/0             9   12    3  batch-consumer',
+    '                  user/1             -  120    -  nobody',
+    '',
+    '  simple-consumer reads 9 partitions and commits nothing: it keeps its position to itself, so there is no lag to tell.',
+  ])
+})
+
+test('lanes, pollers and sinks', () => {
+  const report: LagReport = {
+    ...consumers,
+    groups: [],
+    listeners: [],
+    relay: {
+      newestSeq: 1250,
+      parked: 1,
+      lanes: [
+        {
+          lane: 0,
+          owner: 'host-1',
+          leaseEndsInMs: 9_000,
+          publishedUpTo: 1234,
+          holes: 2,
+          unpublished: 16,
+          oldestUnpublishedMs: 125_000,
+        },
+        {
+          lane: 1,
+          owner: 'host-2',
+          leaseEndsInMs: -3_000,
+          publishedUpTo: null,
+          holes: 0,
+          unpublished: countedUpTo,
+          oldestUnpublishedMs: 400,
+        },
+      ],
+    },
+    pollers: [
+      {
+        topic: 'cdc.users',
+        owner: null,
+        leaseEndsInMs: null,
+        cursor: '2026-11-24 02:59:58.800000',
+        behindNowMs: 1_200,
+        behindNewestMs: null,
+      },
+    ],
+    sinks: [
+      {
+        group: 'cdc-sink',
+        lag: 0,
+        partitions: [
+          { topic: 'cdc.users', partition: 0, position: '5', end: '5', lag: 0, consumer: 'cdc-sink' },
+        ],
+      },
+    ],
+  }
+  expect(lagTables(report)).toEqual([
+    'Outbox',
+    '  lane  published up to  newest row    unpublished  oldest of them  owner',
+    '     0      1234 less 2        1250             16       2 min 5 s  host-1',
+    '     1                -        1250  10000 or more           0.4 s  host-2 (its lease ran out 3.0 s ago)',
+    '  1 row(s) put aside in relay_parked: Kafka does not take them.',
+    '',
+    'Pollers',
+    '  topic      cursor (UTC)                behind now  behind the newest row  owner',
+    '  cdc.users  2026-11-24 02:59:58.800000       1.2 s                      -  nobody',
+    '',
+    'Sinks',
+    '  group     partition    in the database  end  lag  consumer',
+    '  cdc-sink  cdc.users/0                5    5    0  cdc-sink',
+  ])
+})
+
+test('a stack that has only just started', () => {
+  expect(lagTables({ at, groups: [], listeners: [] })).toEqual(['No consumer has said yet how far it is.'])
+})
+
+test.each([
+  [null, '-'],
+  [49, '0.0 s'],
+  [59_900, '59.9 s'],
+  [125_000, '2 min 5 s'],
+  [7_500_000, '2 h 5 min'],
+  [30 * 86_400_000, '30 d'],
+])('an age of %s ms', (ms, text) => {
+  expect(formatAge(ms)).toBe(text)
+})
