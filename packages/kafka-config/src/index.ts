@@ -32,8 +32,6 @@ export type {
   KafkaRecord,
   TopicPartition,
 } from './group-consumer.ts'
-export { describeGroups, listGroupIds, listPartitions } from './group-members.ts'
-export type { GroupMember, GroupMembers } from './group-members.ts'
 export { judgeSendFailure } from './judge-send-failure.ts'
 export type { Unavailable } from './judge-send-failure.ts'
 export { createKafka, withAdmin } from './kafka.ts'
