@@ -10,19 +10,29 @@ export type { Kafka } from 'kafkajs'
 /** The configuration each client was made with, so that a second one with the same settings can be made. */
 const configOf = new WeakMap<Kafka, KafkaConfig>()
 
+/** Asked for a token whenever a connection authenticates. It must not log the token. */
+export type BearerToken = () => Promise<string>
+
 /**
  * The one place that constructs a kafkajs client. Nothing connects yet.
  *
  * A request that gets no answer fails after 10 s, a connection that is not accepted after 3 s; kafkajs tries
  * each of its operations up to 5 times more within about 10 s and then throws. Who must outlast a longer
  * outage does so above this (`waitForKafka`, `createGroupConsumer`).
+ *
+ * @param options.bearerToken what aws-msk-iam authenticates with; a service brings it, so that only those that use it
+ * carry the AWS SDK
  */
-export function createKafka(settings: KafkaSettings, logger: Logger): Kafka {
+export function createKafka(
+  settings: KafkaSettings,
+  logger: Logger,
+  { bearerToken }: { bearerToken?: BearerToken } = {},
+): Kafka {
   return construct({
     clientId: settings.KAFKA_CLUSTER_NAME,
     brokers: settings.KAFKA_BROKERS,
     ...(settings.KAFKA_TLS && { ssl: tlsOptions(settings) }),
-    ...saslOptions(settings),
+    ...saslOptions(settings, bearerToken),
     connectionTimeout: 3_000,
     authenticationTimeout: 10_000,
     requestTimeout: 10_000,
@@ -63,8 +73,14 @@ function tlsOptions({ KAFKA_TLS_CA_FILE }: KafkaSettings): NonNullable<KafkaConf
   return KAFKA_TLS_CA_FILE === undefined ? true : { ca: [readFileSync(KAFKA_TLS_CA_FILE, 'utf8')] }
 }
 
-function saslOptions(settings: KafkaSettings): { sasl?: SASLOptions } {
+function saslOptions(settings: KafkaSettings, bearerToken: BearerToken | undefined): { sasl?: SASLOptions } {
   const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username } = settings
   if (mechanism === undefined) return {}
+  if (mechanism === 'aws-msk-iam') {
+    if (bearerToken === undefined) throw new TypeError('aws-msk-iam needs a bearerToken')
+    // IAM authentication of MSK is SASL/OAUTHBEARER whose token is a signed request of AWS.
+    const oauthBearerProvider = async () => ({ value: await bearerToken() })
+    return { sasl: { mechanism: 'oauthbearer', oauthBearerProvider } }
+  }
   return { sasl: { mechanism, username: username ?? '', password: settings.KAFKA_SASL_PASSWORD ?? '' } }
 }

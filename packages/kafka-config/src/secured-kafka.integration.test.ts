@@ -45,10 +45,14 @@ beforeAll(async () => {
   const addresses = Object.entries(listeners).map(([name, port]) => `${name}://127.0.0.1:${port}`)
   const plain = `org.apache.kafka.common.security.plain.PlainLoginModule required user_${username}="${password}";`
   const scram = 'org.apache.kafka.common.security.scram.ScramLoginModule required;'
+  // Kafka's own validator for development: it believes every token that is not signed and not expired.
+  const oauthBearer =
+    'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";'
   const jaas = ['sasl_plaintext', 'sasl_ssl'].flatMap(listener => [
     [`listener.name.${listener}.plain.sasl.jaas.config`, plain],
     [`listener.name.${listener}.scram-sha-256.sasl.jaas.config`, scram],
     [`listener.name.${listener}.scram-sha-512.sasl.jaas.config`, scram],
+    [`listener.name.${listener}.oauthbearer.sasl.jaas.config`, oauthBearer],
   ])
   const kafka = await startOwnKafka({
     ports: [plaintextPort!],
@@ -60,7 +64,7 @@ beforeAll(async () => {
         ...Object.keys(listeners).map(name => `${name}:${name}`),
         'CONTROLLER:PLAINTEXT',
       ].join(','),
-      'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
+      'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER',
       'ssl.keystore.type': 'PKCS12',
       'ssl.keystore.location': certificate.keystore,
       'ssl.keystore.password': certificate.keystorePassword,
@@ -118,6 +122,41 @@ test.each(['plain', 'scram-sha-256', 'scram-sha-512'] as const)(
     expectNoSecretIn(lines.join('\n') + JSON.stringify(error) + String(error), wrong)
   },
 )
+
+test('aws-msk-iam: each connection authenticates with a token of the provider, over TLS, and logs none', async () => {
+  const settings = settingsFor(saslTls, {
+    KAFKA_TLS: true,
+    KAFKA_TLS_CA_FILE: caFile,
+    KAFKA_SASL_MECHANISM: 'aws-msk-iam',
+  })
+  const lines: string[] = []
+  const logger = pino({ level: 'trace' }, { write: line => void lines.push(line) })
+  const given: string[] = []
+  const bearerToken = async () => {
+    given.push(unsecuredToken({ sub: `lambda-${given.length}`, lifetimeSeconds: 60 }))
+    return given.at(-1)!
+  }
+  await waitForKafka(createKafka(settings, logger, { bearerToken }), { logger })
+  await waitForKafka(createKafka(settings, logger, { bearerToken }), { logger })
+  expect(given).toHaveLength(2)
+  for (const token of given) expect(lines.join('\n')).not.toContain(token)
+
+  const expired = async () => unsecuredToken({ sub: 'lambda', lifetimeSeconds: -60 })
+  const refused: unknown = await waitForKafka(createKafka(settings, logger, { bearerToken: expired }), {
+    logger,
+  }).catch((failure: unknown) => failure)
+  expect(classifyKafkaError(refused)).toBe('fatal')
+})
+
+/** A JSON Web Token without a signature. */
+function unsecuredToken({ sub, lifetimeSeconds }: { sub: string; lifetimeSeconds: number }): string {
+  const nowSeconds = Math.floor(Date.now() / 1000)
+  const claims = { sub, iat: nowSeconds - 120, exp: nowSeconds + lifetimeSeconds }
+  const [header, payload] = [{ alg: 'none' }, claims].map(part =>
+    Buffer.from(JSON.stringify(part)).toString('base64url'),
+  )
+  return `${header}.${payload}.`
+}
 
 test('a consumer with a wrong password fails its start', async () => {
   const { kafka, logger } = clientFor(

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { kafkaSettings, refineKafkaSettings, replicationFactor } from './settings.ts'
+import { kafkaSettings, kafkaSettingsWithMskIam, refineKafkaSettings, replicationFactor } from './settings.ts'
 
 const schema = z.object(kafkaSettings).superRefine(refineKafkaSettings)
 
@@ -42,6 +42,28 @@ test.each([
 ])('names the bad key: %s', (_, environment, keys) => {
   const { error } = schema.safeParse(environment)
   expect(error?.issues.map(({ path }) => path.join('.'))).toEqual(keys)
+})
+
+const schemaWithMskIam = z.object(kafkaSettingsWithMskIam).superRefine(refineKafkaSettings)
+const mskIam = { KAFKA_SASL_MECHANISM: 'aws-msk-iam' }
+
+test.each([
+  ['MSK IAM without TLS', mskIam, ['KAFKA_TLS']],
+  [
+    'MSK IAM with a user of its own',
+    { ...mskIam, KAFKA_TLS: 'true', KAFKA_SASL_USERNAME: 'alice', KAFKA_SASL_PASSWORD: 'secret' },
+    ['KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'],
+  ],
+  ['MSK IAM over TLS: nothing', { ...mskIam, KAFKA_TLS: 'true' }, undefined],
+  ['a mechanism alone', { KAFKA_SASL_MECHANISM: 'plain' }, ['KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD']],
+])('with a signer for MSK IAM, names the bad key: %s', (_, environment, keys) => {
+  const { error } = schemaWithMskIam.safeParse(environment)
+  expect(error?.issues.map(({ path }) => path.join('.'))).toEqual(keys)
+})
+
+test('a service without a signer refuses MSK IAM', () => {
+  const { error } = schema.safeParse({ ...mskIam, KAFKA_TLS: 'true' })
+  expect(error?.issues.map(({ path }) => path.join('.'))).toEqual(['KAFKA_SASL_MECHANISM'])
 })
 
 test('puts no password into a message', () => {

@@ -24,6 +24,8 @@ function isBrokerAddress(address: string): boolean {
   return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535
 }
 
+const saslMechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
+
 /**
  * The settings that every service which talks to Kafka reads, as a zod raw shape to spread into the service's
  * own schema. Apply `refineKafkaSettings` to that schema as well: it checks what one key alone cannot know.
@@ -40,9 +42,15 @@ export const kafkaSettings = {
     .string()
     .refine(file => existsSync(file), 'this file does not exist')
     .optional(),
-  KAFKA_SASL_MECHANISM: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).optional(),
+  KAFKA_SASL_MECHANISM: z.enum(saslMechanisms).optional(),
   KAFKA_SASL_USERNAME: z.string().min(1).optional(),
   KAFKA_SASL_PASSWORD: z.string().min(1).optional(),
+}
+
+/** The same for a service that brings a signer for Amazon MSK's IAM authentication (`createKafka`, `bearerToken`). */
+export const kafkaSettingsWithMskIam = {
+  ...kafkaSettings,
+  KAFKA_SASL_MECHANISM: z.enum([...saslMechanisms, 'aws-msk-iam']).optional(),
 }
 
 const replicas = { error: 'must be a whole number from 1 to 32767, or -1 for what the brokers do by default' }
@@ -59,8 +67,8 @@ export const replicationFactor = z
   .refine(count => count <= 32_767, replicas)
   .default(-1)
 
-/** What `kafkaSettings` yields. */
-export type KafkaSettings = z.output<z.ZodObject<typeof kafkaSettings>>
+/** What `kafkaSettings` yields, with or without MSK IAM. */
+export type KafkaSettings = z.output<z.ZodObject<typeof kafkaSettingsWithMskIam>>
 
 /**
  * Names every setting that contradicts or misses another one. For `z.object({ ...kafkaSettings, ... })
@@ -77,21 +85,25 @@ export function refineKafkaSettings(
 
 function contradictions(settings: KafkaSettings): { key: keyof KafkaSettings; message: string }[] {
   const found: { key: keyof KafkaSettings; message: string }[] = []
-  if (settings.KAFKA_SASL_MECHANISM === undefined) {
-    for (const key of ['KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'] as const) {
-      if (settings[key] !== undefined) {
-        found.push({
-          key,
-          message: 'has no effect without KAFKA_SASL_MECHANISM; set that too, or unset this',
-        })
-      }
+  const mechanism = settings.KAFKA_SASL_MECHANISM
+  for (const key of ['KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'] as const) {
+    const isGiven = settings[key] !== undefined
+    if (mechanism === undefined && isGiven) {
+      found.push({
+        key,
+        message: 'has no effect without KAFKA_SASL_MECHANISM; set that too, or unset this',
+      })
+    } else if (mechanism === 'aws-msk-iam' && isGiven) {
+      found.push({
+        key,
+        message: 'has no effect with KAFKA_SASL_MECHANISM=aws-msk-iam, whose credentials are those of AWS',
+      })
+    } else if (mechanism !== undefined && mechanism !== 'aws-msk-iam' && !isGiven) {
+      found.push({ key, message: `is required by KAFKA_SASL_MECHANISM=${mechanism}` })
     }
-  } else {
-    for (const key of ['KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'] as const) {
-      if (settings[key] === undefined) {
-        found.push({ key, message: `is required by KAFKA_SASL_MECHANISM=${settings.KAFKA_SASL_MECHANISM}` })
-      }
-    }
+  }
+  if (mechanism === 'aws-msk-iam' && !settings.KAFKA_TLS) {
+    found.push({ key: 'KAFKA_TLS', message: 'must be true with KAFKA_SASL_MECHANISM=aws-msk-iam' })
   }
   if (settings.KAFKA_TLS_CA_FILE !== undefined && !settings.KAFKA_TLS) {
     found.push({
