@@ -301,9 +301,9 @@ const missingAnswer: BatchAnswer = { errorCode: 13, baseOffset: '-1' }
 
 type TopicData = Parameters<Broker['produce']>[0]['topicData']
 
-/** Records settle before their answer only when their time is over, so the oldest do first. */
+/** Records settle before their answer only when their time is over. */
 function withoutSettled(batch: Batch): Batch {
-  if (batch.records[0]?.delivery !== null) return batch
+  if (batch.records.every(({ delivery }) => delivery !== null)) return batch
   return { partition: batch.partition, records: batch.records.filter(({ delivery }) => delivery !== null) }
 }
 

@@ -21,6 +21,11 @@ function fakeCluster() {
     brokers: [1, 2],
     topics: new Map<string, TopicState>(),
     refreshes: 0,
+    /** Awaited by whoever looks for a broker, and by every broker before it answers. */
+    connecting: Promise.resolve(),
+    answering: Promise.resolve(),
+    /** Keys of the records that brokers got. */
+    received: [] as string[],
   }
   vi.spyOn(kafka, 'cluster').mockReturnValue(client)
   vi.spyOn(client, 'disconnect').mockResolvedValue()
@@ -43,13 +48,20 @@ function fakeCluster() {
   const findBroker = vi.spyOn(client, 'findBroker')
   vi.mocked(findBroker, { partial: true }).mockImplementation(async ({ nodeId }) => {
     if (!cluster.brokers.includes(Number(nodeId))) throw new Error(`there is no broker ${nodeId}`)
+    await cluster.connecting
     return {
-      produce: async ({ topicData }) => ({
-        topics: topicData.map(({ topic }) => ({
-          topicName: topic,
-          partitions: [{ partition: 0, errorCode: 0, baseOffset: `${nodeId}00` }],
-        })),
-      }),
+      produce: async ({ topicData }) => {
+        for (const { partitions } of topicData)
+          for (const { messages } of partitions)
+            cluster.received.push(...messages.map(({ key }) => String(key)))
+        await cluster.answering
+        return {
+          topics: topicData.map(({ topic }) => ({
+            topicName: topic,
+            partitions: [{ partition: 0, errorCode: 0, baseOffset: `${nodeId}00` }],
+          })),
+        }
+      },
     }
   })
   const producer = createGatheringProducer(kafka, { logger: pino({ level: 'silent' }) })
@@ -105,4 +117,34 @@ test('a topic with an error in the metadata keeps the leader that it had, while 
   cluster.topics.set('moving', { errorCode: leaderNotAvailable })
   expect(await storedBy(producer.send({ topic: 'other', key: 'k', value: 'v' }))).toBe('broker 1')
   expect(await storedBy(producer.send({ topic: 'moving', key: 'k', value: 'v' }))).toBe('broker 2')
+})
+
+test('a record with a timeout of its own that was not sent by then is never sent; those beside it are', async () => {
+  const { cluster, producer } = fakeCluster()
+  cluster.topics.set('topic', { leader: 1 })
+  const connected = Promise.withResolvers<void>()
+  cluster.connecting = connected.promise
+  const patient = producer.send({ topic: 'topic', key: 'patient', value: 'v' })
+  const hurried = producer.send({ topic: 'topic', key: 'hurried', value: 'v' }, { timeoutMs: 500 })
+  const failed = expect(hurried).rejects.toMatchObject({ outcomeUnknown: false })
+  await vi.advanceTimersByTimeAsync(500)
+  await failed
+  connected.resolve()
+  expect(await storedBy(patient)).toBe('broker 1')
+  expect(cluster.received).toEqual(['patient'])
+})
+
+test('a record with a timeout of its own that was sent and not answered by then may be stored', async () => {
+  const { cluster, producer } = fakeCluster()
+  cluster.topics.set('topic', { leader: 1 })
+  const answered = Promise.withResolvers<void>()
+  cluster.answering = answered.promise
+  const hurried = producer.send({ topic: 'topic', key: 'hurried', value: 'v' }, { timeoutMs: 500 })
+  const failed = expect(hurried).rejects.toThrow(/within 500 ms on topic\[0\]: .*may have been stored/)
+  await vi.advanceTimersByTimeAsync(500)
+  await failed
+  answered.resolve()
+  const next = producer.send({ topic: 'topic', key: 'next', value: 'v' }, { timeoutMs: 500 })
+  expect(await storedBy(next)).toBe('broker 1')
+  expect(cluster.received).toEqual(['hurried', 'next'])
 })

@@ -77,13 +77,14 @@ export interface GatheringProducer {
   readonly connected: boolean
   /**
    * Resolves when the record is stored.
+   * @param options.timeoutMs for this record, where `deliveryTimeoutMs` would be too long
    * @throws QueueFullError, RecordTooLargeError, ProducerClosedError: at once; nothing was sent
-   * @throws DeliveryTimeoutError not acknowledged within `deliveryTimeoutMs`
+   * @throws DeliveryTimeoutError not acknowledged within `deliveryTimeoutMs`, or `timeoutMs`
    * @throws RecordRefusedError the broker refused this record, or there is no such topic or partition
    * @throws DeliveryFailedError the cluster cannot be used, such as wrong credentials
    * @throws TypeError key, value or a header is not a string or Buffer
    */
-  send(record: OutgoingRecord): Promise<RecordMetadata>
+  send(record: OutgoingRecord, options?: { timeoutMs?: number }): Promise<RecordMetadata>
   /**
    * Sends an array, faster than one by one. Resolves when all records are stored, in the caller's order. The array is
    * accepted as a whole or, with QueueFullError, RecordTooLargeError or ProducerClosedError, not at all.
@@ -175,12 +176,18 @@ class Producer implements GatheringProducer {
     }
   }
 
-  send(record: OutgoingRecord): Promise<RecordMetadata> {
+  send(record: OutgoingRecord, options?: { timeoutMs?: number }): Promise<RecordMetadata> {
     try {
       const sizeBytes = this.#checkedSizeBytes(record)
       this.#checkRoom(1, sizeBytes)
       const delivery = new SingleDelivery()
-      this.#accept(record, sizeBytes, delivery, 0, performance.now())
+      const pending = this.#accept(record, sizeBytes, delivery, 0, performance.now())
+      if (options?.timeoutMs !== undefined) {
+        const { timeoutMs } = options
+        const timer = setTimeout(() => this.#giveUp(pending, record.topic, timeoutMs), timeoutMs)
+        const stop = () => clearTimeout(timer)
+        delivery.promise.then(stop, stop)
+      }
       return delivery.promise
     } catch (error) {
       return Promise.reject(error)
@@ -249,7 +256,13 @@ class Producer implements GatheringProducer {
     }
   }
 
-  #accept(record: OutgoingRecord, sizeBytes: number, delivery: Delivery, index: number, nowMs: number): void {
+  #accept(
+    record: OutgoingRecord,
+    sizeBytes: number,
+    delivery: Delivery,
+    index: number,
+    nowMs: number,
+  ): PendingRecord {
     const { topic: name, key, value, headers, timestamp, partition } = record
     const pending: PendingRecord = {
       key: key ?? null,
@@ -271,6 +284,7 @@ class Producer implements GatheringProducer {
     const topic = this.#topics.get(name) ?? this.#addTopic(name)
     if (topic.partitions.length === 0) topic.unassigned.append(pending)
     else this.#assign(topic, pending)
+    return pending
   }
 
   #currentTimestamp(): string {
@@ -550,6 +564,21 @@ class Producer implements GatheringProducer {
         this.#expireIn(Math.max(1, oldestMs + this.#options.deliveryTimeoutMs - performance.now()))
       }
     }, delayMs)
+  }
+
+  /** The caller of this one waits no longer. It stays where it is, and is left out when its turn comes. */
+  #giveUp(record: PendingRecord, topicName: string, timeoutMs: number): void {
+    if (record.delivery === null) return
+    let partition = this.#topics.get(topicName)?.partitions.find(({ queue }) => queue.includes(record))
+    let perhapsStored = record.perhapsStored
+    for (const sender of this.#senders.values()) {
+      const batch = sender.unanswered.find(({ records }) => records.includes(record))
+      if (batch === undefined) continue
+      partition = batch.partition
+      perhapsStored ||= sender.handedOver
+    }
+    const { id, lastFailure } = partition ?? { id: undefined, lastFailure: undefined }
+    this.#settle(record, new DeliveryTimeoutError(topicName, id, timeoutMs, perhapsStored, lastFailure))
   }
 
   /** Fails what was queued at `untilMs` or before; returns when the oldest of the rest was queued. */

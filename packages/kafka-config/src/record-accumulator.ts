@@ -47,6 +47,10 @@ export class RecordQueue {
     return this.#records[this.#head]
   }
 
+  includes(record: PendingRecord): boolean {
+    return this.#records.includes(record, this.#head)
+  }
+
   append(record: PendingRecord): void {
     this.#records.push(record)
     this.#sizeBytes += record.sizeBytes
