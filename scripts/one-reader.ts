@@ -23,8 +23,9 @@ export async function stopReplaced(runtime: Runtime, stack: Stack, profile: stri
   for (const { service, connector } of alternatives) {
     if (profile === connector && connectUrl !== null) await takePlaceOf(connector, connectUrl, service)
     if (profile !== `${connector}-debezium`) continue
-    if ((await runtime.stop([service])).length > 0) {
-      print(`  ${step} ${padVisible(service, nameWidth)} stopped: Debezium takes its place`)
+    const all = stack.file.services.filter(each => (each.instanceOf ?? each.name) === service)
+    for (const name of await runtime.stop(all.map(each => each.name))) {
+      print(`  ${step} ${padVisible(name, nameWidth)} stopped: Debezium takes its place`)
     }
   }
 }

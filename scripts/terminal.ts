@@ -1,6 +1,7 @@
 /** How the commands print: colours only on a terminal (NO_COLOR and FORCE_COLOR are respected), one width for service names. */
 import { isatty } from 'node:tty'
 import picocolors from 'picocolors'
+import { serviceOfInstance } from './compose-file/instances.ts'
 
 const { env, stdout } = process
 
@@ -13,7 +14,7 @@ export const done = colors.green('✓')
 export const failed = colors.red('✗')
 export const step = colors.cyan('›')
 
-/** Wide enough for the longest service name and two spaces. */
+/** Wide enough for the longest service name and two spaces, or the number of an instance. */
 export const nameWidth = 17
 
 export function print(line = ''): void {
@@ -44,7 +45,9 @@ export function visibleLength(text: string): number {
 
 const palette = [colors.cyan, colors.magenta, colors.yellow, colors.green, colors.blue, colors.red]
 
-/** The colour of a service: the same in every command, by its place in docker-compose.yml. */
+/** The colour of a service and of its instances: the same in every command, by its place in docker-compose.yml. */
 export function colorOf(service: string, services: string[]): (text: string) => string {
-  return palette[Math.max(0, services.indexOf(service)) % palette.length] ?? colors.cyan
+  const described = services.filter(name => serviceOfInstance(name, services) === null)
+  const place = described.indexOf(serviceOfInstance(service, services) ?? service)
+  return palette[Math.max(0, place) % palette.length] ?? colors.cyan
 }

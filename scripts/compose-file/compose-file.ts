@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { UserError } from '../user-error.ts'
+import { fileOfInstances, withInstances, type Instance } from './instances.ts'
 import { interpolate, variablesIn, type Variables } from './interpolate.ts'
 
 export type ComposeFile = {
@@ -15,10 +16,14 @@ export type ComposeFile = {
   services: ComposeService[]
   /** every profile that a service names */
   profiles: string[]
+  /** for Docker Compose, what `make scale` added to the file; null: nothing */
+  instancesFile: string | null
 }
 
 export type ComposeService = {
   name: string
+  /** the service of which `make scale` made it one more; null: it stands in the file */
+  instanceOf: string | null
   profiles: string[]
   image: string | null
   /** the argument SERVICE of its build: the folder under services/ */
@@ -62,6 +67,7 @@ const serviceSchema = z.strictObject({
   // Where inside a container a server listens.
   command: containerOnly,
   init: containerOnly,
+  labels: containerOnly,
   read_only: containerOnly,
   security_opt: containerOnly,
   tmpfs: containerOnly,
@@ -75,15 +81,25 @@ const fileSchema = z.strictObject({
   volumes: z.record(z.string(), z.null()).default({}),
 })
 
-export async function readComposeFile(path: string, variables: Variables): Promise<ComposeFile> {
-  return parseComposeFile(await readFile(path, 'utf8'), variables)
+export async function readComposeFile(
+  path: string,
+  variables: Variables,
+  instances: Instance[] = [],
+): Promise<ComposeFile> {
+  return parseComposeFile(await readFile(path, 'utf8'), variables, instances)
 }
 
 /**
+ * With these instances, each behind its service.
  * @throws {UserError} naming every key that the local runtime does not know, and every value that is not what the format asks for
  */
-export function parseComposeFile(source: string, variables: Variables): ComposeFile {
-  const raw: unknown = parse(source, { merge: true })
+export function parseComposeFile(
+  source: string,
+  variables: Variables,
+  instances: Instance[] = [],
+): ComposeFile {
+  const described: unknown = parse(source, { merge: true })
+  const raw = withInstances(described, instances)
   const parsed = fileSchema.safeParse(withoutExtensions(interpolateValues(raw, variables)))
   if (!parsed.success) {
     throw new UserError(
@@ -93,6 +109,7 @@ export function parseComposeFile(source: string, variables: Variables): ComposeF
   const { name, services } = parsed.data
   const list = Object.entries(services).map(([serviceName, service]) => ({
     name: serviceName,
+    instanceOf: instances.find(instance => instance.name === serviceName)?.of ?? null,
     profiles: service.profiles,
     image: service.image ?? null,
     program: service.build?.args.SERVICE ?? null,
@@ -112,6 +129,7 @@ export function parseComposeFile(source: string, variables: Variables): ComposeF
     projectName: variables.COMPOSE_PROJECT_NAME || name,
     services: list,
     profiles: [...new Set(list.flatMap(service => service.profiles))],
+    instancesFile: instances.length === 0 ? null : fileOfInstances(described, instances),
   }
 }
 

@@ -4,9 +4,12 @@
  * Not kept: isolation of file systems and networks, and restart policies; a service that ended is shown and stays ended.
  */
 import { rename, rm, rmdir } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { errorCode, isAlive } from '@kafka-pattern/local-stack'
-import type { ComposeService } from '../compose-file/compose-file.ts'
+import type { ComposeFile, ComposeService } from '../compose-file/compose-file.ts'
+import { serviceOfInstance, type Instance } from '../compose-file/instances.ts'
+import { repositoryDir } from '../repository.ts'
 import type { Runtime, ServiceStatus, Stack } from '../runtime/runtime.ts'
 import { done, nameWidth, padVisible, print, seconds, step } from '../terminal.ts'
 import { UserError } from '../user-error.ts'
@@ -19,6 +22,7 @@ import { requireFreePorts } from './published-ports.ts'
 import {
   isReady,
   isUpToDate,
+  listStartedServices,
   logFile,
   readServiceState,
   requireReady,
@@ -44,6 +48,19 @@ export function localVariables(
     MYSQL_HOST: variables.MYSQL_HOST || '127.0.0.1',
     LISTEN_HOST: variables.LISTEN_HOST || '127.0.0.1',
   }
+}
+
+/** The instances that `make scale` started and did not stop, whether they run or not. */
+export async function findLocalInstances(stateDir: string, file: ComposeFile): Promise<Instance[]> {
+  const paths: ServicePaths = { repositoryDir, stateDir }
+  const services = file.services.map(service => service.name)
+  const instances: Instance[] = []
+  for (const name of await listStartedServices(paths)) {
+    const of = serviceOfInstance(name, services)
+    const state = of === null ? null : await readServiceState(paths, name)
+    if (of !== null && state !== null) instances.push({ name, of, probePort: state.probePort })
+  }
+  return instances
 }
 
 export function createLocalRuntime(stack: Stack): Runtime {
@@ -115,6 +132,10 @@ export function createLocalRuntime(stack: Stack): Runtime {
       await startInOrder(toStart, start)
     },
 
+    async add(instances) {
+      await startInOrder(instances, start)
+    },
+
     async status() {
       const all = await Promise.all(services.map(service => statusOf(service)))
       return all.filter(status => status !== null)
@@ -160,17 +181,21 @@ export function createLocalRuntime(stack: Stack): Runtime {
 
   async function statusOf(service: ComposeService): Promise<ServiceStatus | null> {
     const server = imageServerOf(service)
+    const status = (state: ServiceStatus['state'], pid: number | null, detail = `pid ${pid}`) => ({
+      service: service.name,
+      state,
+      detail,
+      process: { host: hostname(), pid },
+    })
     if (server !== undefined) {
       const running = await server.find(stack.stateDir, service.name)
-      return running && { service: service.name, state: 'ready', detail: `pid ${running.pid}` }
+      return running && status('ready', running.pid)
     }
     const state = await readServiceState(paths, service.name)
     if (state === null) return null
-    if (!(await isAlive(state.process))) {
-      return { service: service.name, state: 'ended', detail: `make logs SERVICE=${service.name}` }
-    }
-    const ready = await isReady(state.probePort)
-    return { service: service.name, state: ready ? 'ready' : 'not ready', detail: `pid ${state.process.pid}` }
+    const { pid } = state.process
+    if (!(await isAlive(state.process))) return status('ended', pid, `make logs SERVICE=${service.name}`)
+    return status((await isReady(state.probePort)) ? 'ready' : 'not ready', pid)
   }
 
   function logPathOf(name: string): string {

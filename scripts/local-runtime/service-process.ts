@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   errorCode,
@@ -45,6 +45,17 @@ export async function readServiceState(paths: ServicePaths, service: string): Pr
     return state
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null
+    throw error
+  }
+}
+
+/** The names of what was started and not stopped, whether it runs or not. */
+export async function listStartedServices(paths: ServicePaths): Promise<string[]> {
+  try {
+    const files = await readdir(join(paths.stateDir, 'services'))
+    return files.filter(file => file.endsWith('.json')).map(file => file.slice(0, -'.json'.length))
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return []
     throw error
   }
 }

@@ -1,12 +1,13 @@
 /** Containers when a Docker Engine with Compose answers, local processes otherwise; RUNTIME decides where it is set. */
 import { join, resolve } from 'node:path'
 import { readComposeFile } from '../compose-file/compose-file.ts'
+import type { Instance } from '../compose-file/instances.ts'
 import type { Variables } from '../compose-file/interpolate.ts'
 import { readVariables } from '../compose-file/variables.ts'
-import { createLocalRuntime, localVariables } from '../local-runtime/local-runtime.ts'
+import { createLocalRuntime, findLocalInstances, localVariables } from '../local-runtime/local-runtime.ts'
 import { composeFilePath, repositoryDir } from '../repository.ts'
 import { UserError } from '../user-error.ts'
-import { createContainerRuntime } from './container-runtime.ts'
+import { createContainerRuntime, findContainerInstances } from './container-runtime.ts'
 import { findDocker, type Docker } from './docker.ts'
 import type { Runtime, Stack } from './runtime.ts'
 
@@ -63,16 +64,31 @@ function requireDocker(docker: Docker): void {
   )
 }
 
-async function open(kind: Runtime['kind'], variables: Variables, reason: string): Promise<ChosenRuntime> {
+/** The same with these instances in the place of those that were found. */
+export function withInstances(
+  { runtime, stack, reason }: ChosenRuntime,
+  instances: Instance[],
+): Promise<ChosenRuntime> {
+  return open(runtime.kind, stack.variables, reason, instances)
+}
+
+async function open(
+  kind: Runtime['kind'],
+  variables: Variables,
+  reason: string,
+  given?: Instance[],
+): Promise<ChosenRuntime> {
   const effective = kind === 'local' ? localVariables(variables) : variables
-  const stack: Stack = {
-    repositoryDir,
-    file: await readComposeFile(composeFilePath, effective),
-    variables: effective,
-    stateDir: variables.LOCAL_STACK_DIR
-      ? resolve(variables.LOCAL_STACK_DIR)
-      : join(repositoryDir, '.local-stack'),
-  }
+  const stateDir = variables.LOCAL_STACK_DIR
+    ? resolve(variables.LOCAL_STACK_DIR)
+    : join(repositoryDir, '.local-stack')
+  const described = await readComposeFile(composeFilePath, effective)
+  const find = () =>
+    kind === 'local' ? findLocalInstances(stateDir, described) : findContainerInstances(described)
+  const instances = given ?? (await find())
+  const file =
+    instances.length === 0 ? described : await readComposeFile(composeFilePath, effective, instances)
+  const stack: Stack = { repositoryDir, file, variables: effective, stateDir }
   return {
     stack,
     reason,

@@ -1,8 +1,11 @@
 /** docker-compose.yml by Docker Compose itself: what is added is what a person sees while waiting and when something fails. */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import type { ComposeService } from '../compose-file/compose-file.ts'
+import { promisify } from 'node:util'
+import type { ComposeFile, ComposeService } from '../compose-file/compose-file.ts'
+import { probePortLabel, serviceOfInstance, type Instance } from '../compose-file/instances.ts'
 import { requireFreePorts } from '../local-runtime/published-ports.ts'
+import { composeFilePath } from '../repository.ts'
 import { done, nameWidth, padVisible, print, seconds, showProgress, step } from '../terminal.ts'
 import { UserError } from '../user-error.ts'
 import type { Runtime, ServiceStatus, Stack } from './runtime.ts'
@@ -13,6 +16,7 @@ const readyTimeoutSeconds = 120
 const eraseLine = '\u001B[2K'
 
 type ContainerStatus = {
+  ID: string
   Service: string
   State: string
   Health: string
@@ -23,7 +27,9 @@ type ContainerStatus = {
 export function createContainerRuntime(stack: Stack): Runtime {
   // Every profile, or Compose would not see what another profile started.
   const everyProfile = stack.file.profiles.flatMap(profile => ['--profile', profile])
-  const composeCommand = ['compose', ...everyProfile]
+  const { instancesFile } = stack.file
+  const files = instancesFile === null ? [] : ['--file', composeFilePath, '--file', '-']
+  const composeCommand = ['compose', ...files, ...everyProfile]
   const compose = (parameters: string[], onLine?: (line: string) => void) =>
     run([...composeCommand, ...parameters], onLine)
 
@@ -46,20 +52,19 @@ export function createContainerRuntime(stack: Stack): Runtime {
       const names = wanted.map(service => service.name)
       await pullMissing(wanted)
       await timed('images', 'built', async () => {
-        const built = wanted.filter(service => service.program !== null).map(service => service.name)
+        // An instance has the image of its service.
+        const built = wanted.filter(s => s.program !== null && s.instanceOf === null).map(s => s.name)
         const { code, output } = await compose(['build', '--progress', 'plain', ...built], showProgress)
         if (code !== 0) {
           throw new UserError(`The images could not be built. The end of the output:\n${tail(output)}`)
         }
       })
-      await timed('services', 'ready', async () => {
-        const wait = ['--wait', '--wait-timeout', String(readyTimeoutSeconds)]
-        const { code, output } = await compose(
-          ['--progress', 'plain', 'up', '--detach', '--no-build', ...wait, ...names],
-          showProgress,
-        )
-        if (code !== 0) throw await startFailure(output)
-      })
+      await timed('services', 'ready', () => start(names))
+    },
+
+    async add(instances) {
+      const names = instances.map(instance => instance.name)
+      await timed('instances', 'ready', () => start(['--no-deps', ...names]))
     },
 
     async status() {
@@ -89,11 +94,10 @@ export function createContainerRuntime(stack: Stack): Runtime {
         lastLines === 0
           ? ['--since', new Date(Date.now() - 1_000).toISOString()]
           : ['--tail', String(lastLines)]
-      const child = spawn(
-        'docker',
+      const child = spawnDocker(
         [...composeCommand, 'logs', '--no-color', ...range, ...(follow ? ['--follow'] : []), ...services],
         // Out of reach of the terminal's Ctrl-C, which the caller turns into the end of following.
-        { cwd: stack.repositoryDir, stdio: ['ignore', 'pipe', 'pipe'], detached: true },
+        { detached: true },
       )
       const stop = () => child.kill()
       follow?.addEventListener('abort', stop, { once: true })
@@ -115,9 +119,28 @@ export function createContainerRuntime(stack: Stack): Runtime {
     },
   }
 
+  async function start(names: string[]): Promise<void> {
+    const wait = ['--wait', '--wait-timeout', String(readyTimeoutSeconds)]
+    const { code, output } = await compose(
+      ['--progress', 'plain', 'up', '--detach', '--no-build', ...wait, ...names],
+      showProgress,
+    )
+    if (code !== 0) throw await startFailure(output)
+  }
+
+  /** With the instances as its input, which only Compose reads. */
+  function spawnDocker(parameters: string[], { detached = false } = {}): ChildProcessWithoutNullStreams {
+    const child = spawn('docker', parameters, { cwd: stack.repositoryDir, detached })
+    child.stdin.on('error', () => {
+      // It ended before it had read all: its exit code tells why.
+    })
+    child.stdin.end(instancesFile ?? '')
+    return child
+  }
+
   /** Runs docker to the end; stdout and stderr are gathered, and told line by line. */
   async function run(parameters: string[], onLine?: (line: string) => void): Promise<Outcome> {
-    const child = spawn('docker', parameters, { cwd: stack.repositoryDir, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawnDocker(parameters)
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', line => {
@@ -166,14 +189,30 @@ export function createContainerRuntime(stack: Stack): Runtime {
   }
 }
 
-function toStatus({ Service, State, Health, Status }: ContainerStatus): ServiceStatus {
-  if (State !== 'running')
-    return { service: Service, state: State === 'restarting' ? 'not ready' : 'ended', detail: Status }
-  return {
+/** The instances that `make scale` started and did not stop, whether they run or not. */
+export async function findContainerInstances(file: ComposeFile): Promise<Instance[]> {
+  const services = file.services.map(service => service.name)
+  const format = `{{.Label "com.docker.compose.service"}} {{.Label "${probePortLabel}"}}`
+  const filter = `label=com.docker.compose.project=${file.projectName}`
+  const parameters = ['ps', '--all', '--filter', filter, '--format', format]
+  const { stdout } = await promisify(execFile)('docker', parameters)
+  return stdout.split('\n').flatMap(line => {
+    const [name = '', probePort] = line.split(' ')
+    const of = serviceOfInstance(name, services)
+    return of === null || !probePort ? [] : [{ name, of, probePort: Number(probePort) }]
+  })
+}
+
+function toStatus({ ID, Service, State, Health, Status }: ContainerStatus): ServiceStatus {
+  const status = (state: ServiceStatus['state']): ServiceStatus => ({
     service: Service,
-    state: Health === '' || Health === 'healthy' ? 'ready' : 'not ready',
+    state,
     detail: Status,
-  }
+    // A container's host name.
+    process: { host: ID.slice(0, 12), pid: null },
+  })
+  if (State !== 'running') return status(State === 'restarting' ? 'not ready' : 'ended')
+  return status(Health === '' || Health === 'healthy' ? 'ready' : 'not ready')
 }
 
 async function timed(subject: string, achieved: string, work: () => Promise<void>): Promise<void> {

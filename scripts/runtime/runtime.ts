@@ -16,6 +16,8 @@ export type ServiceStatus = {
   state: 'ready' | 'not ready' | 'ended'
   /** e.g. "pid 1234", "Up 3 minutes (healthy)" */
   detail: string
+  /** by what it names itself where it takes a lease; the pid only where several share a host */
+  process: { host: string; pid: number | null }
 }
 
 export type LogOptions = {
@@ -35,7 +37,12 @@ export interface Runtime {
    * @throws {UserError} when one of them cannot be started, with the end of its log
    */
   up(services: ComposeService[]): Promise<void>
-  /** One for every service of docker-compose.yml that runs, or that ended by itself. */
+  /**
+   * Starts these instances beside their service, and touches nothing else; resolves when all are ready.
+   * @throws {UserError} as `up` does
+   */
+  add(instances: ComposeService[]): Promise<void>
+  /** One for every service of docker-compose.yml and each instance that runs, or that ended by itself. */
   status(): Promise<ServiceStatus[]>
   /** Stops those of these services that run. Resolves with their names. */
   stop(names: string[]): Promise<string[]>
