@@ -1,16 +1,15 @@
 /** Where the stack's services answer on this machine, as docker-compose.yml says. */
 import type { ComposeService } from './compose-file/compose-file.ts'
-import { isKafka } from './local-runtime/kafka-server.ts'
+import { portOf } from './local-runtime/image-server.ts'
 import { isMysql } from './local-runtime/mysql-server.ts'
+import { brokersOf } from './runtime/broker-count.ts'
 import type { Runtime, Stack } from './runtime/runtime.ts'
 import { UserError } from './user-error.ts'
 
 /** Brokers as seen from here: containers know them by names that mean nothing outside. */
 export function brokersFromHere(stack: Stack, kind: Runtime['kind']): string {
-  const kafka = stack.file.services.find(isKafka)
-  const port = kafka?.ports[0]?.hostPort
-  if (port === undefined) throw new UserError('docker-compose.yml publishes no port of Kafka.')
-  return (kind === 'local' ? stack.variables.KAFKA_BROKERS : undefined) ?? `127.0.0.1:${port}`
+  const addresses = brokersOf(stack).map(broker => `127.0.0.1:${portOf(broker)}`)
+  return (kind === 'local' ? stack.variables.KAFKA_BROKERS : undefined) ?? addresses.join(',')
 }
 
 /** The database as seen from here. */

@@ -1,25 +1,30 @@
-/** `make up`: starts the services of a profile and ends with its demo. Usage: up.ts <profile> */
+/** `make up`: starts the services of a profile and ends with its demo. Usage: up.ts <profile>, or cluster for pubsub on three brokers */
 import { servicesOf } from './compose-file/compose-file.ts'
 import { runCommand } from './command.ts'
 import { printVerdict, type Demo, type Verdict } from './demo/demo.ts'
+import { runClusterDemo } from './demo/cluster/demo.ts'
 import { runPubsubDemo } from './demo/pubsub/demo.ts'
 import { runUsersDemo } from './demo/users/demo.ts'
 import { patterns } from './demo/users/patterns.ts'
 import { startConnector, stopReplaced } from './one-reader.ts'
+import { brokerProfiles, requireSameBrokers } from './runtime/broker-count.ts'
 import { chooseRuntime, usableRuntimes } from './runtime/choose-runtime.ts'
 import { colors, print, seconds } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
 await runCommand(async () => {
-  const profile = process.argv[2] ?? 'pubsub'
+  const show = process.argv[2] ?? 'pubsub'
+  // The cluster's demo begins with that of publish and subscribe, on three brokers whatever BROKERS says.
+  const profile = show === 'cluster' ? 'pubsub' : show
   const startedAt = performance.now()
-  const { runtime, stack, reason } = await chooseRuntime()
-  const services = servicesOf(stack.file, profile)
+  const { runtime, stack, reason } = await chooseRuntime(show === 'cluster' ? { BROKERS: '3' } : {})
+  const services = servicesOf(stack.file, profile, brokerProfiles[stack.brokers])
   for (const other of await usableRuntimes()) {
     if (other.runtime.kind !== runtime.kind && (await other.runtime.status()).length > 0) {
       throw new UserError(`The stack runs already as ${other.runtime.title}: \`make down\` stops it.`)
     }
   }
+  await requireSameBrokers(runtime, stack)
   print(
     `${colors.bold(`Starting ${services.length} services as ${runtime.title}`)} ${colors.dim(`(${reason})`)}`,
   )
@@ -29,16 +34,17 @@ await runCommand(async () => {
   print(`${colors.bold(`Up after ${seconds(performance.now() - startedAt)}`)}\n`)
 
   const demoStartedAt = performance.now()
-  const verdict = await demoOf(profile)({ runtime, stack, services })
+  const verdict = await demoOf(show)({ runtime, stack, services })
   const took = `${seconds(performance.now() - startedAt)} in all, ${seconds(performance.now() - demoStartedAt)} of them the demo`
   print()
   printVerdict(verdict, took)
   return verdict.kept ? 0 : 1
 })
 
-function demoOf(profile: string): (demo: Demo) => Promise<Verdict> {
-  if (profile === 'pubsub') return runPubsubDemo
-  const pattern = patterns[profile]
+function demoOf(show: string): (demo: Demo) => Promise<Verdict> {
+  if (show === 'pubsub') return runPubsubDemo
+  if (show === 'cluster') return runClusterDemo
+  const pattern = patterns[show]
   if (pattern !== undefined) return demo => runUsersDemo(pattern, demo)
-  throw new UserError(`There is no demo of profile ${profile}.`)
+  throw new UserError(`There is no demo of profile ${show}.`)
 }

@@ -48,7 +48,7 @@ test('the rest of a service', () => {
     name: 'consumer',
     program: 'simple-consumer',
     image: null,
-    dependsOn: [{ service: 'kafka', condition: 'service_healthy' }],
+    dependsOn: [{ service: 'kafka', condition: 'service_healthy', required: true }],
     stopGracePeriodMs: 90_000,
   })
 })
@@ -65,6 +65,25 @@ test('a profile has its services, each after those it depends on', () => {
   expect(() => servicesOf(file, 'nope')).toThrow(
     'There is no profile "nope" in docker-compose.yml; there is pubsub, cdc.',
   )
+})
+
+test('what depends on one of two services starts after whichever there is', () => {
+  const file = parse(`
+name: example
+services:
+  consumer:
+    build: { context: ., args: { SERVICE: simple-consumer } }
+    profiles: [pubsub]
+    depends_on:
+      one: { condition: service_healthy, required: false }
+      other: { condition: service_healthy, required: false }
+  one: { image: apache/kafka:4.3.1, profiles: [one-broker] }
+  other: { image: apache/kafka:4.3.1, profiles: [three-brokers] }
+`)
+  const namesOf = (...profiles: string[]) => servicesOf(file, ...profiles).map(({ name }) => name)
+  expect(namesOf('pubsub', 'one-broker')).toEqual(['one', 'consumer'])
+  expect(namesOf('pubsub', 'three-brokers')).toEqual(['other', 'consumer'])
+  expect(namesOf('pubsub')).toEqual(['consumer'])
 })
 
 test.each([

@@ -30,8 +30,15 @@ export type ComposeService = {
   program: string | null
   environment: Record<string, string>
   ports: PublishedPort[]
-  dependsOn: { service: string; condition: 'service_started' | 'service_healthy' }[]
+  dependsOn: Dependency[]
   stopGracePeriodMs: number
+}
+
+export type Dependency = {
+  service: string
+  condition: 'service_started' | 'service_healthy'
+  /** false: only if it is started, too */
+  required: boolean
 }
 
 export type PublishedPort = {
@@ -56,7 +63,13 @@ const serviceSchema = z.strictObject({
   environment: z.record(z.string(), textOrNumber.nullable()).default({}),
   ports: z.array(z.string()).default([]),
   depends_on: z
-    .record(z.string(), z.strictObject({ condition: z.enum(['service_started', 'service_healthy']) }))
+    .record(
+      z.string(),
+      z.strictObject({
+        condition: z.enum(['service_started', 'service_healthy']),
+        required: z.boolean().default(true),
+      }),
+    )
     .default({}),
   stop_grace_period: duration.default('10s'),
   // The local runtime has its own check for each kind of service: Kafka's metadata, a Node service's /readyz.
@@ -98,7 +111,8 @@ export function parseComposeFile(
   variables: Variables,
   instances: Instance[] = [],
 ): ComposeFile {
-  const described: unknown = parse(source, { merge: true })
+  // The file is ours, so its anchors may be used as often as it likes.
+  const described: unknown = parse(source, { merge: true, maxAliasCount: -1 })
   const raw = withInstances(described, instances)
   const parsed = fileSchema.safeParse(withoutExtensions(interpolateValues(raw, variables)))
   if (!parsed.success) {
@@ -115,13 +129,13 @@ export function parseComposeFile(
     program: service.build?.args.SERVICE ?? null,
     environment: resolveEnvironment(service.environment, variables),
     ports: service.ports.map((port, index) => parsePort(serviceName, port, rawPort(raw, serviceName, index))),
-    dependsOn: Object.entries(service.depends_on).map(([dependency, { condition }]) => {
+    dependsOn: Object.entries(service.depends_on).map(([dependency, { condition, required }]) => {
       if (services[dependency] === undefined) {
         throw new UserError(
           `docker-compose.yml: ${serviceName} depends on ${dependency}, which is no service.`,
         )
       }
-      return { service: dependency, condition }
+      return { service: dependency, condition, required }
     }),
     stopGracePeriodMs: toMs(service.stop_grace_period),
   }))
@@ -134,16 +148,19 @@ export function parseComposeFile(
 }
 
 /**
- * What runs with this profile, in an order in which every service comes after those it depends on.
- * @throws {UserError} when the profile is not in the file, or when dependencies form a circle
+ * What runs with these profiles, in an order in which every service comes after those it depends on.
+ * @throws {UserError} when a profile is not in the file, or when dependencies form a circle
  */
-export function servicesOf(file: ComposeFile, profile: string): ComposeService[] {
-  if (!file.profiles.includes(profile)) {
+export function servicesOf(file: ComposeFile, ...profiles: string[]): ComposeService[] {
+  for (const profile of profiles) {
+    if (file.profiles.includes(profile)) continue
     throw new UserError(
       `There is no profile "${profile}" in docker-compose.yml; there is ${file.profiles.join(', ')}.`,
     )
   }
-  const wanted = file.services.filter(s => s.profiles.length === 0 || s.profiles.includes(profile))
+  const wanted = file.services.filter(
+    s => s.profiles.length === 0 || s.profiles.some(profile => profiles.includes(profile)),
+  )
   const ordered: ComposeService[] = []
   const visit = (service: ComposeService, path: string[]) => {
     if (ordered.includes(service)) return
@@ -152,9 +169,10 @@ export function servicesOf(file: ComposeFile, profile: string): ComposeService[]
     }
     for (const dependency of service.dependsOn) {
       const needed = wanted.find(candidate => candidate.name === dependency.service)
+      if (needed === undefined && !dependency.required) continue
       if (needed === undefined) {
         throw new UserError(
-          `docker-compose.yml: ${service.name} depends on ${dependency.service}, which is not in profile ${profile}.`,
+          `docker-compose.yml: ${service.name} depends on ${dependency.service}, which is not in profile ${profiles.join(' or ')}.`,
         )
       }
       visit(needed, [...path, service.name])

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { readComposeFile } from '../compose-file/compose-file.ts'
 import { variablesIn } from '../compose-file/interpolate.ts'
 import { composeFilePath } from '../repository.ts'
+import { brokerCountOf, brokersOf } from '../runtime/broker-count.ts'
 
 type ComposeConfig = {
   name: string
@@ -16,7 +17,7 @@ type ComposeConfig = {
       profiles: string[]
       environment: Record<string, string>
       ports: { host_ip: string; published: string; target: number }[]
-      depends_on?: Record<string, { condition: string }>
+      depends_on?: Record<string, { condition: string; required: boolean }>
       build?: { args: { SERVICE: string } }
     }
   >
@@ -54,7 +55,7 @@ test.each(config === null ? [] : [config])('the local runtime reads what Compose
           profiles: service.profiles,
           environment: service.environment,
           ports: service.ports.map(port => ['127.0.0.1', port.hostPort, port.containerPort]),
-          dependsOn: service.dependsOn.map(({ service: name, condition }) => [name, condition]),
+          dependsOn: service.dependsOn.map(({ service: name, ...how }) => [name, how]),
           program: service.program,
         },
       ]),
@@ -70,7 +71,7 @@ test.each(config === null ? [] : [config])('the local runtime reads what Compose
           profiles: service.profiles,
           environment: service.environment,
           ports: service.ports.map(port => [port.host_ip, Number(port.published), port.target]),
-          dependsOn: Object.entries(service.depends_on ?? {}).map(([on, { condition }]) => [on, condition]),
+          dependsOn: Object.entries(service.depends_on ?? {}),
           program: service.build?.args.SERVICE ?? null,
         },
       ]),
@@ -79,19 +80,25 @@ test.each(config === null ? [] : [config])('the local runtime reads what Compose
   expect(read).toEqual(expected)
 })
 
-test('every port of this machine is another one, and a variable moves it', async () => {
-  const file = await readComposeFile(composeFilePath, {})
-  const ports = file.services.flatMap(service => service.ports)
-  expect(new Set(ports.map(port => port.hostPort)).size).toBe(ports.length)
-  expect(new Set(ports.map(port => port.variable)).size).toBe(ports.length)
-  expect(ports.filter(port => port.variable === null)).toEqual([])
-})
+test.each(['1', '3'])(
+  'with BROKERS=%s every port of this machine is another one, and a variable moves it',
+  async BROKERS => {
+    const file = await readComposeFile(composeFilePath, {})
+    const otherBrokers = brokersOf({ file, brokers: brokerCountOf({ BROKERS }) === 1 ? 3 : 1 })
+    const ports = file.services
+      .filter(service => !otherBrokers.includes(service))
+      .flatMap(service => service.ports)
+    expect(new Set(ports.map(port => port.hostPort)).size).toBe(ports.length)
+    expect(new Set(ports.map(port => port.variable)).size).toBe(ports.length)
+    expect(ports.filter(port => port.variable === null)).toEqual([])
+  },
+)
 
 test('.env.example names every variable of docker-compose.yml, and no other of its own', async () => {
   const source = await readFile(composeFilePath, 'utf8')
   const example = await readFile(composeFilePath.replace('docker-compose.yml', '.env.example'), 'utf8')
-  const named = [...example.matchAll(/^#([A-Z_]+)=/gm)].map(match => match[1]!)
-  const ofTheCommands = ['RUNTIME', 'LOCAL_STACK_DIR', 'COMPOSE_PROJECT_NAME']
+  const named = [...example.matchAll(/^#([A-Z][A-Z0-9_]*)=/gm)].map(match => match[1]!)
+  const ofTheCommands = ['RUNTIME', 'BROKERS', 'LOCAL_STACK_DIR', 'COMPOSE_PROJECT_NAME']
   const used = variablesIn(source.replaceAll(/^\s*#.*$/gm, ''))
   expect(named.toSorted()).toEqual([...used, ...ofTheCommands].toSorted())
 })

@@ -29,6 +29,8 @@ export type TestStack = {
 
 const portVariables = [
   'KAFKA_PORT',
+  'KAFKA_2_PORT',
+  'KAFKA_3_PORT',
   'USER_API_PORT',
   'USER_API_PROBE_PORT',
   'FAMILY_API_PORT',
@@ -116,6 +118,6 @@ function startMake(parameters: string[], env: Record<string, string>): ChildProc
 /** What a shell of a person has: nothing of the test run, of an outer make, of colours, or of a setting of the stack. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const foreign =
-    /^(VITEST|TEST_STACK$|MAKE|MFLAGS$|NODE_ENV$|NODE_OPTIONS$|FORCE_COLOR$|NO_COLOR$|RUNTIME$|KAFKA_|MYSQL_|BATCH_|POLL_INTERVAL_MS$|LOG_LEVEL$|LISTEN_HOST$)/
+    /^(VITEST|TEST_STACK$|MAKE|MFLAGS$|NODE_ENV$|NODE_OPTIONS$|FORCE_COLOR$|NO_COLOR$|RUNTIME$|BROKERS$|KAFKA_|MYSQL_|BATCH_|POLL_INTERVAL_MS$|LOG_LEVEL$|LISTEN_HOST$)/
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)))
 }

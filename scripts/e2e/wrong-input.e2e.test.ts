@@ -59,6 +59,7 @@ describe('settings', () => {
 
   test.each([
     ['KAFKA_PORT=abc', 'KAFKA_PORT must be a port number from 1 to 65535'],
+    ['BROKERS=2', 'BROKERS must be 1 or 3, but is "2".'],
     ['RUNTIME=sideways', 'RUNTIME must be local or containers, but is "sideways".'],
   ])('%s', async (setting, sentence) => {
     const { code, stderr } = await make(['up', setting])
@@ -204,7 +205,9 @@ describe('make', () => {
     const { code, stderr } = await make(parameters)
     expect(code).not.toBe(0)
     expect(stderr).toContain(sentence)
-    expect(stderr).toContain('kafka, user-api, family-api, coworker-api, simple-consumer, batch-consumer')
+    expect(stderr).toContain(
+      'kafka, kafka-1, kafka-2, kafka-3, user-api, family-api, coworker-api, simple-consumer, batch-consumer',
+    )
   })
 
   test('watch and dlt say that nothing runs', async () => {

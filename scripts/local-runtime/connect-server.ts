@@ -27,10 +27,12 @@ export const connectServer: ImageServer = {
 
   async find(stateDir, service) {
     const connect = await findConnect(dataDirOf(stateDir, service))
-    return connect && { port: connect.port, pid: connect.server.pid, stop: () => connect.stop() }
+    if (connect === null) return null
+    const { port, server } = connect
+    return { port, pid: server.pid, stop: () => connect.stop(), kill: () => server.kill() }
   },
 
-  logFile: (stateDir, service) => join(dataDirOf(stateDir, service), 'server.log'),
+  logFile: (stateDir, { name }) => join(dataDirOf(stateDir, name), 'server.log'),
 }
 
 export function isConnect(service: ComposeService): boolean {

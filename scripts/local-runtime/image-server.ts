@@ -6,18 +6,22 @@ import { UserError } from '../user-error.ts'
 export type ImageServer = {
   /** the image without its tag */
   image: string
+  /** Told of all that are started together, before the first of them is. */
+  prepare?(stateDir: string, services: ComposeService[]): Promise<void>
   /** Resolves when it is ready. What takes long is told to `progress`. */
   start(stateDir: string, service: ComposeService, progress: (line: string) => void): Promise<void>
   /** The one that runs, null when none does. */
   find(stateDir: string, service: string): Promise<RunningServer | null>
   /** where its output goes when it does not run, too */
-  logFile(stateDir: string, service: string): string
+  logFile(stateDir: string, service: ComposeService): string
 }
 
 export type RunningServer = {
   port: number
   pid: number | null
   stop(): Promise<void>
+  /** SIGKILL */
+  kill(): Promise<void>
 }
 
 /** Where the server keeps all that it has, by the name of its service. */

@@ -9,7 +9,9 @@ import { join } from 'node:path'
 import { errorCode, isAlive } from '@kafka-pattern/local-stack'
 import type { ComposeFile, ComposeService } from '../compose-file/compose-file.ts'
 import { serviceOfInstance, type Instance } from '../compose-file/instances.ts'
+import type { Variables } from '../compose-file/interpolate.ts'
 import { repositoryDir } from '../repository.ts'
+import { brokerCountOf } from '../runtime/broker-count.ts'
 import type { Runtime, ServiceStatus, Stack } from '../runtime/runtime.ts'
 import { done, nameWidth, padVisible, print, seconds, step } from '../terminal.ts'
 import { UserError } from '../user-error.ts'
@@ -22,6 +24,7 @@ import { requireFreePorts } from './published-ports.ts'
 import {
   isReady,
   isUpToDate,
+  killService,
   listStartedServices,
   logFile,
   readServiceState,
@@ -39,15 +42,23 @@ function imageServerOf(service: ComposeService): ImageServer | undefined {
 }
 
 /** What docker-compose.yml's variables must be where the services are neighbours on this machine and not in containers. */
-export function localVariables(
-  variables: Record<string, string | undefined>,
-): Record<string, string | undefined> {
+export function localVariables(variables: Variables): Variables {
   return {
     ...variables,
-    KAFKA_BROKERS: variables.KAFKA_BROKERS || `127.0.0.1:${variables.KAFKA_PORT || '9092'}`,
+    KAFKA_BROKERS:
+      variables.KAFKA_BROKERS ||
+      brokerPorts(variables)
+        .map(port => `127.0.0.1:${port}`)
+        .join(','),
     MYSQL_HOST: variables.MYSQL_HOST || '127.0.0.1',
     LISTEN_HOST: variables.LISTEN_HOST || '127.0.0.1',
   }
+}
+
+function brokerPorts(variables: Variables): string[] {
+  const { KAFKA_PORT, KAFKA_2_PORT, KAFKA_3_PORT } = variables
+  const first = KAFKA_PORT || '9092'
+  return brokerCountOf(variables) === 1 ? [first] : [first, KAFKA_2_PORT || '9093', KAFKA_3_PORT || '9094']
 }
 
 /** The instances that `make scale` started and did not stop, whether they run or not. */
@@ -129,11 +140,24 @@ export function createLocalRuntime(stack: Stack): Runtime {
         if (imageServerOf(service) === undefined) await requireReady(paths, service)
         report(service, 'runs already')
       }
+      for (const server of imageServers) {
+        await server.prepare?.(
+          stack.stateDir,
+          toStart.filter(service => imageServerOf(service) === server),
+        )
+      }
       await startInOrder(toStart, start)
     },
 
     async add(instances) {
       await startInOrder(instances, start)
+    },
+
+    async kill(name) {
+      const service = services.find(candidate => candidate.name === name)
+      const server = service && imageServerOf(service)
+      if (server === undefined) await killService(paths, name)
+      else await (await server.find(stack.stateDir, name))?.kill()
     },
 
     async status() {
@@ -201,7 +225,9 @@ export function createLocalRuntime(stack: Stack): Runtime {
   function logPathOf(name: string): string {
     const service = services.find(candidate => candidate.name === name)
     const server = service && imageServerOf(service)
-    return server === undefined ? logFile(paths, name) : server.logFile(stack.stateDir, name)
+    return service === undefined || server === undefined
+      ? logFile(paths, name)
+      : server.logFile(stack.stateDir, service)
   }
 }
 

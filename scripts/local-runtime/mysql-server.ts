@@ -27,10 +27,12 @@ export const mysqlServer: ImageServer = {
 
   async find(stateDir, service) {
     const mariaDb = await findMariaDb(dataDirOf(stateDir, service))
-    return mariaDb && { port: mariaDb.port, pid: mariaDb.server.pid, stop: () => mariaDb.stop() }
+    if (mariaDb === null) return null
+    const { port, server } = mariaDb
+    return { port, pid: server.pid, stop: () => mariaDb.stop(), kill: () => server.kill() }
   },
 
-  logFile: (stateDir, service) => join(dataDirOf(stateDir, service), 'server.log'),
+  logFile: (stateDir, { name }) => join(dataDirOf(stateDir, name), 'server.log'),
 }
 
 export function isMysql(service: ComposeService): boolean {

@@ -138,6 +138,13 @@ export async function stopService(
   return wasRunning
 }
 
+/** SIGKILL, as if it had crashed: it is shown as ended. Resolves when it is gone. */
+export async function killService(paths: ServicePaths, service: string): Promise<void> {
+  const state = await readServiceState(paths, service)
+  if (state === null || !(await signalProcess(state.process, 'SIGKILL'))) return
+  await waitForExit(state.process, 5_000)
+}
+
 /** Whether its /readyz answers 200 now: the same check as the image's HEALTHCHECK. */
 export async function isReady(probePort: number): Promise<boolean> {
   try {

@@ -7,15 +7,16 @@ import { readVariables } from '../compose-file/variables.ts'
 import { createLocalRuntime, findLocalInstances, localVariables } from '../local-runtime/local-runtime.ts'
 import { composeFilePath, repositoryDir } from '../repository.ts'
 import { UserError } from '../user-error.ts'
-import { createContainerRuntime, findContainerInstances } from './container-runtime.ts'
+import { brokerCountOf, runningBrokers } from './broker-count.ts'
+import { containerVariables, createContainerRuntime, findContainerInstances } from './container-runtime.ts'
 import { findDocker, type Docker } from './docker.ts'
 import type { Runtime, Stack } from './runtime.ts'
 
 export type ChosenRuntime = { runtime: Runtime; stack: Stack; reason: string }
 
-/** The runtime that `make up` starts things with. */
-export async function chooseRuntime(): Promise<ChosenRuntime> {
-  const variables = await readVariables(repositoryDir, process.env)
+/** The runtime that `make up` starts things with. `overrides` win over `.env` and the environment. */
+export async function chooseRuntime(overrides: Variables = {}): Promise<ChosenRuntime> {
+  const variables = { ...(await readVariables(repositoryDir, process.env)), ...overrides }
   const forced = forcedRuntime(variables)
   if (forced === 'local') return open('local', variables, 'RUNTIME=local')
   const docker = await findDocker()
@@ -28,8 +29,19 @@ export async function chooseRuntime(): Promise<ChosenRuntime> {
     : open('local', variables, docker.reason)
 }
 
-/** The runtime in which something runs now; without RUNTIME and with nothing running, the one that `make up` would choose. */
+/**
+ * The runtime in which something runs now, with as many brokers as run; without RUNTIME and with nothing running, the one that
+ * `make up` would choose.
+ */
 export async function findActiveRuntime(): Promise<ChosenRuntime> {
+  const active = await runtimeInUse()
+  const brokers = await runningBrokers(active.runtime, active.stack)
+  if (brokers === null || brokers === active.stack.brokers) return active
+  const variables = { ...(await readVariables(repositoryDir, process.env)), BROKERS: String(brokers) }
+  return open(active.runtime.kind, variables, active.reason)
+}
+
+async function runtimeInUse(): Promise<ChosenRuntime> {
   const variables = await readVariables(repositoryDir, process.env)
   if (forcedRuntime(variables) === null) {
     const local = await open('local', variables, 'the stack runs as local processes')
@@ -78,7 +90,7 @@ async function open(
   reason: string,
   given?: Instance[],
 ): Promise<ChosenRuntime> {
-  const effective = kind === 'local' ? localVariables(variables) : variables
+  const effective = kind === 'local' ? localVariables(variables) : containerVariables(variables)
   const stateDir = variables.LOCAL_STACK_DIR
     ? resolve(variables.LOCAL_STACK_DIR)
     : join(repositoryDir, '.local-stack')
@@ -88,7 +100,8 @@ async function open(
   const instances = given ?? (await find())
   const file =
     instances.length === 0 ? described : await readComposeFile(composeFilePath, effective, instances)
-  const stack: Stack = { repositoryDir, file, variables: effective, stateDir }
+  const brokers = brokerCountOf(variables)
+  const stack: Stack = { repositoryDir, file, brokers, variables: effective, stateDir }
   return {
     stack,
     reason,

@@ -4,10 +4,12 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import type { ComposeFile, ComposeService } from '../compose-file/compose-file.ts'
 import { probePortLabel, serviceOfInstance, type Instance } from '../compose-file/instances.ts'
+import type { Variables } from '../compose-file/interpolate.ts'
 import { requireFreePorts } from '../local-runtime/published-ports.ts'
 import { composeFilePath } from '../repository.ts'
 import { done, nameWidth, padVisible, print, seconds, showProgress, step } from '../terminal.ts'
 import { UserError } from '../user-error.ts'
+import { brokerCountOf, brokerProfiles } from './broker-count.ts'
 import type { Runtime, ServiceStatus, Stack } from './runtime.ts'
 
 const failureTailLines = 25
@@ -24,14 +26,29 @@ type ContainerStatus = {
   ExitCode: number
 }
 
+/** What docker-compose.yml's variables must be in containers beyond their defaults there, which are those of one broker. */
+export function containerVariables(variables: Variables): Variables {
+  if (brokerCountOf(variables) === 1 || variables.KAFKA_BROKERS) return variables
+  return { ...variables, KAFKA_BROKERS: 'kafka-1:19092,kafka-2:19092,kafka-3:19092' }
+}
+
 export function createContainerRuntime(stack: Stack): Runtime {
-  // Every profile, or Compose would not see what another profile started.
-  const everyProfile = stack.file.profiles.flatMap(profile => ['--profile', profile])
-  const { instancesFile } = stack.file
+  const { instancesFile, profiles } = stack.file
   const files = instancesFile === null ? [] : ['--file', composeFilePath, '--file', '-']
-  const composeCommand = ['compose', ...files, ...everyProfile]
+  const composeWith = (enabled: string[]) => [
+    'compose',
+    ...files,
+    ...enabled.flatMap(profile => ['--profile', profile]),
+  ]
+  // Every profile, or Compose would not see what another profile started.
+  const composeCommand = composeWith(profiles)
   const compose = (parameters: string[], onLine?: (line: string) => void) =>
     run([...composeCommand, ...parameters], onLine)
+  // What a service depends on is started with it: of the two sets of brokers Compose may see the wanted one only.
+  const otherBrokers = brokerProfiles[stack.brokers === 1 ? 3 : 1]
+  const startCommand = composeWith(profiles.filter(profile => profile !== otherBrokers))
+  const { KAFKA_BROKERS } = stack.variables
+  const env = { ...process.env, ...(KAFKA_BROKERS && { KAFKA_BROKERS }) }
 
   async function containers(): Promise<ContainerStatus[]> {
     const { output } = await succeed(compose(['ps', '--all', '--format', 'json']), 'docker compose ps')
@@ -51,20 +68,20 @@ export function createContainerRuntime(stack: Stack): Runtime {
       await requireFreePorts(wanted.filter(service => !running.has(service.name)))
       const names = wanted.map(service => service.name)
       await pullMissing(wanted)
-      await timed('images', 'built', async () => {
-        // An instance has the image of its service.
-        const built = wanted.filter(s => s.program !== null && s.instanceOf === null).map(s => s.name)
-        const { code, output } = await compose(['build', '--progress', 'plain', ...built], showProgress)
-        if (code !== 0) {
-          throw new UserError(`The images could not be built. The end of the output:\n${tail(output)}`)
-        }
-      })
+      // An instance has the image of its service.
+      const built = wanted.filter(s => s.program !== null && s.instanceOf === null).map(s => s.name)
+      // Without a name Compose would build every image.
+      if (built.length > 0) await timed('images', 'built', () => build(built))
       await timed('services', 'ready', () => start(names))
     },
 
     async add(instances) {
       const names = instances.map(instance => instance.name)
       await timed('instances', 'ready', () => start(['--no-deps', ...names]))
+    },
+
+    async kill(name) {
+      await succeed(compose(['kill', '--signal', 'SIGKILL', name]), 'docker compose kill')
     },
 
     async status() {
@@ -119,10 +136,17 @@ export function createContainerRuntime(stack: Stack): Runtime {
     },
   }
 
+  async function build(names: string[]): Promise<void> {
+    const { code, output } = await compose(['build', '--progress', 'plain', ...names], showProgress)
+    if (code !== 0) {
+      throw new UserError(`The images could not be built. The end of the output:\n${tail(output)}`)
+    }
+  }
+
   async function start(names: string[]): Promise<void> {
     const wait = ['--wait', '--wait-timeout', String(readyTimeoutSeconds)]
-    const { code, output } = await compose(
-      ['--progress', 'plain', 'up', '--detach', '--no-build', ...wait, ...names],
+    const { code, output } = await run(
+      [...startCommand, '--progress', 'plain', 'up', '--detach', '--no-build', ...wait, ...names],
       showProgress,
     )
     if (code !== 0) throw await startFailure(output)
@@ -130,7 +154,7 @@ export function createContainerRuntime(stack: Stack): Runtime {
 
   /** With the instances as its input, which only Compose reads. */
   function spawnDocker(parameters: string[], { detached = false } = {}): ChildProcessWithoutNullStreams {
-    const child = spawn('docker', parameters, { cwd: stack.repositoryDir, detached })
+    const child = spawn('docker', parameters, { cwd: stack.repositoryDir, env, detached })
     child.stdin.on('error', () => {
       // It ended before it had read all: its exit code tells why.
     })

@@ -1,10 +1,13 @@
 /** The two ways in which docker-compose.yml is run have one shape, so that no command needs to know which it is. */
 import type { ComposeFile, ComposeService } from '../compose-file/compose-file.ts'
 import type { Variables } from '../compose-file/interpolate.ts'
+import type { BrokerCount } from './broker-count.ts'
 
 export type Stack = {
   repositoryDir: string
   file: ComposeFile
+  /** how many brokers it has, or would be started with */
+  brokers: BrokerCount
   /** `.env` and the environment */
   variables: Variables
   /** where the local runtime keeps data, logs and state */
@@ -42,6 +45,8 @@ export interface Runtime {
    * @throws {UserError} as `up` does
    */
   add(instances: ComposeService[]): Promise<void>
+  /** SIGKILL, as if it had crashed; nothing brings it back but `up`. Resolves when it is gone. */
+  kill(name: string): Promise<void>
   /** One for every service of docker-compose.yml and each instance that runs, or that ended by itself. */
   status(): Promise<ServiceStatus[]>
   /** Stops those of these services that run. Resolves with their names. */

@@ -27,6 +27,8 @@ const mebibyte = 1024 * 1024
 export type KafkaOptions = {
   /** 1 by default; three form a cluster with replication factor 3 and min.insync.replicas 2 */
   brokers?: 1 | 3
+  /** starts one broker of a cluster whose others are started by somebody else, at the same time: `brokers` is 1 */
+  memberOf?: KafkaQuorum & { nodeId: number }
   /** kept over stop and start; by default a temporary folder that `stop()` removes */
   dataDir?: string
   /** one port for each broker; by default those used last time in this folder if free, else free ones */
@@ -39,6 +41,13 @@ export type KafkaOptions = {
   tuning?: JvmTuning
   /** told what takes long (fetching the jars); silent by default */
   progress?: Progress
+}
+
+/** What the brokers of a cluster must know of each other when each has a data folder of its own. Kept as long as their data. */
+export type KafkaQuorum = {
+  clusterId: string
+  /** that of node 1, of node 2, … */
+  controllerPorts: number[]
 }
 
 export type KafkaNode = ControlledServer & {
@@ -60,6 +69,11 @@ export type StartedKafka = {
    * The data stays, unless the folder was a temporary one of `startKafka`.
    */
   stop(): Promise<void>
+}
+
+/** For a cluster of which no broker runs: other ports every time, the cluster's id only for one that is new. */
+export async function formQuorum(size: number, clusterId = newKafkaUuid()): Promise<KafkaQuorum> {
+  return { clusterId, controllerPorts: await findFreePorts(size) }
 }
 
 /**
@@ -99,19 +113,29 @@ async function launchKafka(options: KafkaOptions, jvm: KafkaJvm): Promise<Starte
   const previous = await readKafkaState(dataDir)
   if (previous !== null) await requireStartable(dataDir, previous, count)
   const ports = options.ports ?? (await previousOrFreePorts(previous, count))
-  const controllerPorts = await findFreePorts(count)
+  const quorum = options.memberOf ?? (await formQuorum(count, previous?.clusterId))
+  const firstId = options.memberOf?.nodeId ?? 1
   const state: KafkaState = {
     kind: 'kafka',
-    clusterId: previous?.clusterId ?? newKafkaUuid(),
+    clusterId: quorum.clusterId,
     temporary: options.dataDir === undefined,
     jvm,
-    nodes: ports.map((port, i) => ({ id: i + 1, port, controllerPort: controllerPorts[i]!, process: null })),
+    nodes: ports.map((port, i) => ({
+      id: firstId + i,
+      port,
+      controllerPort: quorum.controllerPorts[firstId + i - 1]!,
+      process: null,
+    })),
   }
   writeState(dataDir, state)
   const kafka = attach(dataDir, state)
   try {
-    await Promise.all(state.nodes.map(node => prepareStorage(dataDir, state, node, options.config ?? {})))
-    await Promise.all(state.nodes.map(node => startNode(dataDir, state, node, count)))
+    const prepared = state.nodes.map(node =>
+      prepareStorage(dataDir, state, node, quorum, options.config ?? {}),
+    )
+    await Promise.all(prepared)
+    const awaited = quorum.controllerPorts.length
+    await Promise.all(state.nodes.map(node => startNode(dataDir, state, node, awaited)))
   } catch (error) {
     await Promise.all(kafka.nodes.map(node => node.kill()))
     await kafka.stop()
@@ -190,10 +214,11 @@ async function prepareStorage(
   dataDir: string,
   state: KafkaState,
   node: KafkaNodeState,
+  quorum: KafkaQuorum,
   config: NonNullable<KafkaOptions['config']>,
 ): Promise<void> {
   await mkdir(nodeDir(dataDir, node.id), { recursive: true })
-  const properties = { ...defaultProperties(dataDir, state, node), ...config }
+  const properties = { ...defaultProperties(dataDir, node, quorum), ...config }
   const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`)
   await writeFile(propertiesFile(dataDir, node.id), lines.join(''))
   await formatStorage(state.jvm, logDir(dataDir, node.id), { clusterId: state.clusterId, id: node.id })
@@ -201,18 +226,18 @@ async function prepareStorage(
 
 function defaultProperties(
   dataDir: string,
-  state: KafkaState,
   node: KafkaNodeState,
+  { controllerPorts }: KafkaQuorum,
 ): Record<string, string | number | boolean> {
   return {
     'process.roles': 'broker,controller',
     'node.id': node.id,
-    'controller.quorum.voters': state.nodes.map(n => `${n.id}@127.0.0.1:${n.controllerPort}`).join(','),
+    'controller.quorum.voters': controllerPorts.map((port, i) => `${i + 1}@127.0.0.1:${port}`).join(','),
     'controller.listener.names': 'CONTROLLER',
     listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.port}`,
     'log.dirs': logDir(dataDir, node.id),
-    ...developmentDefaults(state.nodes.length),
+    ...developmentDefaults(controllerPorts.length),
   }
 }
 

@@ -1,0 +1,2 @@
+import { runPubsubDemo } from '../pubsub/demo.ts'
+export const runClusterDemo = runPubsubDemo
