@@ -17,9 +17,15 @@ test('variables of the image become broker properties, but for what places a con
 })
 
 test('the members of a cluster are services, in the order of their node ids', () => {
-  const voters = (KAFKA_CONTROLLER_QUORUM_VOTERS: string) =>
-    membersOf({ environment: { KAFKA_CONTROLLER_QUORUM_VOTERS } })
-  expect(voters('1@kafka-1:9093,2@kafka-2:9093,3@kafka-3:9093')).toEqual(['kafka-1', 'kafka-2', 'kafka-3'])
-  expect(voters('1@localhost:9093')).toHaveLength(1)
-  expect(() => voters('2@kafka-2:9093,1@kafka-1:9093')).toThrow('"2@kafka-2:9093"')
+  expect(membersOf(voting('1@kafka-1:9093,2@kafka-2:9093,3@kafka-3:9093'))).toEqual([
+    'kafka-1',
+    'kafka-2',
+    'kafka-3',
+  ])
+  expect(membersOf(voting('1@localhost:9093'))).toHaveLength(1)
+  expect(() => membersOf(voting('2@kafka-2:9093,1@kafka-1:9093'))).toThrow('"2@kafka-2:9093"')
 })
+
+function voting(KAFKA_CONTROLLER_QUORUM_VOTERS: string) {
+  return { environment: { KAFKA_CONTROLLER_QUORUM_VOTERS } }
+}
