@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { readComposeFile } from '../compose-file/compose-file.ts'
+import { readComposeFile, type ComposeFile } from '../compose-file/compose-file.ts'
 import { variablesIn } from '../compose-file/interpolate.ts'
 import { composeFilePath } from '../repository.ts'
 import { brokerCountOf, brokersOf } from '../runtime/broker-count.ts'
@@ -26,13 +26,19 @@ type ComposeConfig = {
 const variables = { KAFKA_PORT: '9192', BATCH_SIZE: '7', LOG_LEVEL: '', COMPOSE_PROJECT_NAME: 'other' }
 
 /** What Compose makes of the file, which takes no engine; null on a machine without it. */
-async function composeConfig(): Promise<ComposeConfig | null> {
-  const parameters = ['compose', '--file', composeFilePath, '--profile', '*', 'config', '--format', 'json']
+async function composeConfig({ instancesFile }: ComposeFile): Promise<ComposeConfig | null> {
+  const files = ['--file', composeFilePath, ...(instancesFile === null ? [] : ['--file', '-'])]
+  const running = promisify(execFile)(
+    'docker',
+    ['compose', ...files, '--profile', '*', 'config', '--format', 'json'],
+    { env: { PATH: process.env.PATH, HOME: process.env.HOME, ...variables } },
+  )
+  running.child.stdin?.on('error', () => {
+    // Its exit code tells why it read nothing.
+  })
+  running.child.stdin?.end(instancesFile ?? '')
   try {
-    const { stdout } = await promisify(execFile)('docker', parameters, {
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...variables },
-    })
-    return JSON.parse(stdout)
+    return JSON.parse((await running).stdout)
   } catch (error) {
     // Without docker or its Compose plugin there is nothing to compare with.
     if (error instanceof Error && /ENOENT|is not a docker command|unknown/.test(error.message)) return null
@@ -40,11 +46,22 @@ async function composeConfig(): Promise<ComposeConfig | null> {
   }
 }
 
-const config = await composeConfig()
+const alone = await readComposeFile(composeFilePath, variables)
+const scaled = await readComposeFile(composeFilePath, variables, [
+  { name: 'batch-consumer-2', of: 'batch-consumer', probePort: 40_002 },
+  { name: 'outbox-relay-2', of: 'outbox-relay', probePort: 40_003 },
+])
+const cases: [string, ComposeFile, ComposeConfig][] = []
+for (const [what, file] of [
+  ['the file', alone],
+  ['with instances', scaled],
+] as const) {
+  const config = await composeConfig(file)
+  // No test where there is no Compose to compare with.
+  if (config !== null) cases.push([what, file, config])
+}
 
-// No test where there is no Compose to compare with.
-test.each(config === null ? [] : [config])('the local runtime reads what Compose reads', async compose => {
-  const file = await readComposeFile(composeFilePath, variables)
+test.each(cases)('the local runtime reads what Compose reads: %s', (_what, file, compose) => {
   const read = {
     name: file.projectName,
     services: Object.fromEntries(

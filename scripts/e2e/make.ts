@@ -118,6 +118,6 @@ function startMake(parameters: string[], env: Record<string, string>): ChildProc
 /** What a shell of a person has: nothing of the test run, of an outer make, of colours, or of a setting of the stack. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const foreign =
-    /^(VITEST|TEST_STACK$|MAKE|MFLAGS$|NODE_ENV$|NODE_OPTIONS$|FORCE_COLOR$|NO_COLOR$|RUNTIME$|BROKERS$|KAFKA_|MYSQL_|BATCH_|POLL_INTERVAL_MS$|LOG_LEVEL$|LISTEN_HOST$)/
+    /^(VITEST|TEST_STACK$|MAKE|MFLAGS$|NODE_ENV$|NODE_OPTIONS$|FORCE_COLOR$|NO_COLOR$|RUNTIME$|BROKERS$|KAFKA_|MYSQL_|BATCH_|POLL_INTERVAL_MS$|RELAY_LANES$|LOG_LEVEL$|LISTEN_HOST$)/
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)))
 }
