@@ -1,25 +1,108 @@
-/** `make watch`: one line for every step that a record takes through the services, until Ctrl-C. */
+/**
+ * `make watch`: one line for each record's whole trip, from the HTTP request to everybody who has it, until Ctrl-C. `make watch
+ * STEPS=1`: a line for each step instead, when it happens.
+ */
+import type { ComposeService } from './compose-file/compose-file.ts'
 import { runCommand, untilInterrupted } from './command.ts'
 import { describeFlowEvent } from './flow/describe-flow-event.ts'
+import { describeTrip } from './flow/describe-trip.ts'
+import type { FlowEvent } from './flow/flow-event.ts'
 import { followFlow } from './flow/follow-flow.ts'
+import { followRecords } from './flow/follow-records.ts'
 import { timeOf } from './flow/format-log-line.ts'
+import { factOfRecord, factsOf } from './flow/trip-facts.ts'
+import { planTrips } from './flow/trip-plan.ts'
+import { createTrips } from './flow/trips.ts'
+import { quietKafka, requireKafka } from './kafka-client.ts'
 import { findActiveRuntime } from './runtime/choose-runtime.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import { brokersFromHere } from './stack-addresses.ts'
 import { colorOf, colors, nameWidth, padVisible, print } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
+const settleEveryMs = 100
+
 await runCommand(async () => {
   const { runtime, stack } = await findActiveRuntime()
-  const running = (await runtime.status()).map(status => status.service)
-  const names = stack.file.services.map(service => service.name)
+  const started = (await runtime.status()).map(status => status.service)
+  const running = stack.file.services.filter(service => started.includes(service.name))
   if (running.length === 0)
     throw new UserError('Nothing runs, so there is nothing to watch. `make up` starts it.')
-  print(
-    colors.dim(
-      `Watching ${running.join(', ')}. Ctrl-C ends it. Something to see: make up, or a POST to /create or /users.`,
-    ),
-  )
-  await followFlow(runtime, running, untilInterrupted(), (service, event) => {
+  const names = stack.file.services.map(service => service.name)
+  const printStep = (service: string, event: FlowEvent) => {
     const name = colorOf(service, names)(padVisible(service, nameWidth))
     print(`${colors.dim(timeOf(Date.now()))} ${name} ${describeFlowEvent(event)}`)
-  })
+  }
+  const printBegin = () =>
+    print(
+      colors.dim(
+        `Watching ${running.map(({ name }) => name).join(', ')}. Ctrl-C ends it. Something to see: make up, or a POST to /create or /users.`,
+      ),
+    )
+  if (process.env.STEPS) {
+    printBegin()
+    await followFlow(runtime, started, untilInterrupted(), printStep)
+    return
+  }
+  const brokers = brokersFromHere(stack, runtime.kind)
+  await requireKafka(brokers)
+  const colored = (service: string) => colorOf(service, names)(service)
+  await watchTrips({ runtime, running, brokers, printBegin, printStep, colored })
 })
+
+type Watch = {
+  runtime: Runtime
+  running: ComposeService[]
+  brokers: string
+  printBegin: () => void
+  printStep: (service: string, event: FlowEvent) => void
+  colored: (service: string) => string
+}
+
+async function watchTrips({
+  runtime,
+  running,
+  brokers,
+  printBegin,
+  printStep,
+  colored,
+}: Watch): Promise<void> {
+  const plan = planTrips(running)
+  const trips = createTrips(plan)
+  const interrupted = untilInterrupted()
+  const ended = new AbortController()
+  const follow = AbortSignal.any([interrupted, ended.signal])
+  const failure = Promise.withResolvers<never>()
+  const records = await followRecords(
+    quietKafka(brokers, 'watch'),
+    plan.topics,
+    (topic, partition, record) => {
+      for (const fact of factOfRecord(topic, partition, record)) trips.apply(fact, Date.now())
+    },
+    failure.reject,
+  )
+  const timer = setInterval(() => {
+    for (const trip of trips.settle(Date.now())) print(describeTrip(trip, colored))
+  }, settleEveryMs)
+  const flow = followFlow(
+    runtime,
+    running.map(service => service.name),
+    follow,
+    (name, event) => {
+      // It leaves the outbox, and has no further trip.
+      if (event.msg === 'row parked') printStep(name, event)
+      const service = running.find(candidate => candidate.name === name)
+      if (service === undefined) return
+      const now = Date.now()
+      for (const fact of factsOf(service, event, now)) trips.apply(fact, now)
+    },
+  )
+  try {
+    printBegin()
+    await Promise.race([flow, failure.promise])
+  } finally {
+    clearInterval(timer)
+    ended.abort()
+    await Promise.all([flow, records.stop()])
+  }
+}

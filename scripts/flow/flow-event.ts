@@ -1,11 +1,18 @@
 /** What the services say about records in their logs, as one type: the demo and `make watch` live on nothing else. */
 import { z } from 'zod'
 
-const place = { topic: z.string(), partition: z.number(), offset: z.coerce.string() }
+/** When it was logged, in ms since 1970: pino adds it to every line. */
+const logged = { time: z.number().optional() }
+const place = { ...logged, topic: z.string(), partition: z.number(), offset: z.coerce.string() }
 
 /** Steps of one record, or of the batch it is in. */
 const recordStep = z.discriminatedUnion('msg', [
-  z.object({ msg: z.literal('record acknowledged'), ...place, durationMs: z.number() }),
+  z.object({
+    msg: z.literal('record acknowledged'),
+    ...place,
+    durationMs: z.number(),
+    correlationId: z.string().optional(),
+  }),
   z.object({ msg: z.literal('record processed'), ...place, batch: z.number(), attempts: z.number() }),
   z.object({
     msg: z.literal('record retried'),
@@ -25,6 +32,7 @@ const recordStep = z.discriminatedUnion('msg', [
   }),
   z.object({
     msg: z.literal('batch committed'),
+    ...logged,
     topic: z.string(),
     partition: z.number(),
     batch: z.number(),
@@ -38,10 +46,12 @@ const recordStep = z.discriminatedUnion('msg', [
 const rowStep = z.discriminatedUnion('msg', [
   z.object({
     msg: z.literal('user stored'),
+    ...logged,
     userId: z.string(),
     version: z.number(),
     events: z.array(z.string()),
     correlationId: z.string(),
+    durationMs: z.number().optional(),
   }),
   z.object({ msg: z.literal('changes published'), topic: z.string(), records: z.number() }),
   z.object({ msg: z.literal('events published'), records: z.number() }),
@@ -53,6 +63,7 @@ const rowStep = z.discriminatedUnion('msg', [
   }),
   z.object({
     msg: z.literal('batch applied'),
+    ...logged,
     topic: z.string(),
     partition: z.number(),
     records: z.number(),

@@ -167,11 +167,13 @@ export function addUserRoutes(routes: HttpRoutes, options: UserRoutesOptions): v
   }
 
   async function store<D extends Decision>(correlationId: string, work: () => Promise<D>): Promise<D> {
+    const startedAtMs = performance.now()
     const decision = await carryOut(correlationId, work)
     if (decision.kind === 'changed') {
       const { id, version } = decision.state
       const events = decision.events.map(({ type }) => type)
-      logger.info({ userId: id, version, events, correlationId }, 'user stored')
+      const durationMs = Math.round((performance.now() - startedAtMs) * 10) / 10
+      logger.info({ userId: id, version, events, correlationId, durationMs }, 'user stored')
     }
     return decision
   }
