@@ -1,0 +1,3 @@
+export { startLambdaFunction } from './lambda-function.ts'
+export type { LambdaFunction, LambdaFunctionOptions } from './lambda-function.ts'
+export type { InvocationResult } from './runtime-api.ts'

@@ -1,0 +1,114 @@
+/**
+ * One connected producer for all invocations of a process. Whoever comes first connects, whoever comes meanwhile waits for the
+ * same connection, and a connection that failed is forgotten, so that the next invocation begins anew. One that was unused for
+ * too long is replaced before it is used: while a function is frozen nobody tells it that its connection is gone.
+ */
+import { classifyKafkaError } from '@kafka-pattern/kafka-config'
+import type { GatheringProducer, OutgoingRecord, RecordMetadata } from '@kafka-pattern/kafka-config'
+import type { Logger } from '@kafka-pattern/service-runtime'
+
+export interface KeptProducer {
+  /** Connects, for at most so long. Resolves also when that fails: `send` tries again, and says so. */
+  open(timeoutMs: number): Promise<void>
+  /**
+   * Resolves when the record is stored.
+   * @param deadlineMs on the clock of `performance.now()`; whatever happens, the promise settles by then
+   * @throws NoConnectionError until then nobody could be asked; the record was not sent
+   * @throws what GatheringProducer.send throws, and what connecting throws if trying again cannot help
+   */
+  send(record: OutgoingRecord, deadlineMs: number): Promise<RecordMetadata>
+}
+
+/** There was no connection before the deadline. `cause` is why the last attempt failed, if one did. */
+export class NoConnectionError extends Error {
+  constructor(cause?: unknown) {
+    super(`no connection to Kafka in time${cause instanceof Error ? `: ${cause.message}` : ''}`, { cause })
+    this.name = 'NoConnectionError'
+  }
+}
+
+export interface KeptProducerOptions {
+  /** Resolves with a producer that is connected; gives up when the signal is aborted. */
+  readonly connect: (signal: AbortSignal) => Promise<GatheringProducer>
+  readonly maxIdleMs: number
+  readonly logger: Logger
+}
+
+type Connection = { readonly producer: Promise<GatheringProducer>; readonly abandon: AbortController }
+
+const pauseMs = 200
+
+export function keepProducer({ connect, maxIdleMs, logger }: KeptProducerOptions): KeptProducer {
+  let current: Connection | null = null
+  // Of the wall clock: the monotonic one may stand still while the machine of a function does.
+  let usedAtMs = 0
+
+  function connected(): Promise<GatheringProducer> {
+    if (current !== null && Date.now() - usedAtMs > maxIdleMs) abandon(current)
+    if (current === null) {
+      const begun = new AbortController()
+      const connection = { producer: connect(begun.signal), abandon: begun }
+      connection.producer.catch(() => {
+        if (current === connection) current = null
+      })
+      current = connection
+      usedAtMs = Date.now()
+    }
+    return current.producer
+  }
+
+  function abandon(connection: Connection): void {
+    logger.info({ idleMs: Date.now() - usedAtMs }, 'the connection was unused for too long, making a new one')
+    current = null
+    connection.abandon.abort()
+    connection.producer
+      .then(producer => producer.close())
+      .catch((error: unknown) => logger.debug({ err: error }, 'the abandoned connection did not close'))
+  }
+
+  async function connectedBy(deadlineMs: number): Promise<GatheringProducer> {
+    let failure: unknown
+    for (;;) {
+      try {
+        return await before(deadlineMs, connected(), () => new NoConnectionError(failure))
+      } catch (error) {
+        if (error instanceof NoConnectionError || classifyKafkaError(error) !== 'retryable') throw error
+        failure = error
+      }
+      const pause = new Promise(resolve => setTimeout(resolve, pauseMs))
+      await before(deadlineMs, pause, () => new NoConnectionError(failure))
+    }
+  }
+
+  return {
+    async open(timeoutMs) {
+      try {
+        await connectedBy(performance.now() + timeoutMs)
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error)
+        logger.warn({ reason }, 'not connected yet, the first invocation tries again')
+      }
+    },
+    async send(record, deadlineMs) {
+      const producer = await connectedBy(deadlineMs)
+      try {
+        return await producer.send(record, { timeoutMs: Math.max(1, deadlineMs - performance.now()) })
+      } finally {
+        usedAtMs = Date.now()
+      }
+    },
+  }
+}
+
+/** What `work` yields, or at the deadline an error in its place; the work itself goes on. */
+async function before<T>(deadlineMs: number, work: Promise<T>, late: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(late()), Math.max(0, deadlineMs - performance.now()))
+  })
+  try {
+    return await Promise.race([work, timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}
