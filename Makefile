@@ -2,7 +2,7 @@
 # Variables: RUNTIME=local|containers, SERVICE=<name>, N=<instances>, JSON=1, REPLAY=<dead-letter topic>, TEST_STACK=local|containers, and all of .env.example.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up watch lag scale ps logs down clean dlt doctor test test-unit check bench
+.PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up watch lag ui-up scale ps logs down clean dlt doctor test test-unit check bench
 
 RUN := @scripts/setup.sh
 
@@ -29,6 +29,9 @@ watch: ## follow the records through all services until Ctrl-C
 
 lag: ## how far everybody is behind, live until Ctrl-C; make lag JSON=1 for one look as JSON
 	$(RUN) scripts/lag.ts $(if $(JSON),--json)
+
+ui-up: ## look at topics, groups and connectors in a browser: kafbat's kafka-ui and Redpanda Console (containers only)
+	$(RUN) scripts/ui.ts
 
 scale: ## more or fewer of a service: make scale SERVICE=batch-consumer N=3
 	$(RUN) scripts/scale.ts

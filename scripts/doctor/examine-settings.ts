@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { errorCode, findPortHolder, isPortFree } from '@kafka-pattern/local-stack'
+import { runsLocally } from '../local-runtime/local-runtime.ts'
 import type { Runtime, Stack } from '../runtime/runtime.ts'
 import { fault, fine, note, type Finding } from './finding.ts'
 
@@ -29,7 +30,10 @@ export async function examineDotEnv(repositoryDir: string): Promise<Finding[]> {
 export async function examinePorts(stack: Stack, runtime: Runtime): Promise<Finding[]> {
   const running = new Set((await runtime.status()).filter(s => s.state !== 'ended').map(s => s.service))
   const findings: Finding[] = []
-  for (const service of stack.file.services) {
+  const services = stack.file.services.filter(
+    service => runtime.kind === 'containers' || runsLocally(service),
+  )
+  for (const service of services) {
     const numbers = service.ports.map(port => port.hostPort).join(', ')
     if (running.has(service.name)) {
       findings.push(fine(`${numbers} ${service.name}, which runs`))

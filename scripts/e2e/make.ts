@@ -49,6 +49,8 @@ const portVariables = [
   'OUTBOX_REGISTRY_PROBE_PORT',
   'OUTBOX_RELAY_PROBE_PORT',
   'OUTBOX_SINK_PROBE_PORT',
+  'KAFKA_UI_PORT',
+  'REDPANDA_CONSOLE_PORT',
 ]
 
 /** RUNTIME, else what TEST_STACK says of the other tests, else what `make up` itself would choose. */

@@ -184,6 +184,8 @@ describe('make', () => {
       'cdc-debezium-up',
       'outbox-debezium-up',
       'watch',
+      'lag',
+      'ui-up',
       'ps',
       'logs',
       'down',
@@ -210,9 +212,20 @@ describe('make', () => {
     )
   })
 
-  test('watch and dlt say that nothing runs', async () => {
+  test('watch, lag and dlt say that nothing runs', async () => {
     const stack = await stackOfThisTest()
     expect((await stack.make('watch')).stderr).toContain('Nothing runs')
+    const lag = await stack.make('lag')
+    expect(lag.code).not.toBe(0)
+    expect(lag.stderr).toMatch(/^✗ Nothing runs, so nobody can be behind\. `make up` starts it\.$/m)
     expect((await stack.make('dlt')).stderr).toMatch(/Kafka at \S+ cannot be reached/)
+  })
+
+  test('ui-up without containers says what is needed, and what there is instead', async () => {
+    const { code, stderr } = await make(['ui-up', 'RUNTIME=local', `PATH=${await pathWithout('docker')}`])
+    expect(code).not.toBe(0)
+    expect(stderr).toMatch(
+      /^✗ kafka-ui and Redpanda Console are to be had as container images only: docker is not installed: docs\.docker\.com.*`make lag`/m,
+    )
   })
 })

@@ -41,6 +41,11 @@ function imageServerOf(service: ComposeService): ImageServer | undefined {
   return imageServers.find(({ image }) => service.image?.startsWith(`${image}:`))
 }
 
+/** False for what exists as an image only. */
+export function runsLocally(service: ComposeService): boolean {
+  return service.program !== null || imageServerOf(service) !== undefined
+}
+
 /** What docker-compose.yml's variables must be where the services are neighbours on this machine and not in containers. */
 export function localVariables(variables: Variables): Variables {
   return {
@@ -232,7 +237,7 @@ export function createLocalRuntime(stack: Stack): Runtime {
 }
 
 function requireRunnable(services: ComposeService[]): void {
-  const foreign = services.filter(service => service.program === null && imageServerOf(service) === undefined)
+  const foreign = services.filter(service => !runsLocally(service))
   if (foreign.length === 0) return
   const images = imageServers.map(({ image }) => image).join(', ')
   throw new UserError(
