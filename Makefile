@@ -2,7 +2,7 @@
 # Variables: RUNTIME=local|containers, SERVICE=<name>, N=<instances>, JSON=1, REPLAY=<dead-letter topic>, TEST_STACK=local|containers, and all of .env.example.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up watch lag ui-up scale ps logs down clean dlt doctor test test-unit check bench
+.PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up cluster-up watch lag ui-up scale ps logs down clean dlt doctor test test-unit check bench
 
 RUN := @scripts/setup.sh
 
@@ -23,6 +23,9 @@ cdc-debezium-up: ## cdc-up with Debezium in the place of cdc-poller
 
 outbox-debezium-up: ## outbox-up with Debezium in the place of outbox-relay
 	$(RUN) scripts/up.ts outbox-debezium
+
+cluster-up: ## make up on three brokers; then one is killed under load, and nothing is lost
+	$(RUN) scripts/up.ts cluster
 
 watch: ## follow the records through all services until Ctrl-C
 	$(RUN) scripts/watch.ts

@@ -7,7 +7,7 @@ import { colors, done, failed, padVisible, print } from '../../terminal.ts'
 import type { TracedChange } from './change-ledger.ts'
 import { unseen, type Check } from './check-pledge.ts'
 import type { Pattern } from './patterns.ts'
-import { percentile } from './percentile.ts'
+import { percentile } from '../percentile.ts'
 
 const firstColumnWidth = 20
 
