@@ -2,7 +2,7 @@
 # Variables: RUNTIME=local|containers, SERVICE=<name>, N=<instances>, JSON=1, REPLAY=<dead-letter topic>, TEST_STACK=local|containers, and all of .env.example.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up cluster-up watch lag ui-up scale ps logs down clean dlt doctor test test-unit check bench
+.PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up lambda-invoke cluster-up watch lag ui-up scale ps logs down clean dlt doctor test test-unit check bench
 
 RUN := @scripts/setup.sh
 
@@ -26,6 +26,9 @@ outbox-debezium-up: ## outbox-up with Debezium in the place of outbox-relay
 
 cluster-up: ## make up on three brokers; then one is killed under load, and nothing is lost
 	$(RUN) scripts/up.ts cluster
+
+lambda-invoke: ## lambda-producer as Lambda runs it, with events of API Gateway, and its records as a consumer sees them
+	$(RUN) scripts/lambda-invoke.ts
 
 watch: ## follow the records through all services until Ctrl-C
 	$(RUN) scripts/watch.ts

@@ -30,10 +30,15 @@ export interface EntityRecord {
 
 /** The record of a new entity, with an id of its own, and one for the event. */
 export function createdEntityRecord(
-  { level, name }: CreateRequest,
+  request: CreateRequest,
   { topic, correlationId }: { topic: string; correlationId: string },
 ): EntityRecord {
-  const entity: EntityCreated = { id: randomUUID(), event: 'create', level, name }
+  const entity: EntityCreated = {
+    id: randomUUID(),
+    event: 'create',
+    level: request.level,
+    name: request.name,
+  }
   return {
     topic,
     // The same entity always goes to the same partition, so its events stay in order.

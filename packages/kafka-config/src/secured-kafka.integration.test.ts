@@ -141,12 +141,15 @@ test('aws-msk-iam: each connection authenticates with a token of the provider, o
   expect(given).toHaveLength(2)
   for (const token of given) expect(lines.join('\n')).not.toContain(token)
 
-  const expired = async () => unsecuredToken({ sub: 'lambda', lifetimeSeconds: -60 })
-  const refused: unknown = await waitForKafka(createKafka(settings, logger, { bearerToken: expired }), {
+  const refused: unknown = await waitForKafka(createKafka(settings, logger, { bearerToken: expiredToken }), {
     logger,
   }).catch((failure: unknown) => failure)
   expect(classifyKafkaError(refused)).toBe('fatal')
 })
+
+async function expiredToken(): Promise<string> {
+  return unsecuredToken({ sub: 'lambda', lifetimeSeconds: -60 })
+}
 
 /** A JSON Web Token without a signature. */
 function unsecuredToken({ sub, lifetimeSeconds }: { sub: string; lifetimeSeconds: number }): string {

@@ -26,12 +26,13 @@ test('all bad settings are named at once', () => {
 
 test('MSK IAM needs TLS and a region', () => {
   const mskIam = { KAFKA_SASL_MECHANISM: 'aws-msk-iam', AWS_REGION: 'eu-central-1' }
-  const keysOf = (environment: Record<string, string>) => {
-    const { error } = Settings.safeParse(environment)
-    return error?.issues.map(({ path }) => path.join('.'))
-  }
   expect(keysOf(mskIam)).toEqual(['KAFKA_TLS'])
   expect(keysOf({ ...mskIam, KAFKA_TLS: 'true' })).toBeUndefined()
   const { AWS_REGION: _region, ...withoutRegion } = mskIam
   expect(keysOf({ ...withoutRegion, KAFKA_TLS: 'true' })).toEqual(['AWS_REGION'])
 })
+
+function keysOf(environment: Record<string, string>): string[] | undefined {
+  const { error } = Settings.safeParse(environment)
+  return error?.issues.map(({ path }) => path.join('.'))
+}

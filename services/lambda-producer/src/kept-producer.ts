@@ -68,7 +68,7 @@ export function keepProducer({ connect, maxIdleMs, logger }: KeptProducerOptions
 
   async function connectedBy(deadlineMs: number): Promise<GatheringProducer> {
     let failure: unknown
-    for (;;) {
+    while (performance.now() < deadlineMs) {
       try {
         return await before(deadlineMs, connected(), () => new NoConnectionError(failure))
       } catch (error) {
@@ -78,6 +78,7 @@ export function keepProducer({ connect, maxIdleMs, logger }: KeptProducerOptions
       const pause = new Promise(resolve => setTimeout(resolve, pauseMs))
       await before(deadlineMs, pause, () => new NoConnectionError(failure))
     }
+    throw new NoConnectionError(failure)
   }
 
   return {

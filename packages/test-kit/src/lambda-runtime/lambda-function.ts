@@ -21,6 +21,8 @@ export type LambdaFunctionOptions = {
 
 export type LambdaFunction = {
   readonly pid: number
+  /** from the start of the process to its asking for an event; what Lambda calls the init duration. Null before. */
+  readonly initMs: number | null
   /** every line of its output */
   readonly outputLines: readonly string[]
   /** The first one comes while the process starts, as it does on Lambda; events that are given at the same time wait for their turn. */
@@ -37,6 +39,9 @@ const ric = createRequire(import.meta.url).resolve('aws-lambda-ric')
 export async function startLambdaFunction(options: LambdaFunctionOptions): Promise<LambdaFunction> {
   const { taskRoot, handler, timeoutMs = 15_000, env } = options
   const api = await startRuntimeApi()
+  const startedAtMs = performance.now()
+  let initMs: number | null = null
+  void api.firstAsked.then(() => (initMs = performance.now() - startedAtMs))
   const { PATH = '', TMPDIR = '/tmp' } = process.env
   const child = spawn(process.execPath, ['--import', join(import.meta.dirname, 'use-rapid-client.ts'), ric], {
     cwd: taskRoot,
@@ -87,6 +92,9 @@ export async function startLambdaFunction(options: LambdaFunctionOptions): Promi
   let turn: Promise<unknown> = Promise.resolve()
   return {
     pid: child.pid ?? 0,
+    get initMs() {
+      return initMs
+    },
     outputLines,
     invoke(event) {
       const result = turn.then(() => invoke(event))

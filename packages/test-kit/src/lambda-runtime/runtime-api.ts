@@ -7,7 +7,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { text } from 'node:stream/consumers'
 
 /** What a function did with an event: returned, threw, or neither in its time. */
-export type InvocationResult =
+export type InvocationResult = InvocationOutcome & {
+  /** from when the function got the event */
+  readonly durationMs: number
+}
+type InvocationOutcome =
   | { readonly kind: 'returned'; readonly value: unknown }
   | { readonly kind: 'failed'; readonly error: unknown }
   | { readonly kind: 'timed out' }
@@ -17,6 +21,8 @@ export type RuntimeApi = {
   readonly address: string
   /** Hands the event to whoever asks next. The function's time begins when it gets it. */
   invoke(event: unknown, timeoutMs: number): Promise<InvocationResult>
+  /** Resolves when the function asks for the first time. */
+  readonly firstAsked: Promise<void>
   /** Resolves when the function waits for an event and there is none; rejects when its initialization failed. */
   idle(): Promise<void>
   close(): Promise<void>
@@ -33,8 +39,9 @@ const path = /^\/2018-06-01\/runtime\/(?:invocation\/(next|[\w-]+)(?:\/(response
 
 export async function startRuntimeApi(): Promise<RuntimeApi> {
   const queued: Invocation[] = []
-  const delivered = new Map<string, { settle: Invocation['settle']; timer: NodeJS.Timeout }>()
+  const delivered = new Map<string, { settle: (outcome: InvocationOutcome) => void; timer: NodeJS.Timeout }>()
   const idleWaiters = new Set<{ resolve: () => void; reject: (error: Error) => void }>()
+  const firstAsked = Promise.withResolvers<void>()
   let asking: ServerResponse | null = null
   let initError: Error | null = null
 
@@ -47,8 +54,12 @@ export async function startRuntimeApi(): Promise<RuntimeApi> {
       return
     }
     const { id, event, timeoutMs } = invocation
+    const startedAtMs = performance.now()
     const timer = setTimeout(() => settle(id, { kind: 'timed out' }), timeoutMs)
-    delivered.set(id, { settle: invocation.settle, timer })
+    delivered.set(id, {
+      settle: outcome => invocation.settle({ ...outcome, durationMs: performance.now() - startedAtMs }),
+      timer,
+    })
     asking.writeHead(200, {
       'content-type': 'application/json',
       'lambda-runtime-aws-request-id': id,
@@ -59,18 +70,19 @@ export async function startRuntimeApi(): Promise<RuntimeApi> {
     asking = null
   }
 
-  function settle(id: string, result: InvocationResult): void {
+  function settle(id: string, outcome: InvocationOutcome): void {
     const invocation = delivered.get(id)
     if (invocation === undefined) return
     delivered.delete(id)
     clearTimeout(invocation.timer)
-    invocation.settle(result)
+    invocation.settle(outcome)
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [, id, outcome, init] = path.exec(request.url ?? '') ?? []
     if (id === 'next') {
       asking = response
+      firstAsked.resolve()
       deliver()
       return
     }
@@ -99,6 +111,7 @@ export async function startRuntimeApi(): Promise<RuntimeApi> {
   if (address === null || typeof address === 'string') throw new Error('the Runtime API has no port')
   return {
     address: `127.0.0.1:${address.port}`,
+    firstAsked: firstAsked.promise,
     invoke: (event, timeoutMs) =>
       new Promise(resolve => {
         queued.push({ id: randomUUID(), event, timeoutMs, settle: resolve })
