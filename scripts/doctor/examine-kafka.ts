@@ -14,9 +14,12 @@ const connectTimeoutMs = 3_000
 const metadataTimeoutMs = 5_000
 
 export async function examineKafka(bootstrap: Address[]): Promise<Finding[]> {
-  const findings: Finding[] = []
-  for (const address of bootstrap) findings.push(...(await examineBootstrap(address)))
-  return findings
+  const findings = new Map<string, Finding>()
+  for (const address of bootstrap) {
+    // Every broker of a cluster tells of all the others: once is enough.
+    for (const finding of await examineBootstrap(address)) findings.set(finding.text, finding)
+  }
+  return [...findings.values()]
 }
 
 /** "host:port" as a client's settings have it, IPv6 in brackets; null when it is none. */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { errorCode, findPortHolder, isPortFree } from '@kafka-pattern/local-stack'
 import { runsLocally } from '../local-runtime/local-runtime.ts'
+import { brokersOf } from '../runtime/broker-count.ts'
 import type { Runtime, Stack } from '../runtime/runtime.ts'
 import { fault, fine, note, type Finding } from './finding.ts'
 
@@ -30,8 +31,10 @@ export async function examineDotEnv(repositoryDir: string): Promise<Finding[]> {
 export async function examinePorts(stack: Stack, runtime: Runtime): Promise<Finding[]> {
   const running = new Set((await runtime.status()).filter(s => s.state !== 'ended').map(s => s.service))
   const findings: Finding[] = []
+  // One broker and three have ports in common: those that are not meant would find them taken.
+  const otherBrokers = brokersOf({ file: stack.file, brokers: stack.brokers === 1 ? 3 : 1 })
   const services = stack.file.services.filter(
-    service => runtime.kind === 'containers' || runsLocally(service),
+    service => !otherBrokers.includes(service) && (runtime.kind === 'containers' || runsLocally(service)),
   )
   for (const service of services) {
     const numbers = service.ports.map(port => port.hostPort).join(', ')
