@@ -4,7 +4,9 @@ import { isPortFree } from '@kafka-pattern/local-stack'
 import { eventually } from '@kafka-pattern/test-kit'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { containersOf, contentsOf, volumesOf } from './leftovers.ts'
+import type { LagReport } from '../lag/lag-report.ts'
 import { newStack, type TestStack } from './make.ts'
+import { whileFollowing } from './while-following.ts'
 
 describe('change data capture and the outbox', () => {
   let stack: TestStack
@@ -52,35 +54,57 @@ describe('change data capture and the outbox', () => {
     expect(stdout).toContain('kafka_pattern has the tables of cdc-poller')
   })
 
+  test('make lag: nobody is behind, and everybody is there', async () => {
+    await eventually(
+      async () => {
+        const { code, stdout, output } = await stack.make('lag', 'JSON=1')
+        expect(code, output).toBe(0)
+        const report: LagReport = JSON.parse(stdout)
+        const none = { lag: 0 }
+        expect(report.groups).toMatchObject([
+          { group: 'cdc-sink', ...none },
+          { group: 'outbox-sink', ...none },
+        ])
+        expect(report.sinks).toMatchObject([
+          { group: 'cdc-sink', ...none },
+          { group: 'outbox-sink', ...none },
+        ])
+        expect(report.relay).toMatchObject({ parked: 0, lanes: [{ lane: 0, unpublished: 0 }] })
+        expect(report.relay?.lanes[0]?.publishedUpTo).toBe(report.relay?.newestSeq)
+        expect(report.pollers).toMatchObject([{ topic: 'cdc.users' }])
+        for (const { owner } of [...report.relay!.lanes, ...report.pollers!]) expect(owner).not.toBeNull()
+      },
+      { what: 'everything to be applied and committed' },
+    )
+    const { stdout } = await stack.make('lag')
+    for (const title of ['Consumer groups', 'Outbox', 'Pollers', 'Sinks']) expect(stdout).toContain(title)
+  })
+
   test('make watch follows a user to both replicas', async () => {
-    const watch = stack.start('watch')
-    let seen = ''
-    watch.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      seen += text
+    await whileFollowing(stack, ['watch', 'STEPS=1'], async steps => {
+      await whileFollowing(stack, ['watch'], async trips => {
+        await eventually(() => expect([steps(), trips()].join()).toMatch(/Watching.*Watching/s), {
+          what: 'make watch to begin',
+        })
+        // Sent again until seen: the first may come before the logs are followed.
+        await eventually(
+          async () => {
+            await createUser(stack.ports.OUTBOX_REGISTRY_PORT!)
+            expect(trips()).toMatch(
+              /[0-9a-f]{8}… outbox-registry POST \/users → row, outbox \+\d+ ms → outbox\.event\.user\/\d@\d+ \+\d+ ms → outbox-sink \+\d+ ms; → cdc\.users\/\d@\d+ \+\d+ ms → cdc-sink \+\d+ ms$/m,
+            )
+            expect(steps()).toMatch(/outbox-registry +user \S+ version 1 stored: UserCreated/)
+            expect(steps()).toMatch(/outbox-relay +\d+ events? published/)
+            expect(steps()).toMatch(
+              /outbox-sink +outbox\.event\.user\/\d@[\d-]+ \d+ records? applied: \d+ upserted/,
+            )
+            expect(steps()).toMatch(/cdc-poller +cdc\.users \d+ changes? published/)
+            expect(steps()).toMatch(/cdc-sink +cdc\.users\/\d@[\d-]+ \d+ records? applied: \d+ upserted/)
+          },
+          { what: 'the trip of a user in make watch' },
+        )
+      })
     })
-    const ended = new Promise(resolve => {
-      watch.once('close', resolve)
-    })
-    try {
-      await eventually(() => expect(seen).toContain('Watching'), { what: 'make watch to begin' })
-      // Sent again until seen: the first may come before the logs are followed.
-      await eventually(
-        async () => {
-          await createUser(stack.ports.OUTBOX_REGISTRY_PORT!)
-          expect(seen).toMatch(/outbox-registry +user \S+ version 1 stored: UserCreated/)
-          expect(seen).toMatch(/outbox-relay +\d+ events? published/)
-          expect(seen).toMatch(
-            /outbox-sink +outbox\.event\.user\/\d@[\d-]+ \d+ records? applied: \d+ upserted/,
-          )
-          expect(seen).toMatch(/cdc-poller +cdc\.users \d+ changes? published/)
-          expect(seen).toMatch(/cdc-sink +cdc\.users\/\d@[\d-]+ \d+ records? applied: \d+ upserted/)
-        },
-        { what: 'the steps of a user in make watch' },
-      )
-    } finally {
-      process.kill(-watch.pid!, 'SIGINT')
-      await ended
-    }
   })
 
   // Leaves a poller behind that looks once a minute: no test after this one may wait for cdc-poller.

@@ -8,6 +8,7 @@ import { eventually } from '@kafka-pattern/test-kit'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { containersOf, contentsOf, volumesOf } from './leftovers.ts'
 import { newStack, type TestStack } from './make.ts'
+import { whileFollowing } from './while-following.ts'
 
 const runFile = promisify(execFile)
 const services = ['kafka', 'user-api', 'family-api', 'coworker-api', 'simple-consumer', 'batch-consumer']
@@ -69,33 +70,43 @@ describe('make up, and what follows', () => {
     expect(messages.filter(({ msg }) => msg === 'record acknowledged').length).toBeGreaterThanOrEqual(11)
   })
 
-  test('make watch follows a record through the services until Ctrl-C', async () => {
-    const watch = stack.start('watch')
-    let seen = ''
-    watch.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      seen += text
+  test('make lag: the groups, and nothing of a database that does not run', async () => {
+    await eventually(
+      async () => {
+        const { code, stdout, output } = await stack.make('lag')
+        expect(code, output).toBe(0)
+        expect(stdout).toMatch(/batch-consumer +coworker\/0 +\d+ +\d+ +0 +batch-consumer/)
+        expect(stdout).toContain('simple-consumer reads 9 partitions and commits nothing')
+        expect(stdout).not.toMatch(/Outbox|Pollers|Sinks/)
+        expect(stdout, 'no escape sequences into a pipe').not.toContain('\u001B')
+      },
+      { what: 'the batches to be committed' },
+    )
+  })
+
+  test('make watch follows a record on its whole trip, or step by step, until Ctrl-C', async () => {
+    await whileFollowing(stack, ['watch', 'STEPS=1'], async steps => {
+      await whileFollowing(stack, ['watch'], async trips => {
+        await eventually(() => expect([steps(), trips()].join()).toMatch(/Watching.*Watching/s), {
+          what: 'make watch to begin',
+        })
+        // Sent again until seen: the first may come before the logs are followed.
+        await eventually(
+          async () => {
+            await create('Watched')
+            expect(trips()).toMatch(
+              /[0-9a-f]{8}… user-api POST \/create → user\/\d@\d+ \+\d+ ms → simple-consumer \+\d+ ms, batch-consumer \+\d+ ms$/m,
+            )
+            expect(steps()).toMatch(/user-api +user\/\d@\d+ acknowledged in/)
+            expect(steps()).toMatch(/simple-consumer +user\/\d@\d+ seen: .*Watched/)
+            expect(steps()).toMatch(/batch-consumer +user\/\d@\d+ processed in batch/)
+            expect(steps()).toMatch(/batch-consumer +user\/\d@[\d-]+ batch \d+ committed/)
+          },
+          { what: 'the trip of a record in make watch' },
+        )
+        expect(trips() + steps(), 'no escape sequences into a pipe').not.toContain('\u001B')
+      })
     })
-    const ended = new Promise(resolve => {
-      watch.once('close', resolve)
-    })
-    try {
-      await eventually(() => expect(seen).toContain('Watching'), { what: 'make watch to begin' })
-      // Sent again until seen: the first may come before the logs are followed.
-      await eventually(
-        async () => {
-          await create('Watched')
-          expect(seen).toMatch(/user-api +user\/\d@\d+ acknowledged in/)
-          expect(seen).toMatch(/simple-consumer +user\/\d@\d+ seen: .*Watched/)
-          expect(seen).toMatch(/batch-consumer +user\/\d@\d+ processed in batch/)
-          expect(seen).toMatch(/batch-consumer +user\/\d@[\d-]+ batch \d+ committed/)
-        },
-        { what: 'the steps of a record in make watch' },
-      )
-      expect(seen, 'no escape sequences into a pipe').not.toContain('\u001B')
-    } finally {
-      process.kill(-watch.pid!, 'SIGINT')
-      await ended
-    }
   })
 
   test('make dlt tells what was given up and why', async () => {
