@@ -12,6 +12,8 @@ export type TcpProxy = {
   readonly port: number
   /** connections that are open now */
   readonly connections: number
+  /** connections that were ever accepted */
+  readonly accepted: number
   /** From now on every byte, of both directions, arrives this much later. */
   delay(ms: number): void
   /** Resets every open connection, once; new ones are accepted. */
@@ -23,6 +25,8 @@ export type TcpProxy = {
   cutAt(text: string, moment: 'before' | 'after'): Promise<void>
   /** Resets every open connection and refuses new ones. */
   refuse(): Promise<void>
+  /** Nothing arrives any more on the connections that are open now; new ones work: a NAT gateway that forgot them. */
+  forget(): void
   /** Keeps connections open, and accepts new ones, but nothing arrives any more: a network that lost its route. */
   swallow(): void
   /** Ends all of these faults. What was swallowed is lost, so connections that were open then are reset. */
@@ -49,11 +53,13 @@ export async function startTcpProxy(options: {
   const port = await findFreePort()
   const own: Address = { host: '127.0.0.1', port }
   const links = new Set<Link>()
+  let accepted = 0
   const faults: Faults = { delayMs: 0, swallowing: false, cutAt: null }
 
   const server = createServer(client => {
     const link = new Link(client, connect({ ...target, noDelay: true }), options.passage?.(own), faults)
     links.add(link)
+    accepted++
     link.onClosed(() => links.delete(link))
   })
   const listen = () =>
@@ -82,6 +88,9 @@ export async function startTcpProxy(options: {
     get connections() {
       return links.size
     },
+    get accepted() {
+      return accepted
+    },
     delay(ms) {
       faults.delayMs = ms
     },
@@ -91,6 +100,9 @@ export async function startTcpProxy(options: {
         faults.cutAt = { text, moment, done }
       }),
     refuse: close,
+    forget() {
+      for (const link of links) link.forget()
+    },
     swallow() {
       faults.swallowing = true
     },
@@ -116,6 +128,7 @@ class Link {
   readonly #client: Socket
   readonly #server: Socket
   readonly #faults: Faults
+  #isForgotten = false
   /** Set when the next answer is not to arrive. */
   #cutAtAnswer: (() => void) | null = null
 
@@ -127,11 +140,13 @@ class Link {
     const toServer = new DelayLine(chunk => server.write(chunk), faults)
     const toClient = new DelayLine(chunk => client.write(chunk), faults)
     client.on('data', chunk => {
+      if (this.#isForgotten) return
       if (this.#isCutBefore(chunk)) return
       passage?.noteRequests(chunk)
       toServer.push(chunk)
     })
     server.on('data', chunk => {
+      if (this.#isForgotten) return
       if (this.#cutAtAnswer !== null) {
         this.reset()
         this.#cutAtAnswer()
@@ -150,7 +165,7 @@ class Link {
     }
     client.on('close', () => server.destroy())
     server.on('close', () => {
-      if (!faults.swallowing) client.destroy()
+      if (!faults.swallowing && !this.#isForgotten) client.destroy()
     })
   }
 
@@ -162,6 +177,10 @@ class Link {
   reset(): void {
     this.#client.resetAndDestroy()
     this.#server.destroy()
+  }
+
+  forget(): void {
+    this.#isForgotten = true
   }
 
   #isCutBefore(chunk: Buffer): boolean {

@@ -93,7 +93,9 @@ export function keepProducer({ connect, maxIdleMs, logger }: KeptProducerOptions
     async send(record, deadlineMs) {
       const producer = await connectedBy(deadlineMs)
       try {
-        return await producer.send(record, { timeoutMs: Math.max(1, deadlineMs - performance.now()) })
+        return await producer.send(record, {
+          timeoutMs: Math.max(1, Math.floor(deadlineMs - performance.now())),
+        })
       } finally {
         usedAtMs = Date.now()
       }
