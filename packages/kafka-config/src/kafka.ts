@@ -30,7 +30,7 @@ export function createKafka(
 ): Kafka {
   return construct({
     clientId: settings.KAFKA_CLUSTER_NAME,
-    brokers: settings.KAFKA_BROKERS,
+    brokers: anyOf(settings.KAFKA_BROKERS),
     ...(settings.KAFKA_TLS && { ssl: tlsOptions(settings) }),
     ...saslOptions(settings, bearerToken),
     connectionTimeout: 3_000,
@@ -61,6 +61,14 @@ export async function withAdmin<T>(kafka: Kafka, work: (admin: Admin) => Promise
   } finally {
     await admin.disconnect()
   }
+}
+
+/**
+ * Any broker of the list for each connection that is made to find the others. kafkajs alone begins the list anew with every client, so
+ * that whoever tries once, and then again, would ask a first broker that is dead for ever.
+ */
+function anyOf(brokers: string[]): () => string[] {
+  return () => [brokers[Math.floor(Math.random() * brokers.length)]!]
 }
 
 function construct(config: KafkaConfig): Kafka {

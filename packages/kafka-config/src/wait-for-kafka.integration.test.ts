@@ -1,8 +1,16 @@
 import { AbortError } from '@kafka-pattern/retry'
-import { startOwnKafka } from '@kafka-pattern/test-kit'
+import {
+  connectTo,
+  createTopic,
+  eventually,
+  startOwnKafka,
+  testKafka,
+  uniqueName,
+} from '@kafka-pattern/test-kit'
 import { pino } from 'pino'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { createKafka } from './kafka.ts'
+import { createTransactionalProducer } from './transactional-producer.ts'
 import { waitForKafka } from './wait-for-kafka.ts'
 
 /** A log whose lines are kept, and whose first line is announced. */
@@ -29,6 +37,20 @@ test('waits until a broker answers, and says meanwhile what it waits for', async
   expect(lines[0]!.reason).toContain(`ECONNREFUSED ${settings.KAFKA_BROKERS[0]}`)
   // Nothing but that: what kafkajs itself says of each attempt is not for whoever runs a service.
   for (const { msg } of lines) expect(msg).toBe('waiting for a Kafka broker to answer')
+})
+
+test('a broker of the list that is away does not keep the others from being asked', async () => {
+  const { brokers } = testKafka()
+  // Port 9 is the discard service: nothing listens there.
+  const { kafka, logger } = connectTo(['127.0.0.1:9', ...brokers])
+  await waitForKafka(kafka, { logger })
+  const producer = createTransactionalProducer(kafka, {
+    logger,
+    transactionalId: uniqueName('transactional'),
+    place: { groupId: uniqueName('group'), topic: await createTopic(), partition: 0 },
+  })
+  onTestFinished(() => producer.close())
+  await eventually(() => producer.open(), { what: 'whoever tries once, and then again' })
 })
 
 test('an abort ends the wait', async () => {
