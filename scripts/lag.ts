@@ -14,7 +14,8 @@ import { showLive } from './lag/live-screen.ts'
 import { isKafka } from './local-runtime/kafka-server.ts'
 import { quietMysql } from './mysql-client.ts'
 import { findActiveRuntime } from './runtime/choose-runtime.ts'
-import type { Runtime, Stack } from './runtime/runtime.ts'
+import type { Runtime, ServiceStatus, Stack } from './runtime/runtime.ts'
+import { isOwner } from './scale/lease-owner.ts'
 import { brokersFromHere } from './stack-addresses.ts'
 import { colors, print } from './terminal.ts'
 import { UserError } from './user-error.ts'
@@ -23,7 +24,8 @@ const lookEveryMs = 1_000
 
 await runCommand(async () => {
   const { runtime, stack } = await findActiveRuntime()
-  const started = (await runtime.status()).map(status => status.service)
+  const statuses = await runtime.status()
+  const started = statuses.map(status => status.service)
   if (!stack.file.services.some(service => isKafka(service) && started.includes(service.name))) {
     throw new UserError('Nothing runs, so nobody can be behind. `make up` starts it.')
   }
@@ -33,8 +35,8 @@ await runCommand(async () => {
   const sources = sourcesOf(stack, runtime, started, brokers, clients)
   try {
     if (process.argv.includes('--json')) print(JSON.stringify(await look(sources), null, 2))
-    else if (process.stdout.isTTY) await follow(sources)
-    else for (const line of linesOf(await look(sources))) print(line)
+    else if (process.stdout.isTTY) await follow(sources, statuses)
+    else for (const line of linesOf(await look(sources), statuses)) print(line)
   } finally {
     await Promise.all(clients.map(client => client.close()))
   }
@@ -70,17 +72,17 @@ function sourcesOf(
 }
 
 /** What fails after the first look may be over with the next: it is shown above the figures that were there before. */
-async function follow(sources: LagSources): Promise<void> {
+async function follow(sources: LagSources, statuses: ServiceStatus[]): Promise<void> {
   let newest: LagReport | null = null
   await showLive(
     process.stdout,
     async () => {
       try {
         newest = await look(sources)
-        return linesOf(newest)
+        return linesOf(newest, statuses)
       } catch (error) {
         if (newest === null || !(error instanceof UserError)) throw error
-        return [colors.red(error.message), '', ...linesOf(newest)]
+        return [colors.red(error.message), '', ...linesOf(newest, statuses)]
       }
     },
     lookEveryMs,
@@ -88,8 +90,11 @@ async function follow(sources: LagSources): Promise<void> {
   )
 }
 
-function linesOf(report: LagReport): string[] {
-  return [colors.dim(`How far behind at ${timeOf(report.at)}`), '', ...lagTables(report)]
+function linesOf(report: LagReport, statuses: ServiceStatus[]): string[] {
+  const serviceOf = (owner: string) =>
+    statuses.find(({ process: named }) => isOwner(owner, named, '-') || isOwner(owner, named, '/'))
+      ?.service ?? null
+  return [colors.dim(`How far behind at ${timeOf(report.at)}`), '', ...lagTables(report, serviceOf)]
 }
 
 /** @throws {UserError} when Kafka or the database does not answer */

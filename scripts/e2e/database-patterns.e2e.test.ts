@@ -77,7 +77,8 @@ describe('change data capture and the outbox', () => {
       { what: 'everything to be applied and committed' },
     )
     const { stdout } = await stack.make('lag')
-    for (const title of ['Consumer groups', 'Outbox', 'Pollers', 'Sinks']) expect(stdout).toContain(title)
+    for (const title of ['Consumer groups', 'in the database', 'Outbox', 'Pollers'])
+      expect(stdout).toContain(title)
   })
 
   test('make watch follows a user to both replicas', async () => {

@@ -77,7 +77,7 @@ describe('make up, and what follows', () => {
         expect(code, output).toBe(0)
         expect(stdout).toMatch(/batch-consumer +coworker\/0 +\d+ +\d+ +0 +batch-consumer/)
         expect(stdout).toContain('simple-consumer reads 9 partitions and commits nothing')
-        expect(stdout).not.toMatch(/Outbox|Pollers|Sinks/)
+        expect(stdout).not.toMatch(/Outbox|Pollers|in the database/)
         expect(stdout, 'no escape sequences into a pipe').not.toContain('\u001B')
       },
       { what: 'the batches to be committed' },

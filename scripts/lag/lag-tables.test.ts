@@ -30,10 +30,9 @@ test('consumers alone: nothing is said of a database', () => {
   ])
 })
 
-test('lanes, pollers and sinks', () => {
+test('lanes, pollers, and sinks beside the groups that they are', () => {
   const report: LagReport = {
     ...consumers,
-    groups: [],
     listeners: [],
     relay: {
       newestSeq: 1250,
@@ -69,30 +68,44 @@ test('lanes, pollers and sinks', () => {
         behindNewestMs: null,
       },
     ],
+    groups: [
+      ...consumers.groups,
+      {
+        group: 'cdc-sink',
+        lag: 2,
+        partitions: [
+          { topic: 'cdc.users', partition: 0, position: '3', end: '5', lag: 2, consumer: 'cdc-sink' },
+        ],
+      },
+    ],
     sinks: [
       {
         group: 'cdc-sink',
-        lag: 0,
+        lag: 1,
         partitions: [
           { topic: 'cdc.users', partition: 0, position: '5', end: '5', lag: 0, consumer: 'cdc-sink' },
+          { topic: 'cdc.users', partition: 1, position: '6', end: '7', lag: 1, consumer: null },
         ],
       },
     ],
   }
-  expect(lagTables(report)).toEqual([
+  expect(lagTables(report, owner => (owner === 'host-1' ? 'outbox-relay' : null))).toEqual([
+    'Consumer groups',
+    '  group           partition    committed  in the database  end  lag  consumer',
+    '  batch-consumer  user/0               9                    12    3  batch-consumer',
+    '                  user/1               -                   120    -  nobody',
+    '  cdc-sink        cdc.users/0          3                5    5    0  cdc-sink',
+    '                  cdc.users/1          -                6    7    1  nobody',
+    '',
     'Outbox',
     '  lane  published up to  newest row    unpublished  oldest of them  owner',
-    '     0      1234 less 2        1250             16       2 min 5 s  host-1',
-    '     1                -        1250  10000 or more           0.4 s  host-2 (its lease ran out 3.0 s ago)',
+    '     0      1234 less 2        1250             16       2 min 5 s  outbox-relay (host-1)',
+    '     1                -        1250  10000 or more           0.4 s  host-2 its lease ran out 3.0 s ago',
     '  1 row(s) put aside in relay_parked: Kafka does not take them.',
     '',
     'Pollers',
     '  topic      cursor (UTC)                behind now  behind the newest row  owner',
     '  cdc.users  2026-11-24 02:59:58.800000       1.2 s                      -  nobody',
-    '',
-    'Sinks',
-    '  group     partition    in the database  end  lag  consumer',
-    '  cdc-sink  cdc.users/0                5    5    0  cdc-sink',
   ])
 })
 

@@ -1,36 +1,64 @@
 /** A look as lines of text: a table for each kind of thing that can be behind. */
 import { colors, padVisible, visibleLength } from '../terminal.ts'
-import type { GroupLag, Listener } from './consumer-lag.ts'
+import type { GroupLag, Listener, PartitionLag } from './consumer-lag.ts'
 import type { LagReport } from './lag-report.ts'
 import type { CursorLag } from './poller-cursors.ts'
 import { countedUpTo, type LaneLag, type RelayLag } from './relay-lanes.ts'
 
+type ServiceOf = (owner: string) => string | null
 type Column<Row> = { title: string; of: (row: Row) => string; align?: 'right' }
 
-export function lagTables({ groups, listeners, relay, pollers, sinks }: LagReport): string[] {
+/** @param serviceOf the service that names itself so when it takes a lease; null: none that is known */
+export function lagTables(
+  { groups, listeners, relay, pollers, sinks }: LagReport,
+  serviceOf: ServiceOf = () => null,
+): string[] {
   const sections = [
-    groups.length === 0 ? [] : groupTable('Consumer groups', 'committed', groups),
+    groups.length === 0 && (sinks ?? []).length === 0 ? [] : groupTable(groups, sinks ?? []),
     listeners.map(describeListener),
-    relay === undefined ? [] : relayTable(relay),
-    pollers === undefined || pollers.length === 0 ? [] : pollerTable(pollers),
-    sinks === undefined || sinks.length === 0 ? [] : groupTable('Sinks', 'in the database', sinks),
+    relay === undefined ? [] : relayTable(relay, serviceOf),
+    pollers === undefined || pollers.length === 0 ? [] : pollerTable(pollers, serviceOf),
   ].filter(lines => lines.length > 0)
   if (sections.length === 0) return ['No consumer has said yet how far it is.']
   return sections.flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]))
 }
 
-function groupTable(title: string, position: string, groups: GroupLag[]): string[] {
-  const rows = groups.flatMap(({ group, partitions }) =>
-    partitions.map((partition, index) => ({ ...partition, group: index === 0 ? group : '' })),
-  )
-  return table(title, rows, [
+type GroupRow = PartitionLag & { group: string; committed: string | null }
+
+/** The position of a sink beside what its group has committed, which is a copy of it and may be older: the lag is the sink's. */
+function groupTable(groups: GroupLag[], sinks: GroupLag[]): string[] {
+  const names = new Set([...groups, ...sinks].map(({ group }) => group))
+  const rows = [...names].flatMap(group => {
+    const committed = groups.find(each => each.group === group)?.partitions ?? []
+    const stored = sinks.find(each => each.group === group)?.partitions ?? []
+    const only = stored.filter(each => findSame(committed, each) === undefined)
+    return [...committed, ...only].map((partition, index): GroupRow => {
+      const inDatabase = findSame(stored, partition)
+      return {
+        ...(inDatabase ?? { ...partition, position: null }),
+        group: index === 0 ? group : '',
+        committed: findSame(committed, partition)?.position ?? null,
+      }
+    })
+  })
+  const columns: Column<GroupRow>[] = [
     { title: 'group', of: row => row.group },
     { title: 'partition', of: row => `${row.topic}/${row.partition}` },
-    { title: position, of: row => row.position ?? '-', align: 'right' },
+    { title: 'committed', of: row => row.committed ?? '-', align: 'right' },
+    { title: 'in the database', of: row => row.position ?? '', align: 'right' },
     { title: 'end', of: row => row.end, align: 'right' },
     { title: 'lag', of: row => (row.lag === null ? '-' : behind(row.lag)), align: 'right' },
     { title: 'consumer', of: row => row.consumer ?? nobody },
-  ])
+  ]
+  return table(
+    'Consumer groups',
+    rows,
+    sinks.length > 0 ? columns : columns.filter(({ title }) => title !== 'in the database'),
+  )
+}
+
+function findSame(all: PartitionLag[], { topic, partition }: PartitionLag): PartitionLag | undefined {
+  return all.find(each => each.topic === topic && each.partition === partition)
 }
 
 function describeListener({ group, consumers, partitions }: Listener): string {
@@ -39,14 +67,14 @@ function describeListener({ group, consumers, partitions }: Listener): string {
   return `  ${names} ${seen} and commits nothing: it keeps its position to itself, so there is no lag to tell.`
 }
 
-function relayTable({ newestSeq, parked, lanes }: RelayLag): string[] {
+function relayTable({ newestSeq, parked, lanes }: RelayLag, serviceOf: ServiceOf): string[] {
   const rows = table('Outbox', lanes, [
     { title: 'lane', of: lane => String(lane.lane), align: 'right' },
     { title: 'published up to', of: lane => describePublished(lane), align: 'right' },
     { title: 'newest row', of: () => String(newestSeq ?? '-'), align: 'right' },
     { title: 'unpublished', of: lane => describeUnpublished(lane), align: 'right' },
     { title: 'oldest of them', of: lane => formatAge(lane.oldestUnpublishedMs), align: 'right' },
-    { title: 'owner', of: lane => describeOwner(lane) },
+    { title: 'owner', of: lane => describeOwner(lane, serviceOf) },
   ])
   if (parked === 0) return rows
   return [...rows, colors.yellow(`  ${parked} row(s) put aside in relay_parked: Kafka does not take them.`)]
@@ -61,29 +89,28 @@ function describeUnpublished({ unpublished }: LaneLag): string {
   return unpublished < countedUpTo ? behind(unpublished) : `${behind(unpublished)} or more`
 }
 
-function pollerTable(pollers: CursorLag[]): string[] {
+function pollerTable(pollers: CursorLag[], serviceOf: ServiceOf): string[] {
   return table('Pollers', pollers, [
     { title: 'topic', of: poller => poller.topic },
     { title: 'cursor (UTC)', of: poller => poller.cursor },
     { title: 'behind now', of: poller => formatAge(poller.behindNowMs), align: 'right' },
     { title: 'behind the newest row', of: poller => formatAge(poller.behindNewestMs), align: 'right' },
-    { title: 'owner', of: poller => describeOwner(poller) },
+    { title: 'owner', of: poller => describeOwner(poller, serviceOf) },
   ])
 }
 
 const nobody = colors.dim('nobody')
 
-function describeOwner({
-  owner,
-  leaseEndsInMs,
-}: {
-  owner: string | null
-  leaseEndsInMs: number | null
-}): string {
+function describeOwner(
+  { owner, leaseEndsInMs }: { owner: string | null; leaseEndsInMs: number | null },
+  serviceOf: ServiceOf,
+): string {
   if (owner === null) return nobody
+  const service = serviceOf(owner)
+  const name = service === null ? owner : `${service} ${colors.dim(`(${owner})`)}`
   return leaseEndsInMs !== null && leaseEndsInMs < 0
-    ? `${owner} ${colors.red(`(its lease ran out ${formatAge(-leaseEndsInMs)} ago)`)}`
-    : owner
+    ? `${name} ${colors.red(`its lease ran out ${formatAge(-leaseEndsInMs)} ago`)}`
+    : name
 }
 
 function behind(count: number): string {
