@@ -3,7 +3,9 @@
  * is settled among them: each is a member of the group, or has its share of the lanes, and those that went have nothing left.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { classifyKafkaError } from '@kafka-pattern/kafka-config'
 import { findFreePorts } from '@kafka-pattern/local-stack'
+import { classifyMysqlError } from '@kafka-pattern/mysql-config'
 import { runCommand } from './command.ts'
 import type { ComposeFile, ComposeService } from './compose-file/compose-file.ts'
 import { instanceName, type Instance } from './compose-file/instances.ts'
@@ -27,7 +29,7 @@ import { UserError } from './user-error.ts'
 
 // A member that was killed keeps its partitions until its session has timed out (30 s), one that works until it has drained.
 const settledTimeoutMs = 90_000
-const addressWidth = 30
+const addressWidth = 31
 
 await runCommand(async () => {
   const startedAt = performance.now()
@@ -38,7 +40,7 @@ await runCommand(async () => {
     const target = service.profiles[0] === 'pubsub' ? 'up' : `${service.profiles[0]}-up`
     throw new UserError(`${service.name} does not run: \`make ${target}\` starts it.`)
   }
-  const sharing = await sharingOf(service)!(service, found.stack, found.runtime.kind)
+  const sharing = await orSayWhy(() => sharingOf(service)!(service, found.stack, found.runtime.kind))
   try {
     const count = before.length === wanted ? `${wanted}` : `${before.length} → ${wanted}`
     const how = wanted === 1 ? '' : `, ${sharing.how}`
@@ -99,6 +101,23 @@ async function newInstances(names: string[], { name: of }: ComposeService): Prom
   return names.map((name, i) => ({ name, of, probePort: ports[i]! }))
 }
 
+/** @throws {UserError} when Kafka or the database does not answer */
+async function orSayWhy<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!isOutage(error)) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new UserError(`Who has what cannot be asked: ${reason}. \`make doctor\` looks closer.`, {
+      cause: error,
+    })
+  }
+}
+
+function isOutage(error: unknown): boolean {
+  return classifyKafkaError(error) === 'retryable' || classifyMysqlError(error) === 'unavailable'
+}
+
 async function untilSettled(sharing: Sharing, instances: RunningInstance[]): Promise<Holdings> {
   const deadline = performance.now() + settledTimeoutMs
   let problem: unknown
@@ -108,7 +127,8 @@ async function untilSettled(sharing: Sharing, instances: RunningInstance[]): Pro
       const holdings = await sharing.holdings(instances)
       if (holdings !== null) return holdings
     } catch (error) {
-      // A coordinator or a server that is not there for a moment; the last one is told when the time is up.
+      // Perhaps for a moment only: it is told when the time is up.
+      if (!isOutage(error)) throw error
       problem = error
     } finally {
       showProgress('')

@@ -6,12 +6,13 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { containersOf, contentsOf, volumesOf } from './leftovers.ts'
 import type { LagReport } from '../lag/lag-report.ts'
 import { newStack, type TestStack } from './make.ts'
+import { holdingsOf } from './scale-table.ts'
 import { whileFollowing } from './while-following.ts'
 
 describe('change data capture and the outbox', () => {
   let stack: TestStack
   beforeAll(async () => {
-    stack = await newStack()
+    stack = await newStack({ RELAY_LANES: '4' })
     return () => stack.remove()
   })
 
@@ -69,8 +70,12 @@ describe('change data capture and the outbox', () => {
           { group: 'cdc-sink', ...none },
           { group: 'outbox-sink', ...none },
         ])
-        expect(report.relay).toMatchObject({ parked: 0, lanes: [{ lane: 0, unpublished: 0 }] })
-        expect(report.relay?.lanes[0]?.publishedUpTo).toBe(report.relay?.newestSeq)
+        expect(report.relay).toMatchObject({
+          parked: 0,
+          lanes: [0, 1, 2, 3].map(lane => ({ lane, unpublished: 0 })),
+        })
+        const published = report.relay!.lanes.map(({ publishedUpTo }) => publishedUpTo ?? 0)
+        expect(Math.max(...published)).toBe(report.relay?.newestSeq)
         expect(report.pollers).toMatchObject([{ topic: 'cdc.users' }])
         for (const { owner } of [...report.relay!.lanes, ...report.pollers!]) expect(owner).not.toBeNull()
       },
@@ -79,6 +84,41 @@ describe('change data capture and the outbox', () => {
     const { stdout } = await stack.make('lag')
     for (const title of ['Consumer groups', 'in the database', 'Outbox', 'Pollers'])
       expect(stdout).toContain(title)
+  })
+
+  test('make scale: a second poller stands by', async () => {
+    const { code, stdout, output } = await stack.make('scale', 'SERVICE=cdc-poller', 'N=2')
+    expect(code, output).toBe(0)
+    expect(holdingsOf(stdout)).toEqual({
+      'cdc-poller': 'the cursor of cdc.users',
+      'cdc-poller-2': 'stands by',
+    })
+    const back = await stack.make('scale', 'SERVICE=cdc-poller', 'N=1')
+    expect(back.code, back.output).toBe(0)
+  })
+
+  test('make scale: three relays share the lanes, four sinks the partitions, and the ledger is whole', async () => {
+    const relays = await stack.make('scale', 'SERVICE=outbox-relay', 'N=3')
+    expect(relays.code, relays.output).toBe(0)
+    expect(relays.stdout).toContain('outbox-relay: 1 → 3 instances, which share 4 lanes')
+    const lanes = Object.values(holdingsOf(relays.stdout)).map(held => held.replace('lane ', '').split(','))
+    expect(lanes.map(({ length }) => length).toSorted((a, b) => a - b)).toEqual([1, 1, 2])
+    expect(lanes.flat().toSorted((a, b) => Number(a) - Number(b))).toEqual(['0', '1', '2', '3'])
+
+    const sinks = await stack.make('scale', 'SERVICE=outbox-sink', 'N=4')
+    expect(sinks.code, sinks.output).toBe(0)
+    expect(sinks.stdout).toContain('There are 3 partitions: 1 of the 4 instances will idle.')
+    const partitions = Object.values(holdingsOf(sinks.stdout)).toSorted((a, b) => a.localeCompare(b))
+    expect(partitions).toEqual(['idles', ...[0, 1, 2].map(partition => `outbox.event.user/${partition}`)])
+
+    const { code, stdout, output } = await stack.make('outbox-up')
+    expect(code, output).toBe(0)
+    expect(countsOf(stdout)).toEqual({ committed: 61, onTopic: 61, neverSeen: 0, inReplica: 61 })
+    expect(stdout).toContain('✓ no event came twice')
+
+    const back = await stack.make('scale', 'SERVICE=outbox-sink', 'N=1')
+    expect(back.code, back.output).toBe(0)
+    expect(holdingsOf(back.stdout)).toEqual({ 'outbox-sink': 'outbox.event.user/0,1,2' })
   })
 
   test('make watch follows a user to both replicas', async () => {
@@ -123,7 +163,10 @@ describe('change data capture and the outbox', () => {
   test('make outbox-debezium-up: Debezium in the place of outbox-relay, which is stopped', async () => {
     const { code, stdout, output } = await stack.make('outbox-debezium-up')
     expect(code, output).toBe(0)
-    expect(stdout).toMatch(/outbox-relay +stopped: Debezium takes its place/)
+    // All that make scale started of it.
+    for (const relay of ['outbox-relay', 'outbox-relay-2', 'outbox-relay-3']) {
+      expect(stdout).toMatch(new RegExp(`${relay} +stopped: Debezium takes its place`))
+    }
     expect(countsOf(stdout)).toEqual({ committed: 61, onTopic: 61, neverSeen: 0, inReplica: 61 })
     expect(stdout).toContain('✓ connect and outbox-sink kept what they promise.')
   })

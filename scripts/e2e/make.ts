@@ -60,13 +60,15 @@ export async function runtimeUnderTest(): Promise<'local' | 'containers'> {
   return (await findDocker()).usable ? 'containers' : 'local'
 }
 
-export async function newStack(): Promise<TestStack> {
+/** `settings` of .env that hold for every command of the stack. */
+export async function newStack(settings: Record<string, string> = {}): Promise<TestStack> {
   const kind = await runtimeUnderTest()
   const stateDir = await mkdtemp(join(tmpdir(), 'kafka-pattern-e2e-'))
   const projectName = `kafka-pattern-e2e-${stateDir.slice(-6).toLowerCase()}`
   const free = await findFreePorts(portVariables.length)
   const ports = Object.fromEntries(portVariables.map((name, i) => [name, free[i]!]))
   const env = {
+    ...settings,
     RUNTIME: kind,
     LOCAL_STACK_DIR: stateDir,
     COMPOSE_PROJECT_NAME: projectName,

@@ -3,11 +3,14 @@ import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { readConsumerGroups, readPartitionEnds } from '@kafka-pattern/kafka-config'
 import { identifyProcess, isPortFree } from '@kafka-pattern/local-stack'
 import { eventually } from '@kafka-pattern/test-kit'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { quietKafka } from '../kafka-client.ts'
 import { containersOf, contentsOf, volumesOf } from './leftovers.ts'
 import { newStack, type TestStack } from './make.ts'
+import { holdingsOf } from './scale-table.ts'
 import { whileFollowing } from './while-following.ts'
 
 const runFile = promisify(execFile)
@@ -124,6 +127,61 @@ describe('make up, and what follows', () => {
     expect(stdout).toContain('Nothing is wrong.')
   })
 
+  test('make scale: three batch-consumers share the partitions under load, then one has all of them again', async () => {
+    const loading = new AbortController()
+    const load = (async () => {
+      while (!loading.signal.aborted) expect((await create('Load')).status).toBe(201)
+    })()
+    const out = await stack.make('scale', 'SERVICE=batch-consumer', 'N=3')
+    expect(out.code, out.output).toBe(0)
+    expect(out.stdout).toContain(
+      'batch-consumer: 1 → 3 instances, which share the 9 partitions of user, family, coworker',
+    )
+    const shares = holdingsOf(out.stdout)
+    expect(Object.keys(shares)).toEqual(['batch-consumer', 'batch-consumer-2', 'batch-consumer-3'])
+    expect(Object.values(shares).map(share => partitionsIn(share).length)).toEqual([3, 3, 3])
+    expect(new Set(Object.values(shares).flatMap(partitionsIn)).size).toBe(9)
+    expect((await stack.make('ps')).stdout).toMatch(/✓ batch-consumer-3 +ready +127\.0\.0\.1:\d+/)
+    // Whichever partitions of the topic user it has, keys come to all of them.
+    const second = Object.keys(shares).find(
+      name => name !== 'batch-consumer' && shares[name]!.includes('user/'),
+    )
+    await eventually(
+      async () => {
+        const { stdout } = await stack.make('logs', `SERVICE=${second}`)
+        expect(stdout).toMatch(/"msg":"record processed"/)
+      },
+      { what: `${second} to work` },
+    )
+
+    const back = await stack.make('scale', 'SERVICE=batch-consumer', 'N=1')
+    loading.abort()
+    await load
+    expect(back.code, back.output).toBe(0)
+    expect(back.stdout).toContain('batch-consumer: 3 → 1 instance\n')
+    expect(holdingsOf(back.stdout)).toEqual({
+      'batch-consumer': expect.stringMatching(/user\/0,1,2.*/),
+    })
+    await eventually(async () => expect(await lagOf(stack, 'batch-consumer')).toBe(0), {
+      what: 'every record to be processed and committed',
+    })
+  })
+
+  test('make scale: each of two simple-consumers sees every record', async () => {
+    const { code, stdout, output } = await stack.make('scale', 'SERVICE=simple-consumer', 'N=2')
+    expect(code, output).toBe(0)
+    const all = expect.stringMatching(/^(?=.*user\/0,1,2)(?=.*family\/0,1,2)(?=.*coworker\/0,1,2)/)
+    expect(holdingsOf(stdout)).toEqual({ 'simple-consumer': all, 'simple-consumer-2': all })
+    await create('Broadcast')
+    for (const instance of ['simple-consumer', 'simple-consumer-2']) {
+      await eventually(
+        async () =>
+          expect((await stack.make('logs', `SERVICE=${instance}`)).stdout).toMatch(/"name":"Broadcast"/),
+        { what: `the record at ${instance}` },
+      )
+    }
+  })
+
   test('a service that ended is shown, and the next make up brings it back', async () => {
     await killService(stack, 'user-api')
     await eventually(
@@ -142,7 +200,7 @@ describe('make up, and what follows', () => {
     const pids = await localPids(stack)
     const { code, stdout, output } = await stack.make('down')
     expect(code, output).toBe(0)
-    for (const service of services) expect(stdout).toContain(service)
+    for (const service of [...services, 'simple-consumer-2']) expect(stdout).toContain(service)
     for (const pid of pids) expect(await identifyProcess(pid), `process ${pid}`).toBeNull()
     expect(await containersOf(stack)).toBe('')
     for (const [variable, port] of Object.entries(stack.ports)) {
@@ -173,6 +231,26 @@ function cellsOf(output: string, row: string): number[] {
   return line?.trim().split(/\s+/).slice(1).map(Number) ?? []
 }
 
+/** "user/0,2 family/1" has three. */
+function partitionsIn(holding: string): string[] {
+  return holding.split(' ').flatMap(place => {
+    const [topic, partitions = ''] = place.split('/')
+    return partitions.split(',').map(partition => `${topic}/${partition}`)
+  })
+}
+
+/** Records that the group has not committed yet. */
+async function lagOf(stack: TestStack, groupId: string): Promise<number> {
+  const { kafka } = quietKafka(`127.0.0.1:${stack.ports.KAFKA_PORT}`, 'e2e')
+  const group = (await readConsumerGroups(kafka)).find(each => each.groupId === groupId)
+  const ends = await readPartitionEnds(kafka, ['user', 'family', 'coworker'])
+  const lags = ends.map(({ topic, partition, end }) => {
+    const position = group?.committed.find(each => each.topic === topic && each.partition === partition)
+    return Number(end) - Number(position?.offset ?? 0)
+  })
+  return lags.reduce((sum, lag) => sum + lag, 0)
+}
+
 /** As if it had crashed; for a container by the engine, which does not restart what it was told to kill. */
 async function killService(stack: TestStack, service: string): Promise<void> {
   if (stack.kind === 'containers') {
@@ -190,7 +268,8 @@ async function localPids(stack: TestStack): Promise<number[]> {
     await readFile(join(stack.stateDir, 'kafka', 'state.json'), 'utf8'),
   )
   pids.push(kafka.nodes[0]!.process.pid)
-  expect(pids).toHaveLength(services.length)
+  // Those of docker-compose.yml, and simple-consumer-2.
+  expect(pids).toHaveLength(services.length + 1)
   return pids
 }
 

@@ -186,6 +186,7 @@ describe('make', () => {
       'watch',
       'lag',
       'ui-up',
+      'scale',
       'ps',
       'logs',
       'down',
@@ -212,8 +213,21 @@ describe('make', () => {
     )
   })
 
-  test('watch, lag and dlt say that nothing runs', async () => {
+  test.each([
+    [['scale', 'SERVICE=nope', 'N=3'], 'There is no service "nope". Say make scale SERVICE=<one of'],
+    [['scale', 'SERVICE=user-api', 'N=3'], 'user-api cannot be scaled here'],
+    [['scale', 'SERVICE=batch-consumer', 'N=0'], 'N must be a whole number from 1 to 32, but is "0".'],
+  ])('%s says what can be', async (parameters, sentence) => {
+    const { code, stderr } = await make(parameters)
+    expect(code).not.toBe(0)
+    expect(stderr).toContain(sentence)
+  })
+
+  test('watch, lag, scale and dlt say that nothing runs', async () => {
     const stack = await stackOfThisTest()
+    const scale = await stack.make('scale', 'SERVICE=batch-consumer', 'N=3')
+    expect(scale.code).not.toBe(0)
+    expect(scale.stderr).toContain('batch-consumer does not run: `make up` starts it.')
     expect((await stack.make('watch')).stderr).toContain('Nothing runs')
     const lag = await stack.make('lag')
     expect(lag.code).not.toBe(0)

@@ -438,16 +438,16 @@ test('instances that come and go under load: no record lost, none twice, every k
   await eventually(() => expect(first.assignments.at(-1)).toHaveLength(2), {
     what: 'the second to get its share',
   })
-  await seenBy('both')()
-  await first.stop()
-  await eventually(() => expect(second.assignments.at(-1)).toHaveLength(4), {
-    what: 'the second to take over',
-  })
-  await seenBy('second')()
   const third = await start('third')
-  await seenBy('third')()
+  const shares = () => [first, second, third].map(({ assignments }) => assignments.at(-1)?.length ?? 0)
+  await eventually(() => expect(shares().toSorted((a, b) => a - b)).toEqual([1, 1, 2]), {
+    what: 'the third to get its share',
+  })
+  await seenBy('all three')()
+  await first.stop()
   await second.stop()
   await eventually(() => expect(third.assignments.at(-1)).toHaveLength(4), { what: 'the third to take over' })
+  await seenBy('third')()
 
   producing.abort()
   await load

@@ -74,15 +74,17 @@ test('sinks that come and go under load: every batch is applied once, and the re
   const env = { BATCH_SIZE: '50' }
   const first = await stage.start(env)
   const second = await stage.start(env)
-  await eventually(() => expect(appliedBatches(second).length).toBeGreaterThan(3), { what: 'both to work' })
-  expect(await first.stop()).toBe(0)
-  const applied = appliedBatches(second).length
-  await eventually(() => expect(appliedBatches(second).length).toBeGreaterThan(applied + 3), {
-    what: 'the second to go on alone',
-  })
   const third = await stage.start(env)
-  await eventually(() => expect(appliedBatches(third).length).toBeGreaterThan(3), {
-    what: 'the third to work',
+  for (const sink of [second, third]) {
+    await eventually(() => expect(appliedBatches(sink).length).toBeGreaterThan(3), {
+      what: 'all three to work',
+    })
+  }
+  expect(await first.stop()).toBe(0)
+  expect(await second.stop()).toBe(0)
+  const applied = appliedBatches(third).length
+  await eventually(() => expect(appliedBatches(third).length).toBeGreaterThan(applied + 12), {
+    what: 'the third to go on alone',
   })
   producing.abort()
   await load
