@@ -95,19 +95,26 @@ test('a transaction of several requests keeps the order of each key', async () =
   }
 })
 
-test('whoever opens the id shuts out everybody before, whose records are never seen', async () => {
-  const place = await createPlace()
-  const [first, second] = [place.producer(), place.producer()]
-  await open(first)
-  await first.publish([place.record('a', 'first')], { offset: '1', metadata: '' })
-  await open(second)
-  expect(await second.position()).toEqual({ offset: '1', metadata: '' })
-  await expect(first.publish([place.record('a', 'late')], { offset: '2', metadata: '' })).rejects.toThrow(
-    ProducerFencedError,
-  )
-  await second.publish([place.record('a', 'second')], { offset: '2', metadata: '' })
-  expect(await valuesOf(place.topic, 2)).toEqual(['first', 'second'])
-})
+// Two transactional ids take turns: after one record it is the second one's, after two the first one's.
+test.each([1, 2])(
+  'whoever opens the ids shuts out everybody before, after %i transactions',
+  async published => {
+    const place = await createPlace()
+    const [first, second] = [place.producer(), place.producer()]
+    await open(first)
+    for (let i = 1; i <= published; i++) {
+      await first.publish([place.record('a', `${i}`)], { offset: `${i}`, metadata: '' })
+    }
+    await open(second)
+    expect(await second.position()).toEqual({ offset: `${published}`, metadata: '' })
+    await expect(first.publish([place.record('a', 'late')], { offset: '9', metadata: '' })).rejects.toThrow(
+      ProducerFencedError,
+    )
+    await second.publish([place.record('a', 'second')], { offset: '10', metadata: '' })
+    const expected = Array.from({ length: published }, (_, i) => `${i + 1}`)
+    expect(await valuesOf(place.topic, published + 1)).toEqual([...expected, 'second'])
+  },
+)
 
 test('what a producer left open when its connection broke is decided by the next open, without waiting for a timeout', async () => {
   const place = await createPlace({ partitions: 1 })

@@ -1,8 +1,8 @@
 /**
- * Records and a position, stored together or not at all: one Kafka transaction after the other for one transactional id.
+ * Records and a position, stored together or not at all: one Kafka transaction after the other.
  *
  * Guarantees: `publish` that returned is committed; readers with isolation level read_committed see all of its records and its
- * position or none. Whoever opens the same transactional id later shuts out everybody before (fencing): nothing that an earlier one
+ * position or none. Whoever opens the same transactional ids later shuts out everybody before (fencing): nothing that an earlier one
  * still sends is ever committed. After any failure the outcome is asked for, never guessed: `open` again, which decides
  * what was left open, then `position`.
  *
@@ -10,6 +10,11 @@
  * every request, waits for each answer before the next request, and goes on with sequence numbers of which nobody knows
  * whether the broker has seen them. Here a transaction takes three round trips, whatever the number of its requests:
  * its partitions and its group are announced, then records and position are sent, then it ends.
+ *
+ * Two transactional ids take turns. A transaction that has ended is committed, but its markers are still on their way into every
+ * partition, and until then its id takes no new one. The other id does. It begins when the one before is certain to be committed,
+ * so the records of a partition, and their readers, still see one after the other; of two positions the broker keeps the
+ * one that was written later, whichever markers come first (OffsetMetadataManager.replayEndTransactionMarker of Kafka).
  *
  * Nothing is repeated within a transaction, so that several requests can be under way without one overtaking another: a
  * transaction succeeds at the first attempt or it is begun anew, as a whole, by whoever called.
@@ -29,7 +34,7 @@ import type { KeyedRecord, TransactionBatch } from './transaction-requests.ts'
 
 export interface TransactionalProducerOptions {
   logger: Logger
-  /** Who shares it shuts each other out. */
+  /** Begins both transactional ids: `<it>-0` and `<it>-1`. Who shares them shuts each other out. */
   transactionalId: string
   /** Where its position is kept. */
   place: PositionPlace
@@ -53,7 +58,7 @@ export interface PositionPlace {
 
 export interface TransactionalProducer {
   /**
-   * Shuts out every earlier user of the transactional id and returns when all of their transactions are committed or aborted.
+   * Shuts out every earlier user of the transactional ids and returns when all of their transactions are committed or aborted.
    * Needed before the first `publish` and after each that failed.
    * @throws KafkaConfigError 'retryable' while brokers do not answer
    */
@@ -62,17 +67,17 @@ export interface TransactionalProducer {
   position(): Promise<Position | null>
   /**
    * One transaction. Resolves when it is committed.
-   * @throws ProducerFencedError somebody else has opened the transactional id, or the transaction took too long; not committed
+   * @throws ProducerFencedError somebody else has opened the transactional ids, or the transaction took too long; not committed
    * @throws RecordsRefusedError these records cannot be stored; not committed
    * @throws BatchRefusedError the same again is sent in smaller batches; not committed
    * @throws TransactionFailedError anything else; perhaps committed
    */
   publish(records: readonly KeyedRecord[], position: Position): Promise<void>
-  /** Leaves what is open to whoever opens the transactional id next, or to the transaction timeout. */
+  /** Leaves what is open to whoever opens the transactional ids next, or to the transaction timeout. */
   close(): Promise<void>
 }
 
-/** A later `open` of the same transactional id, perhaps by another process, ended this one. Nothing was committed. */
+/** A later `open` of the same transactional ids, perhaps by another process, ended this one. Nothing was committed. */
 export class ProducerFencedError extends KafkaConfigError {
   constructor(transactionalId: string, cause: unknown) {
     super(`${transactionalId} was opened by somebody else: ${reasonOf(cause)}`, 'retryable', cause)
@@ -120,12 +125,18 @@ export class TransactionFailedError extends KafkaConfigError {
   }
 }
 
-/** One producer epoch. Whatever goes wrong, it is given up as a whole. */
+/** From one `open` on. Whatever goes wrong, it is given up as a whole. */
 interface Session {
   readonly cluster: Cluster
+  readonly groupCoordinator: Broker
+  /** The one whose turn it is comes first. */
+  ids: readonly [IdSession, IdSession]
+}
+
+/** One producer epoch of a transactional id. */
+interface IdSession {
   readonly identity: TransactionalProducerIdentity
   readonly coordinator: Broker
-  readonly groupCoordinator: Broker
   /** The next sequence number of each partition. */
   readonly sequences: Map<string, number>
 }
@@ -176,27 +187,32 @@ class Producer implements TransactionalProducer {
     try {
       // Also how the brokers become known.
       await cluster.addMultipleTargetTopics([this.#place.topic])
-      const coordinator = await cluster.findGroupCoordinator({
-        groupId: transactionalId,
-        coordinatorType: coordinatorTypes.transaction,
-      })
-      const { producerId, producerEpoch } = await whilePreviousEnds(longestAbortMs, () =>
-        coordinator.initProducerId({ transactionalId, transactionTimeout: this.#transactionTimeoutMs }),
-      )
       this.#session = {
         cluster,
-        identity: { transactionalId, producerId, producerEpoch },
-        coordinator,
+        ids: [
+          await this.#openId(cluster, `${transactionalId}-0`),
+          await this.#openId(cluster, `${transactionalId}-1`),
+        ],
         groupCoordinator: await cluster.findGroupCoordinator({
           groupId: this.#place.groupId,
           coordinatorType: coordinatorTypes.group,
         }),
-        sequences: new Map(),
       }
     } catch (error) {
       await cluster.disconnect()
       throw new TransactionFailedError(transactionalId, error)
     }
+  }
+
+  async #openId(cluster: Cluster, transactionalId: string): Promise<IdSession> {
+    const coordinator = await cluster.findGroupCoordinator({
+      groupId: transactionalId,
+      coordinatorType: coordinatorTypes.transaction,
+    })
+    const { producerId, producerEpoch } = await whilePreviousEnds(longestAbortMs, () =>
+      coordinator.initProducerId({ transactionalId, transactionTimeout: this.#transactionTimeoutMs }),
+    )
+    return { identity: { transactionalId, producerId, producerEpoch }, coordinator, sequences: new Map() }
   }
 
   async position(): Promise<Position | null> {
@@ -220,6 +236,7 @@ class Producer implements TransactionalProducer {
     const session = this.#require()
     try {
       await transact(session, records, this.#place, position, topic => this.#limitOf(topic).nextBytes)
+      session.ids = [session.ids[1], session.ids[0]]
       for (const [topic, limit] of this.#limits) this.#limits.set(topic, afterSettledBatch(limit))
     } catch (error) {
       await this.close()
@@ -263,7 +280,8 @@ async function transact(
   position: Position,
   batchLimitOf: (topic: string) => number,
 ): Promise<void> {
-  const { cluster, identity, coordinator, groupCoordinator } = session
+  const { cluster, groupCoordinator, ids } = session
+  const [{ identity, coordinator }] = ids
   const { groupId } = place
   await loadMetadata(cluster, records)
   const requests = layOutRequests(records, topic => ({
@@ -301,7 +319,8 @@ async function transact(
 
 /** One produce request a broker. They leave in the order of the calls, so a partition's batches arrive in theirs. */
 function produce(session: Session, batches: readonly TransactionBatch[]): Promise<void>[] {
-  const { cluster, identity, sequences } = session
+  const { cluster, ids } = session
+  const [{ identity, sequences }] = ids
   const byLeader = new Map<string, TransactionBatch[]>()
   for (const batch of batches) {
     const [leader = ''] = Object.keys(cluster.findLeaderForPartitions(batch.topic, [batch.partition]))
@@ -421,7 +440,7 @@ function partitionsByTopic(
   }))
 }
 
-/** The coordinator takes a transaction up only when the markers of the one before are written: a matter of milliseconds. */
+/** The coordinator takes a transaction up only when the markers of the id's last one are written: a matter of milliseconds. */
 async function whilePreviousEnds<T>(limitMs: number, request: () => Promise<T>): Promise<T> {
   const untilMs = performance.now() + limitMs
   for (;;) {

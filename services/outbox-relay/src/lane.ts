@@ -1,7 +1,7 @@
 /**
  * One lane's rows, in transactions one after the other: as many records as wait, and the cursor behind them.
  *
- * That it publishes each row exactly once does not depend on the lease: whoever opens the lane's transactional id shuts out everybody
+ * That it publishes each row exactly once does not depend on the lease: whoever opens the lane's transactional ids shuts out everybody
  * before, then reads where they ended, and goes on from there. The lease only keeps two relays from doing that to each other.
  */
 import { setTimeout as delay } from 'node:timers/promises'
