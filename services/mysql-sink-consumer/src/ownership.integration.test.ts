@@ -36,7 +36,10 @@ test('frozen in the middle of a transaction, another takes over, thawed: it appl
   await produce(versions(3).map(state => recordOf(stage.topic, state)))
   await untilApplied(stage, 45_000)
   expect(await stage.replica()).toEqual(newestOf(versions(3)))
-  expect(appliedBatches(successor)[0]?.firstOffset).toBe('5')
+  // The log line comes after the commit that it tells of.
+  await eventually(() => expect(appliedBatches(successor)[0]?.firstOffset).toBe('5'), {
+    what: 'the successor to say what it applied first',
+  })
 
   const before = appliedBatches(frozen).length
   frozen.thaw()
