@@ -70,12 +70,12 @@ export class OutboxRelay {
 
   /** The pattern: read what is visible, hand it over to the lanes, and again. */
   async #relayRows(): Promise<void> {
-    const { reader, pollIntervalMs } = this.#options
+    const { pollIntervalMs } = this.#options
     let pauseMs = shortestPauseMs
     for (;;) {
       await this.#untilThereIsRoom()
       this.#serveOpenedLanes()
-      const scan = this.#serving.size === 0 ? null : await this.#whenAnswered(() => reader.read())
+      const scan = this.#serving.size === 0 ? null : await this.#read()
       if (scan !== null) this.#handOver(scan)
       if (scan?.more === true) continue
       pauseMs =
@@ -113,7 +113,7 @@ export class OutboxRelay {
     for (;;) {
       // Of a random length, so that several processes that look at the open transactions do not stay in step.
       await this.#pause(examineIntervalMs * (1 + Math.random()))
-      await this.#whenAnswered(() => this.#options.reader.examineHoles())
+      await this.#unlessAway(() => this.#options.reader.examineHoles())
     }
   }
 
@@ -121,7 +121,7 @@ export class OutboxRelay {
     const { reader, report, keeper } = this.#options
     for (;;) {
       await this.#pause(observeIntervalMs)
-      await this.#whenAnswered(async () => {
+      await this.#unlessAway(async () => {
         const waiting = Array.from(this.#serving.values(), lane => lane.oldestWaiting ?? Infinity)
         const lagMs = await reader.ageOf(Math.min(...waiting))
         report.state({ lagMs, holes: reader.holes, lanes: keeper.lanes.length })
@@ -129,18 +129,27 @@ export class OutboxRelay {
     }
   }
 
-  /** Null after an outage of the database, which is waited out by calling again. */
-  async #whenAnswered<T>(work: () => Promise<T>): Promise<T | null> {
+  /** Null after an outage of the database, which is waited out by reading again. */
+  async #read(): Promise<Scan | null> {
     try {
-      const result = await work()
+      const scan = await this.#options.reader.read()
       this.#reads = true
-      return result
+      return scan
     } catch (error) {
       if (!isOutage(error)) throw error
       if (this.#reads) this.#options.report.databaseAway(error)
       this.#reads = false
       await this.#pause(outagePauseMs)
       return null
+    }
+  }
+
+  /** What is done beside the reads, which tell of an outage, comes round again. */
+  async #unlessAway(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (!isOutage(error)) throw error
     }
   }
 
