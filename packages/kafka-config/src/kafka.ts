@@ -3,15 +3,14 @@ import { Kafka } from 'kafkajs'
 import type { Admin, KafkaConfig, SASLOptions } from 'kafkajs'
 import type { Logger } from 'pino'
 import { kafkaLogger } from './kafka-logger.ts'
+import { oauthBearer } from './oauth-bearer.ts'
+import type { BearerToken } from './oauth-bearer.ts'
 import type { KafkaSettings } from './settings.ts'
 
 export type { Kafka } from 'kafkajs'
 
 /** The configuration each client was made with, so that a second one with the same settings can be made. */
 const configOf = new WeakMap<Kafka, KafkaConfig>()
-
-/** Asked for a token whenever a connection authenticates. It must not log the token. */
-export type BearerToken = () => Promise<string>
 
 /**
  * The one place that constructs a kafkajs client. Nothing connects yet.
@@ -81,14 +80,21 @@ function tlsOptions({ KAFKA_TLS_CA_FILE }: KafkaSettings): NonNullable<KafkaConf
   return KAFKA_TLS_CA_FILE === undefined ? true : { ca: [readFileSync(KAFKA_TLS_CA_FILE, 'utf8')] }
 }
 
-function saslOptions(settings: KafkaSettings, bearerToken: BearerToken | undefined): { sasl?: SASLOptions } {
+function saslOptions(
+  settings: KafkaSettings,
+  bearerToken: BearerToken | undefined,
+): Pick<KafkaConfig, 'sasl'> {
   const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username } = settings
   if (mechanism === undefined) return {}
   if (mechanism === 'aws-msk-iam') {
     if (bearerToken === undefined) throw new TypeError('aws-msk-iam needs a bearerToken')
     // IAM authentication of MSK is SASL/OAUTHBEARER whose token is a signed request of AWS.
-    const oauthBearerProvider = async () => ({ value: await bearerToken() })
-    return { sasl: { mechanism: 'oauthbearer', oauthBearerProvider } }
+    return { sasl: oauthBearer(bearerToken) }
   }
-  return { sasl: { mechanism, username: username ?? '', password: settings.KAFKA_SASL_PASSWORD ?? '' } }
+  const sasl: SASLOptions = {
+    mechanism,
+    username: username ?? '',
+    password: settings.KAFKA_SASL_PASSWORD ?? '',
+  }
+  return { sasl }
 }

@@ -123,7 +123,7 @@ test.each(['plain', 'scram-sha-256', 'scram-sha-512'] as const)(
   },
 )
 
-test('aws-msk-iam: each connection authenticates with a token of the provider, over TLS, and logs none', async () => {
+test('aws-msk-iam: each connection authenticates with a token of its own, which no log has; a refused one ends the wait', async () => {
   const settings = settingsFor(saslTls, {
     KAFKA_TLS: true,
     KAFKA_TLS_CA_FILE: caFile,
@@ -145,6 +145,7 @@ test('aws-msk-iam: each connection authenticates with a token of the provider, o
     logger,
   }).catch((failure: unknown) => failure)
   expect(classifyKafkaError(refused)).toBe('fatal')
+  expect(String(refused)).toMatch(/token|authentication/i)
 })
 
 async function expiredToken(): Promise<string> {
