@@ -49,3 +49,15 @@ test.each([
   expect(received).toEqual(reached)
   expect(await second.ask('COMMIT')).toBe('answer to COMMIT')
 })
+
+test('forgotten: nothing arrives on the connections that are open, new ones work', async () => {
+  const { received, proxy } = await startServer()
+  const old = await open(proxy.port)
+  expect(await old.ask('before')).toBe('answer to before')
+  proxy.forget()
+  void old.ask('lost')
+  expect(await (await open(proxy.port)).ask('after')).toBe('answer to after')
+  expect(received).toEqual(['before', 'after'])
+  expect([proxy.accepted, proxy.connections, old.socket.destroyed]).toEqual([2, 2, false])
+  old.socket.destroy()
+})
