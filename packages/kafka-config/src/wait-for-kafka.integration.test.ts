@@ -51,6 +51,7 @@ test('a broker of the list that is away does not keep the others from being aske
   })
   onTestFinished(() => producer.close())
   await eventually(() => producer.open(), { what: 'whoever tries once, and then again' })
+  expect(await producer.position()).toBeNull()
 })
 
 test('an abort ends the wait', async () => {

@@ -1,12 +1,12 @@
 /** What the demo asks the brokers, one of whom may be dead. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { classifyKafkaError, withAdmin, type Kafka } from '@kafka-pattern/kafka-config'
+import { classifyKafkaError, readPartitionEnds, withAdmin, type Kafka } from '@kafka-pattern/kafka-config'
 import { UserError } from '../../user-error.ts'
 
 /** Brokers by their node ids; a leader of -1 is none. */
 export type PartitionReplicas = { partition: number; leader: number; inSync: number[] }
 
-const pauseMs = 50
+const pauseMs = 100
 
 /** In the order of the partitions. */
 export function replicasOf(kafka: Kafka, topic: string): Promise<PartitionReplicas[]> {
@@ -23,11 +23,16 @@ export function replicasOf(kafka: Kafka, topic: string): Promise<PartitionReplic
   })
 }
 
-/** The next offset of each partition for the group. */
-export function committedBy(kafka: Kafka, groupId: string, topic: string): Promise<Map<number, bigint>> {
+/** How many records of the topic the group has not committed yet. */
+export async function recordsLeftFor(kafka: Kafka, groupId: string, topic: string): Promise<number> {
+  const ends = await readPartitionEnds(kafka, [topic])
   return withAdmin(kafka, async admin => {
     const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] })
-    return new Map(committed?.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]))
+    const offsets = new Map(committed?.partitions.map(({ partition, offset }) => [partition, Number(offset)]))
+    return ends.reduce(
+      (left, { partition, end }) => left + Number(end) - Math.max(0, offsets.get(partition) ?? 0),
+      0,
+    )
   })
 }
 

@@ -5,12 +5,12 @@ import { classifyKafkaError, type GatheringProducer } from '@kafka-pattern/kafka
 import type { ComposeService } from '../../compose-file/compose-file.ts'
 import { baseUrl } from '../../stack-addresses.ts'
 
-export const createsPerSecond = 300
+export const createsPerSecond = 200
 
 const tickMs = 10
-const keys = 10
+const keys = 5
 /** A record of each key. */
-const numberedEveryMs = 50
+const numberedEveryMs = 100
 const answerTimeoutMs = 30_000
 
 /** Times are ms of performance.now(). */
