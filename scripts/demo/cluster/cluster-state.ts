@@ -1,6 +1,12 @@
 /** What the demo asks the brokers, one of whom may be dead. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { classifyKafkaError, readPartitionEnds, withAdmin, type Kafka } from '@kafka-pattern/kafka-config'
+import {
+  classifyKafkaError,
+  readConsumerGroups,
+  readPartitionEnds,
+  withAdmin,
+  type Kafka,
+} from '@kafka-pattern/kafka-config'
 import { UserError } from '../../user-error.ts'
 
 /** Brokers by their node ids; a leader of -1 is none. */
@@ -25,15 +31,12 @@ export function replicasOf(kafka: Kafka, topic: string): Promise<PartitionReplic
 
 /** How many records of the topic the group has not committed yet. */
 export async function recordsLeftFor(kafka: Kafka, groupId: string, topic: string): Promise<number> {
+  const group = (await readConsumerGroups(kafka)).find(each => each.groupId === groupId)
+  const committed = new Map(
+    group?.committed.filter(each => each.topic === topic).map(each => [each.partition, Number(each.offset)]),
+  )
   const ends = await readPartitionEnds(kafka, [topic])
-  return withAdmin(kafka, async admin => {
-    const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] })
-    const offsets = new Map(committed?.partitions.map(({ partition, offset }) => [partition, Number(offset)]))
-    return ends.reduce(
-      (left, { partition, end }) => left + Number(end) - Math.max(0, offsets.get(partition) ?? 0),
-      0,
-    )
-  })
+  return ends.reduce((left, { partition, end }) => left + Number(end) - (committed.get(partition) ?? 0), 0)
 }
 
 /**
