@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import {
   createGroupConsumer,
   deleteGroup,
-  withAdmin,
+  readPartitionEnds,
   type Kafka,
   type KafkaRecord,
 } from '@kafka-pattern/kafka-config'
@@ -18,8 +18,8 @@ export async function followRecords(
   onRecord: (topic: string, partition: number, record: KafkaRecord) => void,
   onFatal: (error: Error) => void,
 ): Promise<{ stop(): Promise<void> }> {
-  const existing = await withAdmin(kafka, admin => admin.listTopics())
-  const topics = wanted.filter(topic => existing.includes(topic))
+  const existing = await readPartitionEnds(kafka, wanted)
+  const topics = [...new Set(existing.map(({ topic }) => topic))]
   if (topics.length === 0) return { stop: async () => {} }
   const groupId = `watch.broadcast.${randomUUID()}`
   const consumer = createGroupConsumer(kafka, {

@@ -1,6 +1,8 @@
 /** What the brokers know of consumer groups: who is in them, what they have committed, and how far the topics go. */
+import { retry } from '@kafka-pattern/retry'
 // The names behind `AssignerProtocol` in kafkajs' exports are not found by Node's reading of CommonJS: the whole is imported.
 import kafkajs from 'kafkajs'
+import { classifyKafkaError } from './errors.ts'
 import { withAdmin } from './kafka.ts'
 import type { Admin, Kafka } from 'kafkajs'
 import type { TopicPartition } from './group-consumer.ts'
@@ -22,10 +24,10 @@ export interface PartitionEnds extends TopicPartition {
 
 /**
  * Every group of the cluster that has members or committed offsets, by name; those of other protocols (Connect's workers) left out.
- * @throws what the brokers say, after one attempt
+ * @throws what the brokers say, when none of the attempts of some seconds has found one that answers
  */
 export function readConsumerGroups(kafka: Kafka): Promise<ConsumerGroup[]> {
-  return withAdmin(kafka, async admin => {
+  return ask(kafka, async admin => {
     const { groups } = await admin.listGroups()
     // Whoever only commits, without ever joining, has no protocol.
     const ids = groups.filter(({ protocolType }) => ['consumer', ''].includes(protocolType))
@@ -48,10 +50,10 @@ export function readConsumerGroups(kafka: Kafka): Promise<ConsumerGroup[]> {
 
 /**
  * Where these topics begin and end, in the order of topics and partitions. A topic that does not exist is left out.
- * @throws what the brokers say, after one attempt
+ * @throws what the brokers say, when none of the attempts of some seconds has found one that answers
  */
 export function readPartitionEnds(kafka: Kafka, topics: readonly string[]): Promise<PartitionEnds[]> {
-  return withAdmin(kafka, async admin => {
+  return ask(kafka, async admin => {
     const existing = new Set(await admin.listTopics())
     const ends = await Promise.all(
       topics
@@ -62,6 +64,14 @@ export function readPartitionEnds(kafka: Kafka, topics: readonly string[]): Prom
         }),
     )
     return ends.flat().toSorted((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition)
+  })
+}
+
+/** The broker that is asked first may be the one that is away, and for some seconds the others name it, too. */
+async function ask<T>(kafka: Kafka, question: (admin: Admin) => Promise<T>): Promise<T> {
+  return retry(() => withAdmin(kafka, question), {
+    policy: { kind: 'fixed', delayMs: 100, maxAttempts: 50, maxElapsedMs: 5_000 },
+    isRetryable: error => classifyKafkaError(error) === 'retryable',
   })
 }
 
