@@ -67,10 +67,11 @@ async function look(connection: Queryable): Promise<Observation | null> {
   }
 }
 
-/** Not a session without a statement, nor the server's own threads, nor a replica that reads the binary log. */
+/** Not a session without a statement or before its login, nor the server's own threads, nor a replica that reads the binary log. */
 function runsStatement({ Id, User, Command, Time }: Process, own: number): boolean {
-  if (Number(Id) === own || User === 'system user' || User === 'event_scheduler') return false
-  if (['Sleep', 'Daemon', 'Connect'].includes(Command) || Command.startsWith('Binlog Dump')) return false
+  if (Number(Id) === own) return false
+  if (['system user', 'event_scheduler', 'unauthenticated user'].includes(User)) return false
+  if (['Sleep', 'Daemon'].includes(Command) || Command.startsWith('Binlog Dump')) return false
   // Those of the last second are within every overlap (OVERLAP_MS is at least that).
   return Number(Time) >= 1
 }

@@ -89,7 +89,8 @@ export function createPoller(options: PollerOptions): Poller {
       report.gaveUp(error)
       return
     } finally {
-      if (stopping.aborted) await lease.release().catch(() => {})
+      // Nobody's any more, or already another one's; with the database away it runs out.
+      await lease.release().catch(() => {})
     }
   }
 
