@@ -109,7 +109,7 @@ async function showRecord(brokers: string, { headers, body }: Answer): Promise<b
   return isAsAnswered
 }
 
-/** Init of a process that Lambda has just started: Node, AWS' runtime client, the bundle, the connection and the topic. */
+/** The init of processes that have just been started: Node, AWS' runtime client, the bundle, the connection, a look at the topic. */
 async function measureColdStarts(bundle: Bundle, brokers: string, first: LambdaFunction): Promise<void> {
   const initsMs = [first.initMs ?? 0]
   while (initsMs.length < coldStarts) {
@@ -123,9 +123,7 @@ async function measureColdStarts(bundle: Bundle, brokers: string, first: LambdaF
   }
   const [fastest, slowest] = [Math.min(...initsMs), Math.max(...initsMs)].map(Math.round)
   const median = Math.round(initsMs.toSorted((a, b) => a - b)[coldStarts >> 1]!)
-  print(
-    `Cold start, ${coldStarts} processes: init ${median} ms in the middle, ${fastest} to ${slowest} ms (connected, topic there)`,
-  )
+  print(`Cold start, ${coldStarts} processes: init ${median} ms (median), ${fastest} to ${slowest} ms`)
 }
 
 function kibibytes(bytes: number): string {

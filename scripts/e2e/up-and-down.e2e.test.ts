@@ -210,6 +210,19 @@ describe('make up, and what follows', () => {
     expect((await stack.make('down')).stdout).toContain('Nothing runs.')
   })
 
+  test('make lambda-invoke starts Kafka alone and runs the function: answers, records, size and cold start', async () => {
+    const { code, stdout, output } = await stack.make('lambda-invoke')
+    expect(code, output).toBe(0)
+    expect(stdout).toMatch(/✓ bundle +[\d,]+ KiB, \d+ KiB gzipped/)
+    expect(stdout.match(/ 201 after [\d.]+ ms/g)).toHaveLength(2)
+    expect(stdout).toMatch(/ 400 after [\d.]+ ms/)
+    expect(stdout.match(/consumed user\/\d@\d+ key [\da-f-]{36}/g)).toHaveLength(2)
+    expect(stdout).toMatch(/Cold start, 5 processes: init \d+ ms/)
+    const { stdout: running } = await stack.make('ps')
+    expect(running).toContain('✓ kafka')
+    expect(running).not.toContain('user-api')
+  })
+
   test('the data outlives make down', async () => {
     const { code, output } = await stack.make('up')
     expect(code, output).toBe(0)

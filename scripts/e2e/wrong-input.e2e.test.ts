@@ -183,6 +183,7 @@ describe('make', () => {
       'outbox-up',
       'cdc-debezium-up',
       'outbox-debezium-up',
+      'lambda-invoke',
       'watch',
       'lag',
       'ui-up',

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
+import { zodWithoutLocales } from './zod-without-locales.ts'
 
 export type Bundle = {
   /** the folder with nothing but the file in it: Lambda's task root */
@@ -30,6 +31,7 @@ export async function bundleFunction(dir = join(serviceDir, 'dist')): Promise<Bu
     minify: true,
     // Errors are known by their names.
     keepNames: true,
+    plugins: [zodWithoutLocales],
     alias: { '@node-rs/crc32': join(import.meta.dirname, 'crc32c.ts') },
     // kafkajs and others are CommonJS and require Node's own modules.
     banner: {
