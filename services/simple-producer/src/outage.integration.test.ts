@@ -5,6 +5,7 @@ import {
   readTopic,
   startOwnKafka,
   startService,
+  uniqueName,
   withAdmin,
 } from '@kafka-pattern/test-kit'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -150,6 +151,49 @@ test('a partition without a leader: its records are answered 503, those of the o
     { what: '201 for every partition' },
   )
 })
+
+test('two of three brokers down: 503; what was answered 201 is there, even when the third dies after the two came back', async () => {
+  const kafka = await startOwnKafka({ brokers: 3, heapBytes: 256 * 1024 * 1024 })
+  const topic = uniqueName('replicated')
+  const service = await startService('simple-producer', {
+    KAFKA_BROKERS: kafka.brokers.join(','),
+    KAFKA_TOPIC: topic,
+    REQUEST_TIMEOUT_MS: String(requestTimeoutMs),
+  })
+  const acknowledged: string[] = []
+  const createSome = async () => {
+    const answers = await Promise.all(Array.from({ length: 30 }, () => timed(() => create(service))))
+    const stored = answers.filter(({ status }) => status === 201)
+    acknowledged.push(...stored.map(({ text }) => EntityCreated.parse(JSON.parse(text)).id))
+    return answers
+  }
+  const untilAllAreStored = () =>
+    eventually(
+      async () => {
+        for (const { status } of await createSome()) expect(status).toBe(201)
+      },
+      { what: '201 on every partition', timeoutMs: 60_000 },
+    )
+  await untilAllAreStored()
+
+  const [first, second, third] = kafka.nodes
+  // Requests are under way when the two die: some of their records reach the third one alone.
+  const dying = createSome()
+  await Promise.all([first!.kill(), second!.kill()])
+  await dying
+  for (const { status, retryAfter, tookMs } of await createSome()) {
+    expect([status, retryAfter > 0]).toEqual([503, true])
+    expect(tookMs).toBeLessThan(requestTimeoutMs + slackMs)
+  }
+
+  await Promise.all([first!.start(), second!.start()])
+  await untilAllAreStored()
+  await third!.kill()
+  await untilAllAreStored()
+  const stored = new Set((await readTopic(topic, { on: kafka })).map(({ key }) => String(key)))
+  expect(acknowledged.filter(id => !stored.has(id))).toEqual([])
+  expect(await service.stop()).toBe(0)
+}, 180_000)
 
 async function leadersOf(kafka: OwnKafka, topic: string): Promise<number[]> {
   const { topics } = await withAdmin(kafka, admin => admin.fetchTopicMetadata({ topics: [topic] }))
