@@ -30,7 +30,8 @@ export function deadLetterTopicSpec(original: {
       'cleanup.policy': 'delete',
       'retention.ms': '-1',
       'max.message.bytes': String(deadLetterMaxBytes),
-      'min.insync.replicas': replicationFactor >= 3 ? '2' : '1',
+      // What the brokers decide about the replicas (-1), they decide about this, too.
+      ...(replicationFactor !== -1 && { 'min.insync.replicas': replicationFactor >= 3 ? '2' : '1' }),
     },
   }
 }
