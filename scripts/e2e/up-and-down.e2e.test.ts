@@ -182,6 +182,15 @@ describe('make up, and what follows', () => {
     }
   })
 
+  test('make cluster-up over one broker is refused, and nothing is touched', async () => {
+    const { code, stderr } = await stack.make('cluster-up')
+    expect(code).not.toBe(0)
+    expect(stderr).toMatch(/^✗ The stack runs with one broker.*`make down` first\.$/m)
+    const { stdout } = await stack.make('ps')
+    for (const service of services) expect(stdout).toMatch(new RegExp(`✓ ${service} +ready`))
+    expect(stdout).not.toMatch(/kafka-\d/)
+  })
+
   test('a service that ended is shown, and the next make up brings it back', async () => {
     await killService(stack, 'user-api')
     await eventually(

@@ -183,6 +183,7 @@ describe('make', () => {
       'outbox-up',
       'cdc-debezium-up',
       'outbox-debezium-up',
+      'cluster-up',
       'lambda-invoke',
       'watch',
       'lag',

@@ -1,0 +1,77 @@
+/** Three brokers, in the order in which a person may try them. The tests build on each other. */
+import { isPortFree } from '@kafka-pattern/local-stack'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { containersOf, contentsOf, volumesOf } from './leftovers.ts'
+import { newStack, type TestStack } from './make.ts'
+
+const brokers = ['kafka-1', 'kafka-2', 'kafka-3']
+
+describe('three brokers', () => {
+  let stack: TestStack
+  beforeAll(async () => {
+    stack = await newStack()
+    return () => stack.remove()
+  })
+
+  test('make cluster-up: a broker is killed under load, and every acknowledged record is there', async () => {
+    // Larger batches than a person watches: the group has thousands of records to go through.
+    const { code, stdout, output } = await stack.make('cluster-up', 'BATCH_SIZE=100')
+    expect(code, output).toBe(0)
+    expect(stdout).toContain('✓ Every record arrived at every consumer that should see it.')
+    const victim = /(kafka-\d) +killed \(SIGKILL\)/.exec(stdout)?.[1]
+    expect(brokers).toContain(victim)
+    expect(stdout).toMatch(/kafka-\d +leads user\/0 now, [\d.]+ s after the kill/)
+    expect(stdout).toMatch(new RegExp(`${victim} +in sync with every leader of user again`))
+    for (const phase of ['before', 'during', 'after']) {
+      // acknowledged, p50, p99, longest
+      expect(stdout).toMatch(new RegExp(`^ {2}${phase} the pause( +[1-9]\\d*){4}$`, 'm'))
+    }
+    expect(stdout).toMatch(/✓ each of the [1-9]\d+ acknowledged records can be read/)
+    expect(stdout).toContain('✓ those of a key are in their order')
+    expect(stdout).toContain('✓ batch-consumer has been through all of them')
+    expect(stdout).toContain('✓ A broker died under load, and not one acknowledged record with it.')
+  })
+
+  test('make ps and make doctor know each of them', async () => {
+    expect(await runningServices(stack)).toEqual(expect.arrayContaining([...brokers, 'user-api']))
+    const { code, stdout, output } = await stack.make('doctor')
+    expect(code, output).toBe(0)
+    for (const [i, variable] of ['KAFKA_PORT', 'KAFKA_2_PORT', 'KAFKA_3_PORT'].entries()) {
+      expect(stdout).toContain(`broker ${i + 1} advertises 127.0.0.1:${stack.ports[variable]}, which answers`)
+    }
+  })
+
+  test('make up with one broker is refused, and nothing is touched', async () => {
+    const before = await runningServices(stack)
+    const { code, stderr } = await stack.make('up')
+    expect(code).not.toBe(0)
+    expect(stderr).toMatch(/^✗ The stack runs with three brokers.*`make down` first, or say BROKERS=3\.$/m)
+    expect(await runningServices(stack)).toEqual(before)
+  })
+
+  test('BROKERS=3 make outbox-up: every change exactly once', async () => {
+    const { code, stdout, output } = await stack.make('outbox-up', 'BROKERS=3')
+    expect(code, output).toBe(0)
+    expect(stdout).toContain('✓ no event came twice')
+    expect(stdout).toContain('✓ outbox-relay and outbox-sink kept what they promise.')
+  })
+
+  test('make down stops all of them, make clean leaves nothing', async () => {
+    const down = await stack.make('down')
+    expect(down.code, down.output).toBe(0)
+    for (const broker of brokers) expect(down.stdout).toContain(broker)
+    for (const [variable, port] of Object.entries(stack.ports)) {
+      expect(await isPortFree(port), `${variable} ${port}`).toBe(true)
+    }
+    expect(await containersOf(stack)).toBe('')
+    const clean = await stack.make('clean')
+    expect(clean.code, clean.output).toBe(0)
+    expect(await contentsOf(stack.stateDir)).toEqual([])
+    expect(await volumesOf(stack)).toBe('')
+  })
+})
+
+async function runningServices(stack: TestStack): Promise<string[]> {
+  const { stdout } = await stack.make('ps')
+  return [...stdout.matchAll(/✓ (\S+) +ready/g)].map(match => match[1]!)
+}
