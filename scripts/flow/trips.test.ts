@@ -85,7 +85,8 @@ test('a trip is told once, when it is complete, and not before', () => {
   trips.apply(record(place(17), null, 1, 'key'), 0)
   trips.apply(taken('simple-consumer', place(17), 5), 0)
   expect(trips.settle(10_000)).toEqual([])
-  // Of other offsets, and of another partition.
+  // Of the offsets before and behind, and of another partition.
+  trips.apply(taken('batch-consumer', place(15), 20, 2), 10_000)
   trips.apply(taken('batch-consumer', place(18), 20, 5), 10_000)
   trips.apply(taken('batch-consumer', place(10, 'user', 1), 20, 50), 10_000)
   expect(trips.settle(10_000)).toEqual([])
@@ -139,6 +140,33 @@ test('a row, its events and its state, each with its own way', () => {
   ]
   expect(linesAfter(facts)).toEqual([
     `${begin} order-4711 outbox-registry PUT /users/:id → row, outbox +4 ms → outbox.event.user/1@42, @43 +15 ms → outbox-sink +9 ms; → cdc.users/0@7 +160 ms → cdc-sink +11 ms`,
+  ])
+})
+
+test('each event of a request has to be taken, and the last one counts', () => {
+  const event = (offset: number) => place(offset, 'outbox.event.user', 1)
+  const state = place(7, 'cdc.users', 0)
+  const trips = createTrips(plan)
+  trips.apply(stored(3, 2, 'outbox-registry'), 0)
+  for (const fact of [record(event(42), 2, 19), record(event(43), 3, 19), record(state, 3, 164)])
+    trips.apply(fact, 0)
+  trips.apply(taken('cdc-sink', state, 175), 0)
+  trips.apply(taken('outbox-sink', event(43), 60), 0)
+  // Meanwhile none of the records is told as one that no request brought.
+  expect(trips.settle(5_000)).toEqual([])
+  trips.apply(taken('outbox-sink', event(42), 28), 5_000)
+  const told = trips.settle(5_000)
+  expect(told.map(trip => trip.legs[0]?.consumers)).toEqual([
+    [{ consumer: 'outbox-sink', service: 'outbox-sink', at: begunAt + 60, notes: [] }],
+  ])
+  expect(trips.settle(60_000)).toEqual([])
+})
+
+test('what came after the change is not part of its trip', () => {
+  const [second, third] = [place(7, 'cdc.users', 0), place(8, 'cdc.users', 0)]
+  const facts = [stored(2), record(second, 2, 104), record(third, 3, 304), taken('cdc-sink', second, 110)]
+  expect(linesAfter(facts)).toEqual([
+    `${begin} order-4711 cdc-registry PUT /users/:id → row +4 ms → cdc.users/0@7 +100 ms → cdc-sink +6 ms`,
   ])
 })
 
