@@ -5,6 +5,7 @@ import {
   deleteTopic,
   readTopic,
   startFaultProxy,
+  startService,
   testKafka,
   uniqueName,
   withAdmin,
@@ -54,6 +55,42 @@ test('events of REST and HTTP APIs: the topic is created, 201 says where the rec
   }
   expect(await withAdmin(testKafka(), admin => admin.fetchTopicOffsets(topic))).toHaveLength(4)
 })
+
+test('the same requests get the same answers as from simple-producer', async () => {
+  const topic = await createTopic()
+  const env = { KAFKA_TOPIC: topic, TOPIC_PARTITIONS: '1' }
+  const [service, lambda] = [await startService('simple-producer', env), await startBundle(bundle, env)]
+  const bodies = [
+    ada.body,
+    '',
+    '{"level":',
+    '[]',
+    'null',
+    '{}',
+    '{"level":"1","name":2}',
+    '{"level":101,"name":""}',
+    'x'.repeat(20_000),
+  ]
+  for (const contentType of ['application/json', 'text/plain']) {
+    const headers = { 'content-type': contentType, 'x-correlation-id': 'the-same' }
+    for (const body of bodies) {
+      const response = await fetch(`${service.url}/create`, { method: 'POST', headers, body })
+      const text = await response.text()
+      const answer = await invoke(lambda, { ...httpApiEvent, headers, body, isBase64Encoded: false })
+      const what = `${body.slice(0, 30)} as ${contentType}`
+      expect(answer.statusCode, what).toBe(response.status)
+      for (const name of ['content-type', 'x-correlation-id', 'x-kafka-partition']) {
+        expect(answer.headers[name], `${name} of ${what}`).toBe(response.headers.get(name) ?? undefined)
+      }
+      expect(withoutId(answer.body), what).toEqual(withoutId(text))
+    }
+  }
+  expect(await readTopic(topic)).toHaveLength(2)
+})
+
+function withoutId(json: string): unknown {
+  return { ...JSON.parse(json), id: null }
+}
 
 test('a topic that exists otherwise is used as it is, and one warning names the difference', async () => {
   const topic = await createTopic({ partitions: 2 })

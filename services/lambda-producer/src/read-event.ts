@@ -1,6 +1,7 @@
 /**
  * What API Gateway hands over, read as a request to create an entity. REST APIs (payload 1.0) and HTTP APIs (2.0) describe a
  * request differently, but what counts here stands in both under the same names; only the case of the header names differs.
+ * Refusals are those of simple-producer, in the words of Fastify where they come from there.
  */
 import { isUtf8 } from 'node:buffer'
 import { CreateRequest, createRequestLimitBytes } from '@kafka-pattern/events'
@@ -36,15 +37,15 @@ export function readEvent(event: unknown): ReadEvent {
 
 function readBody(event: ApiGatewayEvent): CreateRequest | Refusal {
   const { isBase64Encoded } = event
+  // Who invokes the function by hand gives none.
+  const contentType = headerOf(event, 'content-type') ?? 'application/json'
+  if (!/^application\/json\s*(;|$)/i.test(contentType)) return wrongContentType()
   const body = event.body ?? ''
   // Before it is decoded: that takes as much memory again.
   if (Buffer.byteLength(body, isBase64Encoded ? 'base64' : 'utf8') > createRequestLimitBytes) {
     return bodyTooLarge(createRequestLimitBytes)
   }
-  if (body === '') return invalidBody('Body cannot be empty')
-  // Who invokes the function by hand gives none.
-  const contentType = headerOf(event, 'content-type') ?? 'application/json'
-  if (!/^application\/json\s*(;|$)/i.test(contentType)) return wrongContentType()
+  if (body === '') return invalidBody("Body cannot be empty when content-type is set to 'application/json'")
   // Buffer leaves out what is no base64 and decodes the rest.
   if (isBase64Encoded && !(/^[A-Za-z0-9+/]*={0,2}$/.test(body) && body.length % 4 === 0)) {
     return invalidBody('Body is not base64')
@@ -57,7 +58,7 @@ function readBody(event: ApiGatewayEvent): CreateRequest | Refusal {
     json = JSON.parse(bytes.toString())
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
-    return invalidBody('Body is not valid JSON')
+    return invalidBody("Body is not valid JSON but content-type is set to 'application/json'")
   }
   const request = CreateRequest.safeParse(json)
   return request.success ? request.data : invalidRequest('body', fieldsOf(request.error, 'body'))
