@@ -1,5 +1,5 @@
 # Every command a person types. Targets call scripts/; the first one on a fresh clone sets the workspace up (scripts/setup.sh).
-# Variables: RUNTIME=local|containers, SERVICE=<name>, N=<instances>, JSON=1, REPLAY=<dead-letter topic>, TEST_STACK=local|containers, and all of .env.example.
+# Variables: RUNTIME=local|containers, SERVICE=<name>, N=<instances>, JSON=1, STEPS=1, REPLAY=<dead-letter topic>, TEST_STACK=local|containers, and all of .env.example.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up lambda-invoke cluster-up watch lag ui-up scale ps logs down clean dlt doctor test test-unit check bench
@@ -30,7 +30,7 @@ cluster-up: ## make up on three brokers; then one is killed under load, and noth
 lambda-invoke: ## lambda-producer as Lambda runs it, with events of API Gateway, and its records as a consumer sees them
 	$(RUN) scripts/lambda-invoke.ts
 
-watch: ## follow the records through all services until Ctrl-C
+watch: ## the trip of each record in one line, until Ctrl-C; make watch STEPS=1 for each step
 	$(RUN) scripts/watch.ts
 
 lag: ## how far everybody is behind, live until Ctrl-C; make lag JSON=1 for one look as JSON
