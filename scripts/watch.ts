@@ -28,6 +28,12 @@ await runCommand(async () => {
   const running = stack.file.services.filter(service => started.includes(service.name))
   if (running.length === 0)
     throw new UserError('Nothing runs, so there is nothing to watch. `make up` starts it.')
+  const level = running.flatMap(({ environment }) => environment.LOG_LEVEL ?? []).find(isTooQuiet)
+  if (level !== undefined) {
+    throw new UserError(
+      `make watch follows the records by what the services log at info, and LOG_LEVEL is ${level}.`,
+    )
+  }
   const names = stack.file.services.map(service => service.name)
   const printStep = (service: string, event: FlowEvent) => {
     const name = colorOf(service, names)(padVisible(service, nameWidth))
@@ -49,6 +55,10 @@ await runCommand(async () => {
   const colored = (service: string) => colorOf(service, names)(service)
   await watchTrips({ runtime, running, brokers, printBegin, printStep, colored })
 })
+
+function isTooQuiet(level: string): boolean {
+  return !['info', 'debug', 'trace'].includes(level)
+}
 
 type Watch = {
   runtime: Runtime

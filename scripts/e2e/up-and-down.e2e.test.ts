@@ -112,6 +112,12 @@ describe('make up, and what follows', () => {
     })
   })
 
+  test('make watch says so when the services log too little', async () => {
+    const { code, stderr } = await stack.make('watch', 'LOG_LEVEL=warn')
+    expect(code).not.toBe(0)
+    expect(stderr).toMatch(/^✗ make watch follows .* at info, and LOG_LEVEL is warn\.$/m)
+  })
+
   test('make dlt tells what was given up and why', async () => {
     const { code, stdout, output } = await stack.make('dlt')
     expect(code, output).toBe(0)

@@ -1,17 +1,24 @@
 /** Text that is shown again and again at the same place of a terminal, beside what was there before, as an editor does it. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { WriteStream } from 'node:tty'
 
 // Another screen, no cursor, and lines that are too long are cut instead of pushing the others down.
 const enter = '\u001B[?1049h\u001B[?25l\u001B[?7l'
 const leave = '\u001B[?7h\u001B[?25h\u001B[?1049l'
+
+/** As much of `process.stdout` as is needed. */
+export type Terminal = {
+  readonly rows: number
+  write(text: string): unknown
+  on(event: 'resize', listener: () => void): unknown
+  off(event: 'resize', listener: () => void): unknown
+}
 
 /**
  * Draws until the signal; then the terminal is as it was, with the last lines below.
  * @param look gives the lines; what it throws ends the drawing
  */
 export async function showLive(
-  terminal: WriteStream,
+  terminal: Terminal,
   look: () => Promise<string[]>,
   everyMs: number,
   signal: AbortSignal,
