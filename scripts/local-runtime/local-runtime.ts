@@ -140,11 +140,6 @@ export function createLocalRuntime(stack: Stack): Runtime {
         toStart.push(service)
       }
       await requireFreePorts(toStart)
-      for (const service of wanted) {
-        if (toStart.includes(service)) continue
-        if (imageServerOf(service) === undefined) await requireReady(paths, service)
-        report(service, 'runs already')
-      }
       for (const server of imageServers) {
         await server.prepare?.(
           stack.stateDir,
@@ -152,6 +147,12 @@ export function createLocalRuntime(stack: Stack): Runtime {
         )
       }
       await startInOrder(toStart, start)
+      // Last: what runs already may wait for a broker that is only back now.
+      for (const service of wanted) {
+        if (toStart.includes(service)) continue
+        if (imageServerOf(service) === undefined) await requireReady(paths, service)
+        report(service, 'runs already')
+      }
     },
 
     async add(instances) {
