@@ -11,29 +11,29 @@ const shownIdChars = 12
  * @param colored gives the name of a service its colour
  */
 export function describeTrip(trip: Trip, colored: (service: string) => string): string {
-  const { begin } = trip
-  const steps: string[] = []
-  let storedAt: number | null = null
-  if (begin !== null) {
-    steps.push(`${colored(begin.service)} ${begin.request}`)
-    if (begin.fact === 'stored') steps.push(begin.as + after(begin.tookMs))
-    storedAt = begin.at + (begin.tookMs ?? 0)
-  }
-  const legs = trip.legs.map(leg => [
-    describeLeg(leg, begin?.fact === 'produced' ? begin.at : storedAt),
-    describeConsumers(leg, colored),
-  ])
-  const [first = [], ...more] = legs.map(parts => parts.filter(part => part !== ''))
-  const line = [...steps, ...first].join(arrow)
-  const others = more.map(parts => `;${arrow}${parts.join(arrow)}`).join('')
+  const { begin, legs } = trip
+  const way: string[] = []
+  if (begin !== null) way.push(`${colored(begin.service)} ${begin.request}`)
+  if (begin?.fact === 'stored') way.push(begin.as + after(begin.tookMs))
+  const [first = [], ...others] = legs.map(leg =>
+    [describeLeg(leg, setOutAt(trip)), describeConsumers(leg, colored)].filter(step => step !== ''),
+  )
+  const line = [...way, ...first].join(arrow) + others.map(steps => `;${arrow}${steps.join(arrow)}`).join('')
   const at = beginOf(trip)
-  return `${colors.dim(at === null ? '-' : timeOf(at))} ${describeId(trip)} ${begin === null ? arrow.trimStart() : ''}${line}${others}`
+  const from = begin === null ? arrow.trimStart() : ''
+  return `${colors.dim(at === null ? '-' : timeOf(at))} ${describeId(trip)} ${from}${line}`
 }
 
 const arrow = ` ${colors.dim('→')} `
 
+/** From when on it was on its way to a topic. */
+function setOutAt({ begin }: Trip): number | null {
+  if (begin === null) return null
+  return begin.fact === 'stored' ? begin.at + (begin.tookMs ?? 0) : begin.at
+}
+
 function describeId({ correlationId, key }: Trip): string {
-  const id = correlationId ?? key
+  const id = printable(correlationId ?? key)
   return colors.bold(id.length > shownIdChars ? `${id.slice(0, 8)}…` : id)
 }
 
@@ -53,7 +53,8 @@ function describeConsumers({ places, at, consumers }: Leg, colored: (service: st
   if (places.length === 0) return ''
   return consumers
     .map(arrival => {
-      const notes = arrival.notes.length === 0 ? '' : ` ${colors.yellow(`(${arrival.notes.join(', ')})`)}`
+      const notes =
+        arrival.notes.length === 0 ? '' : ` ${colors.yellow(`(${printable(arrival.notes.join(', '))})`)}`
       if (arrival.service === null) return `${missing(arrival.consumer)}${notes}`
       const sinceTopic = arrival.at === null || at === null ? null : arrival.at - at
       return `${colored(arrival.service)}${after(sinceTopic)}${notes}`
@@ -68,4 +69,9 @@ function after(ms: number | null): string {
 
 function missing(what: string): string {
   return colors.red(`✗ not at ${what} in time`)
+}
+
+/** What somebody wrote into a record must not take over the terminal. */
+function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?')
 }

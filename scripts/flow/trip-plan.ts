@@ -18,7 +18,10 @@ export type TripPlan = {
 
 const stepLimitMs = 10_000
 
-/** @param running the services that run now */
+/**
+ * What can be known from the description: who reads which topic, and who publishes.
+ * @param running the services that run now
+ */
 export function planTrips(running: readonly ComposeService[]): TripPlan {
   const consumers = running.filter(({ environment }) => environment.KAFKA_TOPICS !== undefined)
   const topics = [...new Set(consumers.flatMap(topicsOf))]

@@ -118,10 +118,10 @@ test('what went wrong on the way is told, and a consumer that tries again is wai
   trips.apply(taken('simple-consumer', place(17), 5), 0)
   trips.apply(noted(null), 14_000)
   expect(trips.settle(20_000)).toEqual([])
-  trips.apply(noted('attempt 3'), 20_000)
+  trips.apply(noted('attempt\u001B3'), 20_000)
   trips.apply(taken('batch-consumer', place(17), 20_003.2), 20_000)
   const [trip] = trips.settle(20_000)
-  expect(describeTrip(trip!, service => service)).toMatch(/batch-consumer \+20000 ms \(attempt 3\)$/)
+  expect(describeTrip(trip!, service => service)).toMatch(/batch-consumer \+20000 ms \(attempt\?3\)$/)
 })
 
 test('a row, its events and its state, each with its own way', () => {
@@ -185,13 +185,13 @@ test('a record that no request brought is told after a moment, with its key wher
     place: place(17),
     at: begunAt,
     correlationId: null,
-    key: 'key-1',
+    key: 'key\n\u001B[1',
     version: null,
   }
   const facts = [direct, taken('simple-consumer', place(17), 2), taken('batch-consumer', place(17), 9)]
   expect(linesAfter(facts, 999)).toEqual([])
   expect(linesAfter(facts, 1_000)).toEqual([
-    `${begin} key-1 → user/2@17 → simple-consumer +2 ms, batch-consumer +9 ms`,
+    `${begin} key??[1 → user/2@17 → simple-consumer +2 ms, batch-consumer +9 ms`,
   ])
 })
 

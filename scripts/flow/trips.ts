@@ -5,8 +5,10 @@
  */
 import type { TripPlan } from './trip-plan.ts'
 
+/** A place in Kafka: "user/2@17" is offset 17 of partition 2 of the topic user. */
 export type Place = { topic: string; partition: number; offset: string }
 
+/** What is told of a trip somewhere. `at` is when it began, `tookMs` how long it took. */
 export type TripFact =
   /** A request was answered when Kafka had its record. */
   | {
@@ -49,14 +51,17 @@ export type TripFact =
 type FactOf<Name extends TripFact['fact']> = Extract<TripFact, { fact: Name }>
 type Begin = FactOf<'produced'> | FactOf<'stored'>
 
+/** At one of those who should take it. */
 export type Arrival = {
-  /** null: it did not come in time */
-  service: string | null
+  /** as the plan names it: a group, or a service that is in none */
   consumer: string
+  /** who of them took it; null: nobody in time */
+  service: string | null
   at: number | null
   notes: string[]
 }
 
+/** The part of a trip that leads over one topic. */
 export type Leg = {
   topic: string
   /** Where its records are; none: they did not come in time. More than one when a request made several changes. */
@@ -70,6 +75,7 @@ export type Leg = {
 
 export type Trip = {
   correlationId: string | null
+  /** of the record, or of the row */
   key: string
   /** null: the record came to the topic without a request that was seen */
   begin: Begin | null
@@ -93,6 +99,7 @@ const graceMs = 1_000
 /** The oldest are forgotten: nobody reads so many lines. */
 const mostOpen = 2_000
 
+/** Nothing is known at first, and nothing is kept for longer than twice the plan's patience. */
 export function createTrips(plan: TripPlan): Trips {
   const open = new Set<Open>()
   /** The trips of which the place is known from the beginning. */
@@ -249,6 +256,7 @@ export function beginOf({ begin, legs }: Trip): number | null {
   return begin?.at ?? legs[0]?.at ?? null
 }
 
+/** "user/2@17" */
 export function nameOf({ topic, partition, offset }: Place): string {
   return `${topic}/${partition}@${offset}`
 }
