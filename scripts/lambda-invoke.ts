@@ -84,10 +84,10 @@ async function invoke(lambda: LambdaFunction, event: unknown): Promise<Answer> {
   return answer
 }
 
-/** The record that the answer speaks of, read by a consumer; true if it is what the answer says, or if it speaks of none. */
-async function showRecord(brokers: string, { headers, body }: Answer): Promise<boolean> {
+/** The record that the answer speaks of, read by a consumer; true if it is what the answer says, or if the answer is not 201. */
+async function showRecord(brokers: string, { statusCode, headers, body }: Answer): Promise<boolean> {
   const { 'x-kafka-partition': partition, 'x-kafka-offset': offset } = headers
-  if (partition === undefined || offset === undefined) return true
+  if (partition === undefined || offset === undefined) return statusCode !== 201
   const { kafka, logger } = quietKafka(brokers, 'lambda-invoke')
   const from = BigInt(offset)
   let isAsAnswered = false
