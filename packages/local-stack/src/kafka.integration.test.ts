@@ -5,7 +5,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { findKafka, startKafka } from './kafka.ts'
+import { findKafka, formQuorum, startKafka } from './kafka.ts'
+import type { StartedKafka } from './kafka.ts'
 import { describeCluster } from './kafka-readiness.ts'
 import { findFreePort, isPortFree } from './ports.ts'
 import { identifyProcess } from './process-identity.ts'
@@ -102,6 +103,29 @@ test('a process that has got the pid of a broker is neither taken for it nor sig
   }
 })
 
+test(
+  'brokers that are started one by one, each with a folder of its own, form a cluster',
+  { timeout: 120_000 },
+  async () => {
+    const quorum = await formQuorum(3)
+    const dirs = [1, 2, 3].map(nodeId => join(dataDir, `broker-${nodeId}`))
+    try {
+      await Promise.all(
+        dirs.map((dir, i) => startKafka({ dataDir: dir, memberOf: { ...quorum, nodeId: i + 1 } })),
+      )
+      expect(await brokersKnownTo(await findKafka(dirs[0]!))).toEqual([1, 2, 3])
+
+      // One of them comes back to those that run.
+      await (await findKafka(dirs[1]!))!.nodes[0]!.kill()
+      const again = await startKafka({ dataDir: dirs[1]!, memberOf: { ...quorum, nodeId: 2 } })
+      expect(await brokersKnownTo(again)).toEqual([1, 2, 3])
+    } finally {
+      const kafkas = await Promise.all(dirs.map(findKafka))
+      await Promise.all(kafkas.flatMap(kafka => kafka?.nodes ?? []).map(node => node.kill()))
+    }
+  },
+)
+
 describe('what keeps a broker from starting is said:', () => {
   test('a port in use, with what holds it', async () => {
     const port = await findFreePort()
@@ -129,3 +153,8 @@ describe('what keeps a broker from starting is said:', () => {
     )
   })
 })
+
+async function brokersKnownTo(kafka: StartedKafka | null): Promise<number[] | undefined> {
+  const view = await describeCluster({ host: '127.0.0.1', port: kafka!.nodes[0]!.port })
+  return view?.brokerIds.toSorted((a, b) => a - b)
+}
