@@ -166,6 +166,21 @@ test('relays share the lanes, anew whenever one comes, stops or dies', async () 
   expect(await publishedVersions(outbox.topic, { count: countVersions(expected) })).toEqual(expected)
 })
 
+test('more relays than lanes: one without a lane is ready, and takes over', async () => {
+  const outbox = await createOutbox()
+  const env = { RELAY_LANES: '1' }
+  const relays = [await outbox.startRelay(env), await outbox.startRelay(env)]
+  await shares(relays, [0, 1])
+  await insertEvent(outbox, { aggregateid: 'a', version: 1 })
+  await publishedVersions(outbox.topic, { count: 1 })
+  const owned = await Promise.all(relays.map(relay => metric(relay, 'outbox_relay_lanes_owned')))
+  const [standby] = relays.splice(owned.indexOf(0), 1)
+  expect(await relays[0]!.stop()).toBe(0)
+  await shares([standby!], [1])
+  await insertEvent(outbox, { aggregateid: 'a', version: 2 })
+  expect((await publishedVersions(outbox.topic, { count: 2 })).get('a')).toEqual([1, 2])
+})
+
 test('a relay that was frozen past its lease publishes nothing when it wakes, and then takes its share again', async () => {
   const outbox = await createOutbox()
   const writing = await startWriting(outbox, {

@@ -48,8 +48,10 @@ export class OutboxRelay {
     this.#options = options
   }
 
+  /** Without a lane there is nothing to read: it stands by. */
   get healthy(): boolean {
-    return this.#reads && this.#options.keeper.healthy
+    const { keeper } = this.#options
+    return keeper.healthy && (this.#reads || keeper.lanes.length === 0)
   }
 
   start(): void {
