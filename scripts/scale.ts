@@ -29,6 +29,8 @@ import { UserError } from './user-error.ts'
 
 // A member that was killed keeps its partitions until its session has timed out (30 s), one that works until it has drained.
 const settledTimeoutMs = 90_000
+// All of many at once would take each other's time until none is ready in time.
+const startedAtOnce = 4
 const addressWidth = 31
 
 await runCommand(async () => {
@@ -59,7 +61,10 @@ await runCommand(async () => {
       ...known.filter(each => !surplus.includes(each) && !missing.includes(each.name)),
       ...(await newInstances(missing, service)),
     ])
-    if (missing.length > 0) await runtime.add(stack.file.services.filter(each => missing.includes(each.name)))
+    const toStart = stack.file.services.filter(each => missing.includes(each.name))
+    for (let at = 0; at < toStart.length; at += startedAtOnce) {
+      await runtime.add(toStart.slice(at, at + startedAtOnce))
+    }
 
     const instances = await runningInstances(runtime, stack.file, service)
     const holdings = await untilSettled(sharing, instances)
