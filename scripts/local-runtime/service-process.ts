@@ -18,7 +18,8 @@ import type { ComposeService } from '../compose-file/compose-file.ts'
 import { UserError } from '../user-error.ts'
 import { fingerprintSources } from './source-fingerprint.ts'
 
-const readyTimeoutMs = 30_000
+// Whoever joins a group waits for a member that was killed until its session has timed out: 30 s.
+const readyTimeoutMs = 60_000
 const logTailLines = 12
 // What a process needs from its surroundings; all else is said by docker-compose.yml, as for a container.
 const inheritedVariables = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ']
