@@ -95,6 +95,19 @@ test('a trip is told once, when it is complete, and not before', () => {
   expect(trips.settle(60_000)).toEqual([])
 })
 
+test('a record that is read after its trip was told is not told again', () => {
+  const trips = createTrips(plan)
+  for (const fact of [
+    produced(),
+    taken('simple-consumer', place(17), 5),
+    taken('batch-consumer', place(17), 9),
+  ])
+    trips.apply(fact, 0)
+  expect(trips.settle(0)).toHaveLength(1)
+  trips.apply(record(place(17), null, 1, 'key'), 100)
+  expect(trips.settle(60_000)).toEqual([])
+})
+
 test('what is missing when the time is over is named', () => {
   const facts = [produced(), taken('simple-consumer', place(17), 5)]
   expect(linesAfter(facts, 14_999)).toEqual([])

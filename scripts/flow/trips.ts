@@ -111,6 +111,8 @@ export function createTrips(plan: TripPlan): Trips {
   const takenRanges = new Map<string, Known<FactOf<'taken'>>[]>()
   const takenOffsets = new Map<string, Known<FactOf<'taken'>>[]>()
   const notes = new Map<string, Known<FactOf<'noted'>>[]>()
+  /** Places whose trip was told: the record itself may be read later than all that the logs say of it. */
+  const toldPlaces = new Map<string, { sinceMs: number }[]>()
 
   function start(trip: Open, place: Place | null): void {
     open.add(trip)
@@ -213,7 +215,9 @@ export function createTrips(plan: TripPlan): Trips {
           return begin(fact, sinceMs)
         case 'record':
           append(recordsByKey, `${fact.place.topic} ${fact.key}`, { fact, sinceMs })
-          if (!byPlace.has(nameOf(fact.place))) unclaimed.set(nameOf(fact.place), { fact, sinceMs })
+          if (!byPlace.has(nameOf(fact.place)) && !toldPlaces.has(nameOf(fact.place))) {
+            unclaimed.set(nameOf(fact.place), { fact, sinceMs })
+          }
           return
         case 'taken': {
           const consumer = plan.consumerOf(fact.service)
@@ -242,10 +246,13 @@ export function createTrips(plan: TripPlan): Trips {
         )
         if (!complete && nowMs - lastNewsMs(trip, legs) < plan.patienceMs) continue
         end(trip)
+        const place = placeOf(trip)
+        if (place !== null) append(toldPlaces, nameOf(place), { sinceMs: nowMs })
         ended.push(tripOf(trip, legs, complete))
       }
       const forgottenMs = nowMs - 2 * plan.patienceMs
-      for (const known of [recordsByKey, takenRanges, takenOffsets, notes]) forgetBefore(known, forgottenMs)
+      for (const known of [recordsByKey, takenRanges, takenOffsets, notes, toldPlaces])
+        forgetBefore(known, forgottenMs)
       return ended.toSorted((a, b) => (beginOf(a) ?? 0) - (beginOf(b) ?? 0))
     },
   }
