@@ -80,8 +80,6 @@ export type Trip = {
   /** null: the record came to the topic without a request that was seen */
   begin: Begin | null
   legs: Leg[]
-  /** everybody had it in time */
-  complete: boolean
 }
 
 export type Trips = {
@@ -248,7 +246,7 @@ export function createTrips(plan: TripPlan): Trips {
         end(trip)
         const place = placeOf(trip)
         if (place !== null) append(toldPlaces, nameOf(place), { sinceMs: nowMs })
-        ended.push(tripOf(trip, legs, complete))
+        ended.push(tripOf(trip, legs))
       }
       const forgottenMs = nowMs - 2 * plan.patienceMs
       for (const known of [recordsByKey, takenRanges, takenOffsets, notes, toldPlaces])
@@ -272,13 +270,12 @@ function placeOf({ begin, record }: Open): Place | null {
   return begin?.fact === 'produced' ? begin.place : (record?.place ?? null)
 }
 
-function tripOf({ begin, record }: Open, legs: Leg[], complete: boolean): Trip {
+function tripOf({ begin, record }: Open, legs: Leg[]): Trip {
   return {
     correlationId: begin?.correlationId ?? record?.correlationId ?? null,
     key: begin?.fact === 'stored' ? begin.userId : (record?.key ?? ''),
     begin,
     legs,
-    complete,
   }
 }
 
