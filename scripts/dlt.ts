@@ -9,7 +9,7 @@ import { runCommand } from './command.ts'
 import { quietKafka, requireKafka } from './kafka-client.ts'
 import { findActiveRuntime } from './runtime/choose-runtime.ts'
 import { brokersFromHere } from './stack-addresses.ts'
-import { colors, done, print } from './terminal.ts'
+import { colors, done, print, printable } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
 await runCommand(async () => {
@@ -36,7 +36,7 @@ async function list(kafka: Kafka, logger: Logger): Promise<void> {
     print(
       `  newest  ${original.topic}/${original.partition}@${original.offset}, ${colors.red(failure.category)} after ${tries}`,
     )
-    print(`          ${failure.errorClass}: ${failure.message}`)
+    print(`          ${printable(`${failure.errorClass}: ${failure.message}`)}`)
     print(
       colors.dim(`          given up by group ${failure.group} at ${failure.lastFailureAt.toISOString()}`),
     )

@@ -21,6 +21,11 @@ export function print(line = ''): void {
   stdout.write(`${line}\n`)
 }
 
+/** What somebody wrote into a record, or an error says of it, must not take over the terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?')
+}
+
 /** Shows on a terminal what is being done right now, in one line that the next one replaces; '' takes it away. */
 export function showProgress(text: string): void {
   if (stdout.isTTY)

@@ -1,4 +1,4 @@
-import { colors } from '../terminal.ts'
+import { colors, printable } from '../terminal.ts'
 import type { FlowEvent } from './flow-event.ts'
 
 /** One step of a record in one line. */
@@ -11,10 +11,10 @@ export function describeFlowEvent(event: FlowEvent): string {
     case 'record processed':
       return `${placeOf(event)} processed in batch ${event.batch}${event.attempts > 1 ? `, attempt ${event.attempts}` : ''}`
     case 'record retried':
-      return `${placeOf(event)} ${colors.yellow(`attempt ${event.attempt} in ${event.delayMs} ms: ${event.reason}`)}`
+      return `${placeOf(event)} ${colors.yellow(`attempt ${event.attempt} in ${event.delayMs} ms: ${printable(event.reason)}`)}`
     case 'record dead-lettered': {
       const place = `${event.deadLetterTopic}/${event.deadLetterPartition}@${event.deadLetterOffset}`
-      return `${placeOf(event)} ${colors.red(`dead-lettered to ${place} (${event.category}): ${event.reason}`)}`
+      return `${placeOf(event)} ${colors.red(`dead-lettered to ${place} (${event.category}): ${printable(event.reason)}`)}`
     }
     case 'batch committed':
       return `${rangeOf(event)} ${colors.green(`batch ${event.batch} committed, ${count(event.records, 'record')}`)}`
@@ -25,7 +25,7 @@ export function describeFlowEvent(event: FlowEvent): string {
     case 'events published':
       return `${count(event.records, 'event')} published`
     case 'row parked':
-      return `outbox row ${event.seq} of ${event.aggregateid} ${colors.red(`parked: ${event.reason}`)}`
+      return `outbox row ${event.seq} of ${printable(event.aggregateid)} ${colors.red(`parked: ${printable(event.reason)}`)}`
     case 'batch applied':
       break
   }

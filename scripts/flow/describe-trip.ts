@@ -1,4 +1,4 @@
-import { colors } from '../terminal.ts'
+import { colors, printable } from '../terminal.ts'
 import { timeOf } from './format-log-line.ts'
 import { beginOf, nameOf, type Leg, type Place, type Trip } from './trips.ts'
 
@@ -69,9 +69,4 @@ function after(ms: number | null): string {
 
 function missing(what: string): string {
   return colors.red(`✗ not at ${what} in time`)
-}
-
-/** What somebody wrote into a record must not take over the terminal. */
-function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?')
 }
