@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Kafka } from 'kafkajs'
 import type { Admin, KafkaConfig, SASLOptions } from 'kafkajs'
 import type { Logger } from 'pino'
+import { classifyKafkaError } from './errors.ts'
 import { kafkaLogger } from './kafka-logger.ts'
 import { oauthBearer } from './oauth-bearer.ts'
 import type { BearerToken } from './oauth-bearer.ts'
@@ -9,8 +10,10 @@ import type { KafkaSettings } from './settings.ts'
 
 export type { Kafka } from 'kafkajs'
 
+type ClientConfig = KafkaConfig & { brokers: string[] }
+
 /** The configuration each client was made with, so that a second one with the same settings can be made. */
-const configOf = new WeakMap<Kafka, KafkaConfig>()
+const configs = new WeakMap<Kafka, ClientConfig>()
 
 /**
  * The one place that constructs a kafkajs client. Nothing connects yet.
@@ -29,7 +32,7 @@ export function createKafka(
 ): Kafka {
   return construct({
     clientId: settings.KAFKA_CLUSTER_NAME,
-    brokers: anyOf(settings.KAFKA_BROKERS),
+    brokers: settings.KAFKA_BROKERS,
     ...(settings.KAFKA_TLS && { ssl: tlsOptions(settings) }),
     ...saslOptions(settings, bearerToken),
     connectionTimeout: 3_000,
@@ -45,21 +48,48 @@ export function createKafka(
  * that two consumers of one group made by the same client clear each other's positions.
  */
 export function siblingKafka(kafka: Kafka, changes: Pick<KafkaConfig, 'retry'> = {}): Kafka {
-  const config = configOf.get(kafka)
-  if (config === undefined) throw new TypeError('this Kafka client was not made by createKafka')
-  return construct({ ...config, ...changes })
+  return construct({ ...configOf(kafka), ...changes })
 }
 
-/** Runs `work` with an admin client that tries each connection and request once, and disconnects it after. */
+/**
+ * Runs `work` with an admin client that tries each request once, and disconnects it after. For the connection every broker of the list
+ * is tried once.
+ */
 export async function withAdmin<T>(kafka: Kafka, work: (admin: Admin) => Promise<T>): Promise<T> {
-  const retry = { retries: 0 }
-  const admin = siblingKafka(kafka, { retry }).admin({ retry })
+  const admin = await connectAdmin(configOf(kafka))
   try {
-    await admin.connect()
     return await work(admin)
   } finally {
     await admin.disconnect()
   }
+}
+
+async function connectAdmin(config: ClientConfig): Promise<Admin> {
+  const retry = { retries: 0 }
+  const untried = [...config.brokers]
+  for (;;) {
+    const [broker = ''] = untried.splice(Math.floor(Math.random() * untried.length), 1)
+    const admin = construct({ ...config, retry, brokers: [broker] }).admin({ retry })
+    try {
+      await admin.connect()
+      return admin
+    } catch (error) {
+      await admin.disconnect()
+      if (untried.length === 0 || classifyKafkaError(error) === 'fatal') throw error
+    }
+  }
+}
+
+function configOf(kafka: Kafka): ClientConfig {
+  const config = configs.get(kafka)
+  if (config === undefined) throw new TypeError('this Kafka client was not made by createKafka')
+  return config
+}
+
+function construct(config: ClientConfig): Kafka {
+  const kafka = new Kafka({ ...config, brokers: anyOf(config.brokers) })
+  configs.set(kafka, config)
+  return kafka
 }
 
 /**
@@ -68,12 +98,6 @@ export async function withAdmin<T>(kafka: Kafka, work: (admin: Admin) => Promise
  */
 function anyOf(brokers: string[]): () => string[] {
   return () => [brokers[Math.floor(Math.random() * brokers.length)]!]
-}
-
-function construct(config: KafkaConfig): Kafka {
-  const kafka = new Kafka(config)
-  configOf.set(kafka, config)
-  return kafka
 }
 
 function tlsOptions({ KAFKA_TLS_CA_FILE }: KafkaSettings): NonNullable<KafkaConfig['ssl']> {

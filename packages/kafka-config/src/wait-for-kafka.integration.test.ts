@@ -9,7 +9,7 @@ import {
 } from '@kafka-pattern/test-kit'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
-import { createKafka } from './kafka.ts'
+import { createKafka, withAdmin } from './kafka.ts'
 import { createTransactionalProducer } from './transactional-producer.ts'
 import { waitForKafka } from './wait-for-kafka.ts'
 
@@ -44,14 +44,21 @@ test('a broker of the list that is away does not keep the others from being aske
   // Port 9 is the discard service: nothing listens there.
   const { kafka, logger } = connectTo(['127.0.0.1:9', ...brokers])
   await waitForKafka(kafka, { logger })
+  const asked = Array.from({ length: 8 }, () => withAdmin(kafka, admin => admin.listTopics()))
+  expect(await Promise.all(asked)).toHaveLength(8)
   const producer = createTransactionalProducer(kafka, {
     logger,
     transactionalId: uniqueName('transactional'),
     place: { groupId: uniqueName('group'), topic: await createTopic(), partition: 0 },
   })
   onTestFinished(() => producer.close())
-  await eventually(() => producer.open(), { what: 'whoever tries once, and then again' })
-  expect(await producer.position()).toBeNull()
+  await eventually(
+    async () => {
+      await producer.open()
+      expect(await producer.position()).toBeNull()
+    },
+    { what: 'whoever tries once, and then again' },
+  )
 })
 
 test('an abort ends the wait', async () => {
