@@ -1,7 +1,7 @@
 /** Three brokers, everything on all of them: what the relay promises holds while those that it depends on are killed in turn. */
 import { eventually, startOwnKafka, withAdmin } from '@kafka-pattern/test-kit'
 import { expect, test } from 'vitest'
-import { countVersions, createOutbox, publishedVersions, startWriting } from './test-relay.ts'
+import { countVersions, createOutbox, metric, publishedVersions, startWriting } from './test-relay.ts'
 import type { OwnKafka } from '@kafka-pattern/test-kit'
 
 test('brokers killed in the midst of transactions: nothing lost, nothing twice, every aggregate in order', async () => {
@@ -33,8 +33,9 @@ test('brokers killed in the midst of transactions: nothing lost, nothing twice, 
     const leader = await leaderOf(cluster, topic, key)
     const node = cluster.nodes.find(({ id }) => id === leader)!
     await node.kill()
-    const before = await publishedBy(relay.probeUrl)
-    await eventually(async () => expect(await publishedBy(relay.probeUrl)).toBeGreaterThan(before + 100), {
+    const published = () => metric(relay, 'outbox_relay_published_total')
+    const before = await published()
+    await eventually(async () => expect(await published()).toBeGreaterThan(before + 100), {
       what: `events to be published without the leader of ${topic}`,
     })
     await node.start()
@@ -63,10 +64,4 @@ async function leaderOf(cluster: OwnKafka, topic: string, key: string | null): P
   const { partitions } = found.topics[0]!
   const hash = Buffer.from(key ?? '').reduce((sum, char) => (Math.imul(sum, 31) + char) | 0, 0)
   return partitions.find(({ partitionId }) => partitionId === Math.abs(hash) % partitions.length)!.leader
-}
-
-async function publishedBy(probeUrl: string): Promise<number> {
-  const text = await (await fetch(`${probeUrl}/metrics`)).text()
-  const values = text.matchAll(/^outbox_relay_published_total(?:\{.*\})? (\S+)$/gm)
-  return [...values].reduce((sum, [, value]) => sum + Number(value), 0)
 }

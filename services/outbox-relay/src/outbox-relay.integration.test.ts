@@ -316,8 +316,6 @@ function waitForPublished(relay: RunningService, count: number): Promise<void> {
   )
 }
 
-/** The sum over its labels; 0 while there is none. */
-
 function shares(relays: readonly RunningService[], wanted: readonly number[]): Promise<void> {
   return eventually(
     async () => {

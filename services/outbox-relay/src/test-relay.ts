@@ -246,7 +246,7 @@ export function countVersions(versions: ReadonlyMap<string, readonly number[]>):
   return count
 }
 
-/** A figure of /metrics. */
+/** A figure of /metrics: the sum over its labels; 0 while there is none. */
 export async function metric(relay: RunningService, name: string): Promise<number> {
   const text = await (await fetch(`${relay.probeUrl}/metrics`)).text()
   return text
