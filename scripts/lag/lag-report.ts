@@ -30,7 +30,7 @@ export type LagSources = {
   sink?: { mysql: Mysql }
 }
 
-/** @throws what Kafka or the database says, after one attempt */
+/** @throws what the database says at once, or Kafka when no broker has answered for some seconds */
 export async function readLag({ kafka, relay, poller, sink }: LagSources): Promise<LagReport> {
   const at = new Date().toISOString()
   const all = await readConsumerGroups(kafka)
