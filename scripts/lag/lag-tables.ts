@@ -109,7 +109,7 @@ function describeOwner(
   const service = serviceOf(owner)
   const name = service === null ? owner : `${service} ${colors.dim(`(${owner})`)}`
   return leaseEndsInMs !== null && leaseEndsInMs < 0
-    ? `${name} ${colors.red(`its lease ran out ${formatAge(-leaseEndsInMs)} ago`)}`
+    ? `${name}, ${colors.red(`its lease ran out ${formatAge(-leaseEndsInMs)} ago`)}`
     : name
 }
 
