@@ -11,8 +11,10 @@ export const kafkaServer: ImageServer = {
   image: 'apache/kafka',
 
   async prepare(stateDir, services) {
-    const [members] = services.flatMap(service => [membersOf(service)])
-    if (members === undefined || members.length === 1) return
+    const [first] = services
+    if (first === undefined) return
+    const members = membersOf(first)
+    if (members.length === 1) return
     const running = await Promise.all(members.map(name => findKafka(dataDirOf(stateDir, name))))
     // Whoever joins those that run finds them where they are.
     if (running.some(kafka => kafka !== null)) return
