@@ -121,7 +121,7 @@ async function untilConsumed(kafka: Kafka, groupId: string, topic: string): Prom
   let fewest = Infinity
   for (;;) {
     const wasLeft = fewest
-    await until(patienceMs, `${groupId} committing the next of ${wasLeft} records of ${topic}`, async () => {
+    await until(patienceMs, `${groupId} committing more records of ${topic}`, async () => {
       fewest = Math.min(fewest, await recordsLeftFor(kafka, groupId, topic))
       return fewest < wasLeft
     })
