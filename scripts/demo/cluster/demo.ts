@@ -51,7 +51,8 @@ export async function runClusterDemo(demo: Demo): Promise<Verdict> {
   try {
     const load = startLoad(api, producer, topic)
     const { orphans, killedAt } = await killLeader(demo, kafka, topic).catch(async (error: unknown) => {
-      await load.stop()
+      // What went wrong first is what is told.
+      await Promise.allSettled([load.stop()])
       throw error
     })
     const { creates, numbered } = await load.stop()

@@ -36,18 +36,23 @@ export type Load = {
 export function startLoad(api: ComposeService, producer: GatheringProducer, topic: string): Load {
   const creates: Promise<SentRecord>[] = []
   const numbered: Promise<SentRecord>[] = []
+  const keep = (list: Promise<SentRecord>[], sent: Promise<SentRecord>) => {
+    list.push(sent)
+    // A defect is told by `stop`, and does not end the process before.
+    sent.catch(() => {})
+  }
   const startedAt = performance.now()
   const creating = setInterval(() => {
     // By the clock: a timer that fires late catches up.
     const due = ((performance.now() - startedAt) / 1_000) * createsPerSecond
-    while (creates.length < due) creates.push(create(api))
+    while (creates.length < due) keep(creates, create(api))
   }, tickMs)
 
   const ids = Array.from({ length: keys }, () => randomUUID())
   let sequence = 0
   const numbering = setInterval(() => {
     sequence++
-    for (const id of ids) numbered.push(sendNumbered(producer, topic, id, sequence))
+    for (const id of ids) keep(numbered, sendNumbered(producer, topic, id, sequence))
   }, numberedEveryMs)
 
   return {
