@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { readConsumerGroups, readPartitionEnds } from '@kafka-pattern/kafka-config'
 import { identifyProcess, isPortFree } from '@kafka-pattern/local-stack'
 import { eventually } from '@kafka-pattern/test-kit'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { quietKafka } from '../kafka-client.ts'
 import { containersOf, contentsOf, volumesOf } from './leftovers.ts'
 import { newStack, type TestStack } from './make.ts'
@@ -135,9 +135,12 @@ describe('make up, and what follows', () => {
 
   test('make scale: three batch-consumers share the partitions under load, then one has all of them again', async () => {
     const loading = new AbortController()
+    onTestFinished(() => loading.abort())
     const load = (async () => {
       while (!loading.signal.aborted) expect((await create('Load')).status).toBe(201)
     })()
+    // What it says is told where it is awaited.
+    load.catch(() => {})
     const out = await stack.make('scale', 'SERVICE=batch-consumer', 'N=3')
     expect(out.code, out.output).toBe(0)
     expect(out.stdout).toContain(
