@@ -14,7 +14,7 @@ export type Terminal = {
 }
 
 /**
- * Draws until the signal; then the terminal is as it was, with the last lines below.
+ * Draws until the signal, which does not wait for a look; then the terminal is as it was, with the last lines below.
  * @param look gives the lines; what it throws ends the drawing
  */
 export async function showLive(
@@ -26,6 +26,9 @@ export async function showLive(
   // Before the screen changes, so that a failure at once leaves no trace but itself.
   let lines = await look()
   terminal.write(enter)
+  const interrupted = new Promise<null>(resolve => {
+    signal.addEventListener('abort', () => resolve(null), { once: true })
+  })
   const redraw = () => terminal.write(frameOf(lines, terminal.rows))
   terminal.on('resize', redraw)
   try {
@@ -34,7 +37,7 @@ export async function showLive(
       await delay(everyMs, undefined, { signal }).catch(() => {
         // Interrupted: the loop ends.
       })
-      if (!signal.aborted) lines = await look()
+      if (!signal.aborted) lines = (await Promise.race([look(), interrupted])) ?? lines
     }
   } finally {
     terminal.off('resize', redraw)

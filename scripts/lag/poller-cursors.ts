@@ -10,7 +10,7 @@ export type CursorLag = {
   leaseEndsInMs: number | null
   /** everything before it is published; UTC, with microseconds */
   cursor: string
-  /** stands at about its overlap when nothing happens: then it is stored seldom */
+  /** about `OVERLAP_MS` and a bit when nothing changes, because the cursor is then saved seldom */
   behindNowMs: number
   /** behind the last change of a row; null: the table is empty, or not known here */
   behindNewestMs: number | null

@@ -21,7 +21,13 @@ export async function openLanes(
     mysql.rows<LaneHolder>(
       'SELECT lane, IF(lease_until >= NOW(6), owner, NULL) AS holder FROM relay_leases ORDER BY lane',
     )
-  const count = (await readLanes()).length
+  const count = await readLanes().then(
+    found => found.length,
+    async (error: unknown) => {
+      await mysql.close()
+      throw error
+    },
+  )
   const lanes = `${count} lane${count === 1 ? '' : 's'}`
   return {
     how: `which share ${lanes}`,

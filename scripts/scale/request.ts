@@ -4,7 +4,7 @@ import { UserError } from '../user-error.ts'
 import { sharingOf } from './sharing.ts'
 
 /** Each is a process of its own on this one machine. */
-export const mostInstances = 32
+const mostInstances = 32
 
 export type ScaleRequest = { service: ComposeService; wanted: number }
 
