@@ -246,6 +246,53 @@ describe('two pollers', () => {
     await allPublished(setting)
   })
 
+  test(
+    'under writes, one stops and later the other dies: nothing lost, nothing turned round, twice only what lay after the cursor',
+    { timeout: 120_000 },
+    async () => {
+      const setting = await newSetting()
+      const { root } = setting.database
+      const users = newUsers(200)
+      await root.write(insertUsers, [users])
+      const writing = new AbortController()
+      onTestFinished(() => writing.abort())
+      const writer = (async () => {
+        while (!writing.signal.aborted) {
+          const ids = users.slice(0, 50).map(([id]) => id)
+          await root.write('UPDATE users SET version = version + 1 WHERE id IN (?)', [ids])
+          await root.write(insertUsers, [newUsers(20)])
+        }
+      })()
+
+      const env = { LEASE_MS: '2000' }
+      const first = await setting.start(env)
+      const second = await setting.start(env)
+      await first.waitForLog(() => linesOf(first, 'changes published').length >= 10)
+      // Held back until the cursor is known that it will begin from.
+      second.freeze()
+      expect(await first.stop()).toBe(0)
+      const [stored] = await root.rows<{ at: string }>(
+        "SELECT DATE_FORMAT(cursor_updated_at, '%Y-%m-%dT%H:%i:%s.%fZ') AS at FROM poller_cursors",
+      )
+      second.thaw()
+      await second.waitForLog(() => linesOf(second, 'changes published').length >= 10)
+      const third = await setting.start(env)
+      await second.kill()
+      await third.waitForLog(() => linesOf(third, 'changes published').length >= 10)
+      writing.abort()
+      await writer
+
+      const { states, turnedRound } = await allPublished(setting)
+      expect(turnedRound).toEqual([])
+      const seen = new Set<string>()
+      const repeated = states.filter(({ id, version }) => {
+        const state = `${id} ${version}`
+        return seen.has(state) || !seen.add(state)
+      })
+      expect(repeated.filter(({ updated_at }) => updated_at < stored!.at)).toEqual([])
+    },
+  )
+
   test('SIGTERM to the one that stands by: it ends in order, long before the lease of the other', async () => {
     const setting = await newSetting()
     const env = { LEASE_MS: '600000' }

@@ -1,7 +1,7 @@
 /**
  * Lesson: change data capture by polling a table along (updated_at, key).
  * Guarantees: the last state of every row that was ever committed is published, however late its transaction commits; the states of
- * one row in their order; after a crash, what lies after the low mark again, and nothing is lost.
+ * one row in their order; after a crash or a stop, what lies after the low mark again, and nothing is lost.
  * Does not: see a state that is overwritten between two polls, nor a row that is deleted by DELETE, nor publish exactly once.
  *
  * What is visible is published at once, whatever is still open. What may yet appear behind it is read again when it can have appeared
@@ -31,7 +31,7 @@ export interface ChangesTools {
   look(previous: Sample | null): Promise<Sample>
   /** Resolves when all are stored in Kafka. */
   publish(rows: readonly Row[]): Promise<void>
-  /** Stores where to begin after a crash. */
+  /** Stores where the next poller begins. */
   save(cursor: Position): Promise<void>
   /** Waits until it is worth to look again. */
   pause(): Promise<void>

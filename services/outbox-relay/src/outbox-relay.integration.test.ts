@@ -51,28 +51,6 @@ test('the topic of an aggregate type is made when its first row comes', async ()
   expect(new Set(records.map(({ partition }) => partition)).size).toBe(5)
 })
 
-test('a transaction that stays open delays nobody else, and its rows come after its commit', async () => {
-  const openMs = 8_000
-  const outbox = await createOutbox()
-  const relay = await outbox.startRelay()
-  const long = await openTransaction(outbox, connection =>
-    insertEvents(connection, outbox.type, [{ aggregateid: 'long', version: 1 }]),
-  )
-  const beganAtMs = performance.now()
-  let others = 0
-  while (performance.now() - beganAtMs < openMs) {
-    await insertEvent(outbox, { aggregateid: `other-${others++}`, version: 1 })
-    if (others % 50 === 0) await waitForPublished(relay, others)
-  }
-  await waitForPublished(relay, others)
-  expect((await publishedVersions(outbox.topic)).has('long')).toBe(false)
-
-  await long.end('COMMIT')
-  const seen = await publishedVersions(outbox.topic, { count: others + 1 })
-  expect(seen.get('long')).toEqual([1])
-  expect(countVersions(seen)).toBe(others + 1)
-})
-
 test('numbers whose transaction was rolled back are forgotten after a while, those of an open one are not', async () => {
   const outbox = await createOutbox()
   const relay = await outbox.startRelay()
