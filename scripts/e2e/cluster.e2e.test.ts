@@ -1,5 +1,7 @@
 /** Three brokers, in the order in which a person may try them. The tests build on each other. */
+import { ensureTopics } from '@kafka-pattern/kafka-config'
 import { isPortFree } from '@kafka-pattern/local-stack'
+import { connectTo } from '@kafka-pattern/test-kit'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { containersOf, contentsOf, volumesOf } from './leftovers.ts'
 import { newStack, type TestStack } from './make.ts'
@@ -54,6 +56,35 @@ describe('three brokers', () => {
     expect(code, output).toBe(0)
     expect(stdout).toContain('✓ no event came twice')
     expect(stdout).toContain('✓ outbox-relay and outbox-sink kept what they promise.')
+  })
+
+  test('BROKERS=3 make cdc-up: a replica that is equal', async () => {
+    const { code, stdout, output } = await stack.make('cdc-up', 'BROKERS=3')
+    expect(code, output).toBe(0)
+    expect(stdout).toContain('✓ cdc-poller and cdc-sink kept what they promise.')
+  })
+
+  test('every topic is kept three times, and what is written to it is acknowledged when two have it', async () => {
+    const { kafka, logger } = connectTo(
+      ['KAFKA_PORT', 'KAFKA_2_PORT', 'KAFKA_3_PORT'].map(variable => `127.0.0.1:${stack.ports[variable]}`),
+    )
+    const sizes = {
+      user: 3,
+      'outbox.event.user': 3,
+      'outbox.cursor': 1,
+      'cdc.users': 3,
+      __consumer_offsets: 8,
+      __transaction_state: 8,
+    }
+    const specs = Object.entries(sizes).map(([topic, partitions]) => ({
+      topic,
+      partitions,
+      replicationFactor: 3,
+      configs: { 'min.insync.replicas': '2' },
+    }))
+    expect(await ensureTopics(kafka, specs, { logger })).toEqual(
+      specs.map(({ topic }) => ({ topic, outcome: 'exists as wanted', differences: [] })),
+    )
   })
 
   test('make down stops all of them, make clean leaves nothing', async () => {

@@ -32,7 +32,7 @@ export type {
   KafkaRecord,
   TopicPartition,
 } from './group-consumer.ts'
-export { judgeSendFailure } from './judge-send-failure.ts'
+export { judgeSendFailure, notConnected } from './judge-send-failure.ts'
 export type { Unavailable } from './judge-send-failure.ts'
 export { createKafka, withAdmin } from './kafka.ts'
 export type { Kafka } from './kafka.ts'

@@ -38,6 +38,12 @@ export function judgeSendFailure(error: unknown): Unavailable | null {
   return null
 }
 
+/** What a request gets before there was any connection. */
+export const notConnected = unavailable(
+  'there is no connection to Kafka yet; nothing was stored',
+  retryAfterOutageSeconds,
+)
+
 function unavailable(reason: string, seconds: number): Unavailable {
   return { kind: 'unavailable', reason, retryAfterSeconds: seconds }
 }

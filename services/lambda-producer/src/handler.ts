@@ -8,7 +8,7 @@
  */
 import { createdEntityRecord } from '@kafka-pattern/events'
 import { internalError } from '@kafka-pattern/http-api'
-import { judgeSendFailure } from '@kafka-pattern/kafka-config'
+import { judgeSendFailure, notConnected } from '@kafka-pattern/kafka-config'
 import { recordFields } from '@kafka-pattern/service-runtime'
 import { NoConnectionError } from './kept-producer.ts'
 import { readEvent } from './read-event.ts'
@@ -52,7 +52,7 @@ export function createHandler(options: {
       const where = { 'x-kafka-partition': String(partition), 'x-kafka-offset': offset }
       return answer(201, correlationId, record.value, where)
     } catch (error) {
-      const unavailable = error instanceof NoConnectionError ? noConnection : judgeSendFailure(error)
+      const unavailable = error instanceof NoConnectionError ? notConnected : judgeSendFailure(error)
       if (unavailable === null) {
         logger.error({ err: error, correlationId, awsRequestId }, 'request failed')
         const { status, body } = internalError()
@@ -64,11 +64,6 @@ export function createHandler(options: {
       return answer(503, correlationId, { error: unavailable.reason }, retryAfter)
     }
   }
-}
-
-const noConnection = {
-  reason: 'there is no connection to Kafka yet; nothing was stored',
-  retryAfterSeconds: 5,
 }
 
 /** @param body a text is JSON already */

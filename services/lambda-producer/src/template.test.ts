@@ -19,6 +19,9 @@ const Template = z.object({
       Properties: z.object({
         CodeUri: z.string(),
         Handler: z.string(),
+        Runtime: z.string(),
+        VpcConfig: z.record(z.string(), z.unknown()),
+        Events: z.record(z.string(), z.unknown()),
         Timeout: z.number(),
         Environment: z.object({ Variables: z.record(z.string(), z.string()) }),
         Policies: z.tuple([z.object({ Statement: z.array(Statement) })]),
@@ -37,8 +40,18 @@ const template = Template.parse(parse(source, { customTags: functions }))
 const { Properties: lambda } = template.Resources.LambdaProducer
 
 test('it uploads what the bundle is, and gives it more time than a broker may take for a request', () => {
-  expect(lambda).toMatchObject({ CodeUri: '../../services/lambda-producer/dist/', Handler: 'index.handler' })
+  expect(lambda).toMatchObject({
+    CodeUri: '../../services/lambda-producer/dist/',
+    Handler: 'index.handler',
+    Runtime: 'nodejs24.x',
+  })
   expect(lambda.Timeout).toBeGreaterThan(10)
+})
+
+test('an HTTP API calls it, and it stands in the network of the brokers', () => {
+  const properties = { ApiId: 'Api', Method: 'POST', Path: '/create' }
+  expect(lambda.Events).toEqual({ Create: { Type: 'HttpApi', Properties: properties } })
+  expect(lambda.VpcConfig).toEqual({ SubnetIds: 'SubnetIds', SecurityGroupIds: 'SecurityGroupIds' })
 })
 
 test('it sets what the function reads, and the settings accept it', () => {

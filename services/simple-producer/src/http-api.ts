@@ -4,6 +4,7 @@
  */
 import { CreateRequest, EntityCreated } from '@kafka-pattern/events'
 import { answerJson, answerUnavailable, InvalidRequest, Problem } from '@kafka-pattern/http-api'
+import { notConnected } from '@kafka-pattern/kafka-config'
 import type { CreateEntity } from './create-entity.ts'
 import type { HttpRoutes } from '@kafka-pattern/http-api'
 
@@ -27,8 +28,7 @@ export function addCreateRoute(routes: HttpRoutes, { createEntity, accepts }: Cr
       },
     },
     async (request, reply) => {
-      if (!accepts())
-        return answerUnavailable(reply, 'there is no connection to Kafka yet; nothing was stored', 5)
+      if (!accepts()) return answerUnavailable(reply, notConnected.reason, notConnected.retryAfterSeconds)
       const outcome = await createEntity(request.body, request.id)
       if (outcome.kind === 'unavailable') {
         return answerUnavailable(reply, outcome.reason, outcome.retryAfterSeconds)
