@@ -9,7 +9,7 @@ import httpApiEvent from '@kafka-pattern/lambda-producer/events/http-api-v2.json
 import restApiEvent from '@kafka-pattern/lambda-producer/events/rest-api-v1.json' with { type: 'json' }
 import { startLambdaFunction, type LambdaFunction } from '@kafka-pattern/test-kit/lambda-runtime'
 import { z } from 'zod'
-import { runCommand } from './command.ts'
+import { runCommand, untilInterrupted } from './command.ts'
 import { quietKafka } from './kafka-client.ts'
 import { brokersOf } from './runtime/broker-count.ts'
 import { findActiveRuntime } from './runtime/choose-runtime.ts'
@@ -61,12 +61,15 @@ await runCommand(async () => {
   return kept ? 0 : 1
 })
 
-function startFunction({ dir, handler }: Bundle, brokers: string): Promise<LambdaFunction> {
-  return startLambdaFunction({
+async function startFunction({ dir, handler }: Bundle, brokers: string): Promise<LambdaFunction> {
+  const lambda = await startLambdaFunction({
     taskRoot: dir,
     handler,
     env: { KAFKA_BROKERS: brokers, KAFKA_TOPIC: topic },
   })
+  // A frozen process hears no signal: it would stay.
+  untilInterrupted().addEventListener('abort', () => void lambda.stop().finally(() => process.exit(130)))
+  return lambda
 }
 
 /** Prints the answer, and how long Lambda would say that it took. */

@@ -1,9 +1,13 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../eventually.ts'
 import { startFunction } from '../running-function.ts'
+
+const runFile = promisify(execFile)
 
 async function startWith(source: string, timeoutMs = 5_000) {
   const taskRoot = await mkdtemp(join(tmpdir(), 'kafka-pattern-function-'))
@@ -13,7 +17,7 @@ async function startWith(source: string, timeoutMs = 5_000) {
 }
 
 /** T: stopped by a signal. */
-const stateOf = async (pid: number) => (await readFile(`/proc/${pid}/stat`, 'utf8')).split(' ')[2]
+const stateOf = async (pid: number) => (await runFile('ps', ['-o', 'state=', '-p', String(pid)])).stdout[0]
 
 test('one event after the other goes to the same process, with what is left of its time; nothing else of the environment', async () => {
   const lambda = await startWith(`
