@@ -1,6 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { eventually, readTopic, startFaultProxy } from '@kafka-pattern/test-kit'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { beginning } from './position.ts'
+import { lowMark, sampleAfter } from './low-mark.ts'
+import { observeOpenWork } from './open-transactions.ts'
+import { beginning, microsOf } from './position.ts'
 import { allPublished, insertUsers, newSetting, newUsers } from './test-changes.ts'
 import type { Setting } from './test-changes.ts'
 import type { RunningService } from '@kafka-pattern/test-kit'
@@ -120,22 +123,27 @@ describe('what is published', () => {
   })
 })
 
-async function backlogIsOld({ database }: Setting): Promise<void> {
+/** Nothing that is open anywhere on the server, of other tests either, began before the rows of now: they are read once. */
+async function behindTheLowMark({ database: { root } }: Setting): Promise<void> {
   await eventually(
     async () => {
-      const [row] = await database.root.rows<{ old: unknown }>(
-        'SELECT MAX(updated_at) < NOW(6) - INTERVAL 4 SECOND AS old FROM users',
-      )
-      expect(Number(row?.old)).toBe(1)
+      const [row] = await root.rows<{ newest: string }>('SELECT MAX(updated_at) AS newest FROM users')
+      // The server shows nothing new to those who ask all the time.
+      await delay(200 + Math.random() * 300)
+      const look = await observeOpenWork(root)
+      expect(look).not.toBeNull()
+      // Four seconds: far behind the overlap too.
+      const mark = lowMark(sampleAfter(null, look!), 4_000)
+      expect(mark).toBeGreaterThan(microsOf(String(row?.newest)))
     },
-    { what: 'the rows to be old' },
+    { what: 'the rows to be behind the low mark', timeoutMs: 120_000 },
   )
 }
 
 describe('killed -9', () => {
   test(
     'at many points of a backlog and of new writes: nothing lost, nothing turned round, twice only what lay after the cursor',
-    { timeout: 180_000 },
+    { timeout: 300_000 },
     async () => {
       const setting = await newSetting()
       const { root } = setting.database
@@ -143,15 +151,15 @@ describe('killed -9', () => {
       const backlog = newUsers(8_000)
       for (let at = 0; at < backlog.length; at += 500)
         await root.write(insertUsers, [backlog.slice(at, at + 500)])
-      // Behind every low mark: what is repeated of it is the last page alone.
-      await backlogIsOld(setting)
+      // What is repeated of it is the last page alone.
+      await behindTheLowMark(setting)
       const env = { PAGE_ROWS: String(pageRows), LEASE_MS: '1000' }
       for (let kills = 1; kills <= 5; kills++) {
         const service = await setting.start(env, { waitReady: false })
         const pages = () => linesOf(service, 'changes published').length
         await service.waitForLog(() => pages() >= 4, { what: 'to publish some pages' })
         // At another point of a page each time.
-        await new Promise(resolve => setTimeout(resolve, kills * 3))
+        await delay(kills * 3)
         await service.kill()
         const { duplicates } = await setting.published()
         expect(duplicates).toBeLessThanOrEqual(kills * pageRows)
@@ -169,7 +177,7 @@ describe('killed -9', () => {
       for (let n = 0; n < 3; n++) {
         const service = await setting.start(env, { waitReady: false })
         await service.waitForLog(line => line.msg === 'changes published', { what: 'to publish' })
-        await new Promise(resolve => setTimeout(resolve, n * 23))
+        await delay(n * 23)
         await service.kill()
       }
       written.abort()
@@ -193,7 +201,7 @@ describe('killed -9', () => {
     onTestFinished(() => clearInterval(holding))
     await killed.waitForLog(line => line.msg === 'standing by: another poller works', { timeoutMs: 60_000 })
     await root.write(insertUsers, [newUsers(100)])
-    await backlogIsOld(setting)
+    await behindTheLowMark(setting)
     proxy.swallow()
     clearInterval(holding)
     await root.write('UPDATE poller_cursors SET owner = NULL, cursor_updated_at = ?', [beginning.updatedAt])
@@ -203,7 +211,7 @@ describe('killed -9', () => {
         what: 'the rows to be read',
       },
     )
-    await new Promise(resolve => setTimeout(resolve, 500))
+    await delay(500)
     await killed.kill()
     expect(await root.rows('SELECT cursor_updated_at AS cursor_at FROM poller_cursors')).toEqual([
       { cursor_at: beginning.updatedAt },
