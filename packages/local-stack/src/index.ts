@@ -11,7 +11,7 @@ export type { ClusterView } from './kafka-readiness.ts'
 export { findMariaDb, startMariaDb } from './mariadb.ts'
 export type { MariaDbOptions, StartedMariaDb } from './mariadb.ts'
 export type { Progress } from './maven.ts'
-export { findFreePort, findFreePorts, findPortHolder, isPortFree, requireFreePort } from './ports.ts'
+export { findFreePort, findFreePorts, findPortHolder, isPortFree } from './ports.ts'
 export {
   identifyProcess,
   isAlive,
@@ -23,4 +23,3 @@ export type { ProcessIdentity } from './process-identity.ts'
 export type { ControlledServer } from './server-control.ts'
 export { requireJava, requireMaven } from './tools.ts'
 export type { Java } from './tools.ts'
-export { userCacheDir } from './user-cache.ts'
