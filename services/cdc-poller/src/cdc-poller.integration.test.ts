@@ -187,40 +187,44 @@ describe('killed -9', () => {
     },
   )
 
-  test('between sending and the acknowledgement: the cursor has not moved, everything comes after the restart', async () => {
-    const setting = await newSetting()
-    const { root } = setting.database
-    const proxy = await startFaultProxy({ target: setting.on.brokers[0]! })
-    // It stands by until the test lets it: then nothing that it sends arrives.
-    const killed = await setting.start({ KAFKA_BROKERS: proxy.address, LEASE_MS: '6000' })
-    await killed.waitForLog(line => line.msg === 'working')
-    await root.write("UPDATE poller_cursors SET owner = 'the test', epoch = epoch + 1")
-    const holding = setInterval(() => {
-      void root.write('UPDATE poller_cursors SET lease_until = NOW(6) + INTERVAL 6 SECOND')
-    }, 500)
-    onTestFinished(() => clearInterval(holding))
-    await killed.waitForLog(line => line.msg === 'standing by: another poller works', { timeoutMs: 60_000 })
-    await root.write(insertUsers, [newUsers(100)])
-    await behindTheLowMark(setting)
-    proxy.swallow()
-    clearInterval(holding)
-    await root.write('UPDATE poller_cursors SET owner = NULL, cursor_updated_at = ?', [beginning.updatedAt])
-    await eventually(
-      async () => expect((await metricsOf(killed)).cdc_rows_read_total).toBeGreaterThanOrEqual(100),
-      {
-        what: 'the rows to be read',
-      },
-    )
-    await delay(500)
-    await killed.kill()
-    expect(await root.rows('SELECT cursor_updated_at AS cursor_at FROM poller_cursors')).toEqual([
-      { cursor_at: beginning.updatedAt },
-    ])
-    expect((await setting.published()).last.size).toBe(0)
-    await root.write('UPDATE poller_cursors SET owner = NULL')
-    await setting.start()
-    await allPublished(setting)
-  })
+  test(
+    'between sending and the acknowledgement: the cursor has not moved, everything comes after the restart',
+    { timeout: 240_000 },
+    async () => {
+      const setting = await newSetting()
+      const { root } = setting.database
+      const proxy = await startFaultProxy({ target: setting.on.brokers[0]! })
+      // It stands by until the test lets it: then nothing that it sends arrives.
+      const killed = await setting.start({ KAFKA_BROKERS: proxy.address, LEASE_MS: '6000' })
+      await killed.waitForLog(line => line.msg === 'working')
+      await root.write("UPDATE poller_cursors SET owner = 'the test', epoch = epoch + 1")
+      const holding = setInterval(() => {
+        void root.write('UPDATE poller_cursors SET lease_until = NOW(6) + INTERVAL 6 SECOND')
+      }, 500)
+      onTestFinished(() => clearInterval(holding))
+      await killed.waitForLog(line => line.msg === 'standing by: another poller works', { timeoutMs: 60_000 })
+      await root.write(insertUsers, [newUsers(100)])
+      await behindTheLowMark(setting)
+      proxy.swallow()
+      clearInterval(holding)
+      await root.write('UPDATE poller_cursors SET owner = NULL, cursor_updated_at = ?', [beginning.updatedAt])
+      await eventually(
+        async () => expect((await metricsOf(killed)).cdc_rows_read_total).toBeGreaterThanOrEqual(100),
+        {
+          what: 'the rows to be read',
+        },
+      )
+      await delay(500)
+      await killed.kill()
+      expect(await root.rows('SELECT cursor_updated_at AS cursor_at FROM poller_cursors')).toEqual([
+        { cursor_at: beginning.updatedAt },
+      ])
+      expect((await setting.published()).last.size).toBe(0)
+      await root.write('UPDATE poller_cursors SET owner = NULL')
+      await setting.start()
+      await allPublished(setting)
+    },
+  )
 
   test('SIGTERM: what was being published is finished, the cursor stands after it, the next one begins at once', async () => {
     const setting = await newSetting()
