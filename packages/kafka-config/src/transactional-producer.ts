@@ -67,12 +67,17 @@ export interface TransactionalProducer {
   position(): Promise<Position | null>
   /**
    * One transaction. Resolves when it is committed.
+   * @param upcoming records of the next one, if it follows at once: asked for while these are stored, to announce their partitions
    * @throws ProducerFencedError somebody else has opened the transactional ids, or the transaction took too long; not committed
    * @throws RecordsRefusedError these records cannot be stored; not committed
    * @throws BatchRefusedError the same again is sent in smaller batches; not committed
    * @throws TransactionFailedError anything else; perhaps committed
    */
-  publish(records: readonly KeyedRecord[], position: Position): Promise<void>
+  publish(
+    records: readonly KeyedRecord[],
+    position: Position,
+    upcoming?: () => readonly KeyedRecord[],
+  ): Promise<void>
   /** Leaves what is open to whoever opens the transactional ids next, or to the transaction timeout. */
   close(): Promise<void>
 }
@@ -128,6 +133,8 @@ export class TransactionFailedError extends KafkaConfigError {
 /** From one `open` on. Whatever goes wrong, it is given up as a whole. */
 interface Session {
   readonly cluster: Cluster
+  /** Connections of their own: a broker answers the requests of one connection one after the other. */
+  readonly coordinators: Cluster
   readonly groupCoordinator: Broker
   /** The one whose turn it is comes first. */
   ids: readonly [IdSession, IdSession]
@@ -139,6 +146,10 @@ interface IdSession {
   readonly coordinator: Broker
   /** The next sequence number of each partition. */
   readonly sequences: Map<string, number>
+  /** What its next transaction comprises already. */
+  announced: Set<string>
+  /** Settles when nothing is being announced ahead of its turn. */
+  ahead: Promise<unknown>
 }
 
 /** A topic's default limit of a batch is 1 MiB and 12 bytes; a batch has a header of 61 bytes. */
@@ -151,6 +162,8 @@ const metadataMaxAgeMs = 300_000
 const previousTransactionPauseMs = 1
 const previousTransactionTimeoutMs = 10_000
 const longestAbortMs = 30_000
+/** Among the names of partitions, which all have a slash. */
+const positionMark = 'position'
 
 /** Nothing connects before `open`. */
 export function createTransactionalProducer(
@@ -180,18 +193,19 @@ class Producer implements TransactionalProducer {
   async open(): Promise<void> {
     await this.close()
     const transactionalId = this.#transactionalId
-    const cluster = this.#kafka.cluster({
-      allowAutoTopicCreation: false,
-      metadataMaxAge: metadataMaxAgeMs,
-    })
+    const clusterOptions = { allowAutoTopicCreation: false, metadataMaxAge: metadataMaxAgeMs }
+    const cluster = this.#kafka.cluster(clusterOptions)
+    const coordinators = this.#kafka.cluster(clusterOptions)
     try {
       // Also how the brokers become known.
       await cluster.addMultipleTargetTopics([this.#place.topic])
+      await coordinators.addMultipleTargetTopics([this.#place.topic])
       this.#session = {
         cluster,
+        coordinators,
         ids: [
-          await this.#openId(cluster, `${transactionalId}-0`),
-          await this.#openId(cluster, `${transactionalId}-1`),
+          await this.#openId(coordinators, `${transactionalId}-0`),
+          await this.#openId(coordinators, `${transactionalId}-1`),
         ],
         groupCoordinator: await cluster.findGroupCoordinator({
           groupId: this.#place.groupId,
@@ -199,7 +213,7 @@ class Producer implements TransactionalProducer {
         }),
       }
     } catch (error) {
-      await cluster.disconnect()
+      await Promise.all([cluster.disconnect(), coordinators.disconnect()])
       throw new TransactionFailedError(transactionalId, error)
     }
   }
@@ -212,7 +226,13 @@ class Producer implements TransactionalProducer {
     const { producerId, producerEpoch } = await whilePreviousEnds(longestAbortMs, () =>
       coordinator.initProducerId({ transactionalId, transactionTimeout: this.#transactionTimeoutMs }),
     )
-    return { identity: { transactionalId, producerId, producerEpoch }, coordinator, sequences: new Map() }
+    return {
+      identity: { transactionalId, producerId, producerEpoch },
+      coordinator,
+      sequences: new Map(),
+      announced: new Set(),
+      ahead: Promise.resolve(),
+    }
   }
 
   async position(): Promise<Position | null> {
@@ -232,10 +252,14 @@ class Producer implements TransactionalProducer {
     }
   }
 
-  async publish(records: readonly KeyedRecord[], position: Position): Promise<void> {
+  async publish(
+    records: readonly KeyedRecord[],
+    position: Position,
+    upcoming: () => readonly KeyedRecord[] = () => [],
+  ): Promise<void> {
     const session = this.#require()
     try {
-      await transact(session, records, this.#place, position, topic => this.#limitOf(topic).nextBytes)
+      await this.#transact(session, records, position, upcoming)
       session.ids = [session.ids[1], session.ids[0]]
       for (const [topic, limit] of this.#limits) this.#limits.set(topic, afterSettledBatch(limit))
     } catch (error) {
@@ -244,10 +268,50 @@ class Producer implements TransactionalProducer {
     }
   }
 
+  async #transact(
+    session: Session,
+    records: readonly KeyedRecord[],
+    position: Position,
+    upcoming: () => readonly KeyedRecord[],
+  ): Promise<void> {
+    const { cluster, groupCoordinator, ids } = session
+    const [current, next] = ids
+    const { groupId, topic, partition } = this.#place
+    await loadMetadata(cluster, records)
+    const requests = this.#layOut(cluster, records)
+    await current.ahead
+    await announce(current, groupId, requests)
+
+    const known = upcoming().filter(record => cluster.targetTopics.has(record.topic))
+    // What is refused ahead is refused again in its turn, which then tells.
+    if (known.length > 0) next.ahead = announce(next, groupId, this.#layOut(cluster, known)).catch(() => {})
+
+    await all([
+      ...requests.flatMap(batches => produce(session, batches)),
+      groupCoordinator.txnOffsetCommit({
+        ...current.identity,
+        groupId,
+        topics: [{ topic, partitions: [{ partition, ...position }] }],
+      }),
+    ])
+
+    await whilePreviousEnds(previousTransactionTimeoutMs, () =>
+      current.coordinator.endTxn({ ...current.identity, transactionResult: true }),
+    )
+    current.announced = new Set()
+  }
+
+  #layOut(cluster: Cluster, records: readonly KeyedRecord[]): TransactionBatch[][] {
+    return layOutRequests(records, topic => ({
+      partitions: cluster.findTopicPartitionMetadata(topic).length,
+      batchLimitBytes: this.#limitOf(topic).nextBytes,
+    }))
+  }
+
   async close(): Promise<void> {
     const session = this.#session
     this.#session = undefined
-    await session?.cluster.disconnect()
+    await Promise.all([session?.cluster.disconnect(), session?.coordinators.disconnect()])
   }
 
   #require(): Session {
@@ -272,49 +336,37 @@ class Producer implements TransactionalProducer {
   }
 }
 
-/** The three round trips. */
-async function transact(
-  session: Session,
-  records: readonly KeyedRecord[],
-  place: PositionPlace,
-  position: Position,
-  batchLimitOf: (topic: string) => number,
+/** Makes the partitions and the group part of the id's transaction, as far as they are not yet. */
+async function announce(
+  id: IdSession,
+  groupId: string,
+  requests: readonly (readonly TransactionBatch[])[],
 ): Promise<void> {
-  const { cluster, groupCoordinator, ids } = session
-  const [{ identity, coordinator }] = ids
-  const { groupId } = place
-  await loadMetadata(cluster, records)
-  const requests = layOutRequests(records, topic => ({
-    partitions: cluster.findTopicPartitionMetadata(topic).length,
-    batchLimitBytes: batchLimitOf(topic),
-  }))
-
+  const { coordinator, identity, announced } = id
+  const missing = partitionsByTopic(requests.flat().filter(batch => !announced.has(nameOf(batch))))
   await all([
-    ...partitionsByTopic(requests).map(({ topic, partitions, indexes }) =>
+    ...missing.map(({ topic, partitions, indexes }) =>
       whilePreviousEnds(previousTransactionTimeoutMs, () =>
         coordinator.addPartitionsToTxn({ ...identity, topics: [{ topic, partitions }] }),
-      ).catch((error: unknown) => {
-        throw hasErrorType(error, ...topicRefusals) ? new TopicRefused(topic, indexes, error) : error
-      }),
+      ).then(
+        () => partitions.forEach(partition => announced.add(nameOf({ topic, partition }))),
+        (error: unknown) => {
+          throw hasErrorType(error, ...topicRefusals) ? new TopicRefused(topic, indexes, error) : error
+        },
+      ),
     ),
-    whilePreviousEnds(previousTransactionTimeoutMs, () =>
-      coordinator.addOffsetsToTxn({ ...identity, groupId }),
-    ),
+    ...(announced.has(positionMark)
+      ? []
+      : [
+          whilePreviousEnds(previousTransactionTimeoutMs, () =>
+            coordinator.addOffsetsToTxn({ ...identity, groupId }),
+          ).then(() => announced.add(positionMark)),
+        ]),
   ])
+}
 
-  const { topic, partition } = place
-  await all([
-    ...requests.flatMap(batches => produce(session, batches)),
-    groupCoordinator.txnOffsetCommit({
-      ...identity,
-      groupId,
-      topics: [{ topic, partitions: [{ partition, ...position }] }],
-    }),
-  ])
-
-  await whilePreviousEnds(previousTransactionTimeoutMs, () =>
-    coordinator.endTxn({ ...identity, transactionResult: true }),
-  )
+function nameOf({ topic, partition }: { topic: string; partition: number }): string {
+  return `${topic}/${partition}`
 }
 
 /** One produce request a broker. They leave in the order of the calls, so a partition's batches arrive in theirs. */
@@ -334,7 +386,7 @@ function produce(session: Session, batches: readonly TransactionBatch[]): Promis
       partitions: [
         {
           partition,
-          firstSequence: takeSequence(sequences, `${topic}/${partition}`, records.length),
+          firstSequence: takeSequence(sequences, nameOf({ topic, partition }), records.length),
           messages: records,
         },
       ],
@@ -424,10 +476,10 @@ async function loadMetadata(cluster: Cluster, records: readonly KeyedRecord[]): 
 
 /** What is announced to the transaction, and which records that is for. */
 function partitionsByTopic(
-  requests: readonly (readonly TransactionBatch[])[],
+  announced: readonly TransactionBatch[],
 ): { topic: string; partitions: number[]; indexes: number[] }[] {
   const topics = new Map<string, { partitions: Set<number>; batches: TransactionBatch[] }>()
-  for (const batch of requests.flat()) {
+  for (const batch of announced) {
     let topic = topics.get(batch.topic)
     if (topic === undefined) topics.set(batch.topic, (topic = { partitions: new Set(), batches: [] }))
     topic.partitions.add(batch.partition)

@@ -24,8 +24,11 @@ import type { OutboxRow } from './outbox-row.ts'
 import type { ParkedRow } from './parking.ts'
 import type { RelayReport } from './relay-report.ts'
 import type { Scan } from './scan.ts'
-import type { TransactionalProducer } from '@kafka-pattern/kafka-config'
+import type { KeyedRecord, TransactionalProducer } from '@kafka-pattern/kafka-config'
 import type { Mysql } from '@kafka-pattern/mysql-config'
+
+/** Records of the next transaction whose partitions are announced while this one is stored: enough to know nearly all partitions. */
+const announcedAhead = 100
 
 export interface LaneOptions {
   readonly lane: number
@@ -194,6 +197,11 @@ export class Lane {
     return { rows, cursor: this.#slices.length === 0 ? this.#ahead : cursor }
   }
 
+  /** Some of what the next transaction will hold. */
+  #upcoming(): KeyedRecord[] {
+    return this.#slices[0]?.rows.slice(0, announcedAhead).map(({ record }) => record) ?? []
+  }
+
   /** False: the lane is somebody else's. */
   async #publish({ rows, cursor }: Batch): Promise<boolean> {
     const { producer, lanes, report, topics, maxAttempts } = this.#options
@@ -206,6 +214,7 @@ export class Lane {
         await producer.publish(
           publishable.map(({ record }) => record),
           text,
+          () => this.#upcoming(),
         )
         break
       } catch (error) {
