@@ -19,16 +19,26 @@
  * Nothing is repeated within a transaction, so that several requests can be under way without one overtaking another: a
  * transaction succeeds at the first attempt or it is begun anew, as a whole, by whoever called.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import kafkajs from 'kafkajs'
 import type { Broker, Cluster, Kafka, TransactionalProducerIdentity } from 'kafkajs'
 import type { Logger } from 'pino'
 import { causesOf, hasErrorType, reasonOf } from './error-causes.ts'
 import { KafkaConfigError, classifyKafkaError } from './errors.ts'
 import { siblingKafka } from './kafka.ts'
+import { endAgain, markAgain } from './lost-markers.ts'
+import type { LastTransaction } from './lost-markers.ts'
 import { outcomeOfPartition } from './produce-outcome.ts'
 import { afterRefusedBatch, afterSettledBatch } from './record-accumulator.ts'
 import type { BatchLimit } from './record-accumulator.ts'
+import {
+  TopicRefused,
+  allEnded,
+  announce,
+  nameOf,
+  previousTransactionTimeoutMs,
+  whilePreviousEnds,
+} from './transaction-announcement.ts'
+import type { AnnouncedTransaction, BatchPlace } from './transaction-announcement.ts'
 import { layOutRequests } from './transaction-requests.ts'
 import type { KeyedRecord, TransactionBatch } from './transaction-requests.ts'
 
@@ -141,13 +151,9 @@ interface Session {
 }
 
 /** One producer epoch of a transactional id. */
-interface IdSession {
-  readonly identity: TransactionalProducerIdentity
-  readonly coordinator: Broker
+interface IdSession extends AnnouncedTransaction {
   /** The next sequence number of each partition. */
   readonly sequences: Map<string, number>
-  /** What its next transaction comprises already. */
-  announced: Set<string>
   /** Settles when nothing is being announced ahead of its turn. */
   ahead: Promise<unknown>
 }
@@ -158,12 +164,6 @@ const defaultBatchLimitBytes = 1024 * 1024 - 61
 const replicationTimeoutMs = 8_000
 /** A topic may gain partitions, as in Java. */
 const metadataMaxAgeMs = 300_000
-/** The broker still writes the markers of the transaction before. */
-const previousTransactionPauseMs = 1
-const previousTransactionTimeoutMs = 10_000
-const longestAbortMs = 30_000
-/** Among the names of partitions, which all have a slash. */
-const positionMark = 'position'
 
 /** Nothing connects before `open`. */
 export function createTransactionalProducer(
@@ -180,6 +180,8 @@ class Producer implements TransactionalProducer {
   readonly #place: PositionPlace
   readonly #transactionTimeoutMs: number
   readonly #limits = new Map<string, BatchLimit>()
+  /** Of each transactional id. */
+  readonly #last = new Map<string, LastTransaction>()
   #session: Session | undefined
 
   constructor(kafka: Kafka, options: TransactionalProducerOptions) {
@@ -200,18 +202,20 @@ class Producer implements TransactionalProducer {
       // Also how the brokers become known.
       await cluster.addMultipleTargetTopics([this.#place.topic])
       await coordinators.addMultipleTargetTopics([this.#place.topic])
+      const groupCoordinator = await cluster.findGroupCoordinator({
+        groupId: this.#place.groupId,
+        coordinatorType: coordinatorTypes.group,
+      })
       this.#session = {
         cluster,
         coordinators,
+        groupCoordinator,
         ids: [
           await this.#openId(coordinators, `${transactionalId}-0`),
           await this.#openId(coordinators, `${transactionalId}-1`),
         ],
-        groupCoordinator: await cluster.findGroupCoordinator({
-          groupId: this.#place.groupId,
-          coordinatorType: coordinatorTypes.group,
-        }),
       }
+      this.#last.clear()
     } catch (error) {
       await Promise.all([cluster.disconnect(), coordinators.disconnect()])
       throw new TransactionFailedError(transactionalId, error)
@@ -223,16 +227,20 @@ class Producer implements TransactionalProducer {
       groupId: transactionalId,
       coordinatorType: coordinatorTypes.transaction,
     })
-    const { producerId, producerEpoch } = await whilePreviousEnds(longestAbortMs, () =>
-      coordinator.initProducerId({ transactionalId, transactionTimeout: this.#transactionTimeoutMs }),
-    )
-    return {
-      identity: { transactionalId, producerId, producerEpoch },
-      coordinator,
-      sequences: new Map(),
-      announced: new Set(),
-      ahead: Promise.resolve(),
+    const nextEpoch = async (): Promise<TransactionalProducerIdentity> => {
+      const { producerId, producerEpoch } = await whilePreviousEnds(longestAbortMs, () =>
+        coordinator.initProducerId({ transactionalId, transactionTimeout: this.#transactionTimeoutMs }),
+      )
+      return { transactionalId, producerId, producerEpoch }
     }
+    const last = this.#last.get(transactionalId)
+    if (last !== undefined) await endAgain(coordinator, last, longestAbortMs)
+    let identity = await nextEpoch()
+    if (last?.ended === true) {
+      await markAgain(coordinator, identity, this.#place.groupId, last)
+      identity = await nextEpoch()
+    }
+    return { identity, coordinator, sequences: new Map(), announced: new Set(), ahead: Promise.resolve() }
   }
 
   async position(): Promise<Position | null> {
@@ -280,25 +288,37 @@ class Producer implements TransactionalProducer {
     await loadMetadata(cluster, records)
     const requests = this.#layOut(cluster, records)
     await current.ahead
-    await announce(current, groupId, requests)
+    await announce(current, groupId, requests.flat())
 
     const known = upcoming().filter(record => cluster.targetTopics.has(record.topic))
     // What is refused ahead is refused again in its turn, which then tells.
-    if (known.length > 0) next.ahead = announce(next, groupId, this.#layOut(cluster, known)).catch(() => {})
+    if (known.length > 0) {
+      next.ahead = announce(next, groupId, this.#layOut(cluster, known).flat()).catch(() => {})
+    }
 
-    await all([
-      ...requests.flatMap(batches => produce(session, batches)),
-      groupCoordinator.txnOffsetCommit({
-        ...current.identity,
-        groupId,
-        topics: [{ topic, partitions: [{ partition, ...position }] }],
-      }),
-    ])
+    const last: LastTransaction = {
+      identity: current.identity,
+      batches: requests.flat().map(placeOf),
+      commits: false,
+    }
+    this.#last.set(current.identity.transactionalId, last)
+    await allEnded(
+      [
+        ...requests.flatMap(batches => produce(session, batches)),
+        groupCoordinator.txnOffsetCommit({
+          ...current.identity,
+          groupId,
+          topics: [{ topic, partitions: [{ partition, ...position }] }],
+        }),
+      ],
+      mostTelling,
+    )
 
+    last.commits = true
     await whilePreviousEnds(previousTransactionTimeoutMs, () =>
       current.coordinator.endTxn({ ...current.identity, transactionResult: true }),
     )
-    current.announced = new Set()
+    current.announced.clear()
   }
 
   #layOut(cluster: Cluster, records: readonly KeyedRecord[]): TransactionBatch[][] {
@@ -336,37 +356,9 @@ class Producer implements TransactionalProducer {
   }
 }
 
-/** Makes the partitions and the group part of the id's transaction, as far as they are not yet. */
-async function announce(
-  id: IdSession,
-  groupId: string,
-  requests: readonly (readonly TransactionBatch[])[],
-): Promise<void> {
-  const { coordinator, identity, announced } = id
-  const missing = partitionsByTopic(requests.flat().filter(batch => !announced.has(nameOf(batch))))
-  await all([
-    ...missing.map(({ topic, partitions, indexes }) =>
-      whilePreviousEnds(previousTransactionTimeoutMs, () =>
-        coordinator.addPartitionsToTxn({ ...identity, topics: [{ topic, partitions }] }),
-      ).then(
-        () => partitions.forEach(partition => announced.add(nameOf({ topic, partition }))),
-        (error: unknown) => {
-          throw hasErrorType(error, ...topicRefusals) ? new TopicRefused(topic, indexes, error) : error
-        },
-      ),
-    ),
-    ...(announced.has(positionMark)
-      ? []
-      : [
-          whilePreviousEnds(previousTransactionTimeoutMs, () =>
-            coordinator.addOffsetsToTxn({ ...identity, groupId }),
-          ).then(() => announced.add(positionMark)),
-        ]),
-  ])
-}
-
-function nameOf({ topic, partition }: { topic: string; partition: number }): string {
-  return `${topic}/${partition}`
+/** Without its records, which need not be kept. */
+function placeOf({ topic, partition }: TransactionBatch): BatchPlace {
+  return { topic, partition, indexes: [] }
 }
 
 /** One produce request a broker. They leave in the order of the calls, so a partition's batches arrive in theirs. */
@@ -441,22 +433,9 @@ class BatchRefused extends Error {
   }
 }
 
-/** All of these records, each by itself. */
-class TopicRefused extends Error {
-  readonly topic: string
-  readonly indexes: readonly number[]
-  readonly type: string
-  constructor(topic: string, indexes: readonly number[], cause: unknown, type = typeOf(cause)) {
-    super(type, { cause })
-    this.topic = topic
-    this.indexes = indexes
-    this.type = type
-  }
-}
-
+const longestAbortMs = 30_000
 const coordinatorTypes = { group: 0, transaction: 1 } as const
 const fencedTypes = ['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED']
-const topicRefusals = ['TOPIC_AUTHORIZATION_FAILED', 'INVALID_TOPIC_EXCEPTION']
 const recordRefusals = new Set([
   'INVALID_RECORD',
   'INVALID_TIMESTAMP',
@@ -474,46 +453,6 @@ async function loadMetadata(cluster: Cluster, records: readonly KeyedRecord[]): 
   else await cluster.refreshMetadataIfNecessary()
 }
 
-/** What is announced to the transaction, and which records that is for. */
-function partitionsByTopic(
-  announced: readonly TransactionBatch[],
-): { topic: string; partitions: number[]; indexes: number[] }[] {
-  const topics = new Map<string, { partitions: Set<number>; batches: TransactionBatch[] }>()
-  for (const batch of announced) {
-    let topic = topics.get(batch.topic)
-    if (topic === undefined) topics.set(batch.topic, (topic = { partitions: new Set(), batches: [] }))
-    topic.partitions.add(batch.partition)
-    topic.batches.push(batch)
-  }
-  return Array.from(topics, ([topic, { partitions, batches }]) => ({
-    topic,
-    partitions: [...partitions],
-    indexes: batches.flatMap(({ indexes }) => indexes),
-  }))
-}
-
-/** The coordinator takes a transaction up only when the markers of the id's last one are written: a matter of milliseconds. */
-async function whilePreviousEnds<T>(limitMs: number, request: () => Promise<T>): Promise<T> {
-  const untilMs = performance.now() + limitMs
-  for (;;) {
-    try {
-      return await request()
-    } catch (error) {
-      if (!hasErrorType(error, 'CONCURRENT_TRANSACTIONS') || performance.now() > untilMs) throw error
-      await delay(previousTransactionPauseMs)
-    }
-  }
-}
-
-/** All have ended when it returns or throws, so that nothing of a failed transaction is still on its way by ourselves. */
-async function all(requests: readonly Promise<unknown>[]): Promise<void> {
-  const failures: unknown[] = []
-  for (const outcome of await Promise.allSettled(requests)) {
-    if (outcome.status === 'rejected') failures.push(outcome.reason)
-  }
-  if (failures.length > 0) throw mostTelling(failures)
-}
-
 /** A refused batch makes the requests after it fail too, for a reason that says nothing. */
 function mostTelling(failures: readonly unknown[]): unknown {
   const refused = failures.find(failure => failure instanceof BatchRefused || failure instanceof TopicRefused)
@@ -523,9 +462,4 @@ function mostTelling(failures: readonly unknown[]): unknown {
     failures.find(failure => classifyKafkaError(failure) === 'fatal') ??
     failures[0]
   )
-}
-
-function typeOf(error: unknown): string {
-  const typed = causesOf(error).find(cause => 'type' in cause)
-  return typed !== undefined && 'type' in typed ? String(typed.type) : reasonOf(error)
 }

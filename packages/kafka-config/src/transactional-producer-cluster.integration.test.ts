@@ -1,0 +1,99 @@
+import {
+  createTopic,
+  eventually,
+  readTopic,
+  startOwnKafka,
+  uniqueName,
+  withAdmin,
+  type OwnKafka,
+} from '@kafka-pattern/test-kit'
+import { expect, onTestFinished, test } from 'vitest'
+import { TransactionFailedError, createTransactionalProducer } from './transactional-producer.ts'
+import type { TransactionalProducer } from './transactional-producer.ts'
+
+interface Lane {
+  readonly name: string
+  readonly producer: TransactionalProducer
+  /** Transactions of which it knows that they are. */
+  committed: number
+}
+
+test('what was committed while its partition lost the leader is seen, once, when its producer has opened again', async () => {
+  const kafka = await startOwnKafka({ brokers: 3 })
+  const topic = await createTopic({ on: kafka })
+  const lanes = await openLanes(kafka, 12)
+  const publishing = lanes.map(lane => publishUntilItFails(lane, topic))
+  await eventually(() => expect(Math.min(...lanes.map(({ committed }) => committed))).toBeGreaterThan(2), {
+    what: 'every producer to publish',
+  })
+
+  // Frozen, it leaves transactions that are committed while the marker that says so to its partition is still on its way.
+  const leaderId = await leaderOf(kafka, topic)
+  const leader = kafka.nodes.find(({ id }) => id === leaderId)!
+  await leader.freeze()
+  await leader.kill()
+  for (const failure of await Promise.all(publishing)) expect(failure).toBeInstanceOf(TransactionFailedError)
+  await eventually(() => expect(leaderOf(kafka, topic)).rejects.toThrow(/no leader/), {
+    what: 'the partition to be without a leader',
+  })
+  const opening = lanes.map(({ producer }) => openAtLast(producer))
+  await leader.start()
+  await Promise.all(opening)
+
+  const expected: string[] = []
+  for (const { name, producer, committed } of lanes) {
+    const position = Number((await producer.position())?.offset)
+    // Of the one that failed nobody knew whether it was committed.
+    expect([committed, committed + 1]).toContain(position)
+    for (let n = 1; n <= position; n++) expected.push(`${name} ${n}`)
+  }
+  const seen = await readTopic(topic, { count: expected.length, on: kafka })
+  expect(seen.map(({ value }) => String(value)).toSorted()).toEqual(expected.toSorted())
+}, 120_000)
+
+async function openLanes(kafka: OwnKafka, count: number): Promise<Lane[]> {
+  const positions = await createTopic({ on: kafka, partitions: count, replicationFactor: 3 })
+  const groupId = uniqueName('lanes')
+  return Promise.all(
+    Array.from({ length: count }, async (_, partition) => {
+      const name = `${groupId}-${partition}`
+      const place = { groupId, topic: positions, partition }
+      const { logger } = kafka
+      const producer = createTransactionalProducer(kafka.kafka, { logger, transactionalId: name, place })
+      onTestFinished(() => producer.close())
+      // A young cluster still elects, loads and catches up.
+      await eventually(
+        async () => {
+          await producer.open()
+          await producer.publish([], { offset: '0', metadata: '' })
+        },
+        { what: 'a first transaction' },
+      )
+      return { name, producer, committed: 0 }
+    }),
+  )
+}
+
+function openAtLast(producer: TransactionalProducer): Promise<void> {
+  return eventually(() => producer.open(), { what: 'the coordinators and the leaders', timeoutMs: 60_000 })
+}
+
+/** Resolves with what ended it. */
+async function publishUntilItFails(lane: Lane, topic: string): Promise<unknown> {
+  for (;;) {
+    const next = lane.committed + 1
+    const record = { topic, key: lane.name, value: `${lane.name} ${next}` }
+    try {
+      await lane.producer.publish([record], { offset: `${next}`, metadata: '' })
+    } catch (error) {
+      return error
+    }
+    lane.committed = next
+  }
+}
+
+/** Of the topic's only partition. Fails while there is none. */
+async function leaderOf(kafka: OwnKafka, topic: string): Promise<number> {
+  const { topics } = await withAdmin(kafka, admin => admin.fetchTopicMetadata({ topics: [topic] }))
+  return topics[0]!.partitions[0]!.leader
+}
