@@ -234,7 +234,10 @@ export class ConsumerSession {
     })
   }
 
-  /** The hot path: once per partition of a fetch, nothing per record. */
+  /**
+   * The hot path: once per partition of a fetch, nothing per record. What was fetched for an earlier assignment does not come here:
+   * the patched kafkajs drops it, because it alone knows when the fetch began.
+   */
   async #deliver(payload: EachBatchPayload): Promise<void> {
     const assignment = this.#assignment
     if (assignment === undefined || !this.#deliversRecords) return

@@ -28,6 +28,7 @@ interface Internals {
   'consumer/assignerProtocol': { MemberAssignment: { encode: (assignment: object) => Buffer } }
   'consumer/batch': new (topic: string, fetchedOffset: string, partition: DecodedPartition) => ConsumedBatch
   'consumer/consumerGroup': new (options: object) => ConsumerGroup
+  'consumer/runner': new (options: object) => Runner
   'consumer/filterAbortedMessages': <M extends object>(fetched: {
     messages: M[]
     abortedTransactions: { producerId: string; firstOffset: string }[]
@@ -109,6 +110,11 @@ interface ConsumerGroup {
   joinAndSync(): Promise<void>
   revokeAssignment(): Promise<void>
   assigned(): { topic: string; partitions: number[] }[]
+}
+
+interface Runner {
+  start(): Promise<void>
+  stop(): Promise<void>
 }
 
 interface Broker {
