@@ -10,6 +10,7 @@ import type { BatchPlace } from './process-batch.ts'
 import type { DeadLetters } from '@kafka-pattern/dead-letter'
 import type { GroupConsumer } from '@kafka-pattern/kafka-config'
 import type { RetryPolicy } from '@kafka-pattern/retry'
+import type { TestKafka } from '@kafka-pattern/test-kit'
 
 export interface TestInstanceOptions {
   topics: string[]
@@ -20,6 +21,8 @@ export interface TestInstanceOptions {
   retryPolicy?: RetryPolicy
   drainTimeoutMs?: number
   groupInstanceId?: string
+  /** other brokers than the run's stack */
+  on?: TestKafka
 }
 
 export interface TestInstance {
@@ -42,7 +45,7 @@ export interface TestInstance {
 }
 
 export async function startInstance(options: TestInstanceOptions): Promise<TestInstance> {
-  const { kafka, logger } = testKafka()
+  const { kafka, logger } = options.on ?? testKafka()
   const producer = createGatheringProducer(kafka, { logger })
   const consumer = createGroupConsumer(kafka, {
     groupId: options.group,
