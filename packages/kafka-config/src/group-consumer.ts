@@ -80,7 +80,7 @@ export interface GroupConsumer {
   /**
    * Resolves when first joined with all start positions fixed: a record produced after that is delivered. Waits for
    * brokers that do not answer; also resolves when `stop` is called meanwhile.
-   * @throws TopicMissingError, or what else makes joining hopeless (not authorized, wrong credentials)
+   * @throws TopicMissingError, or what else makes joining hopeless (not authorized, wrong credentials, impossible options)
    */
   start(handlers: GroupConsumerHandlers): Promise<void>
   /** Member of the group, with partitions assigned (perhaps none). */
@@ -157,17 +157,19 @@ export function createGroupConsumer(kafka: Kafka, options: GroupConsumerOptions)
       firstJoin.resolve()
     }
     while (!stopping.signal.aborted) {
-      session = new ConsumerSession(siblingKafka(kafka), { options: settings, handlers, memory, onReady })
       try {
+        session = new ConsumerSession(siblingKafka(kafka), { options: settings, handlers, memory, onReady })
         await session.run()
       } catch (error) {
+        // kafkajs refuses the options, and will refuse them the next time.
+        const isRefused = session === undefined
         session = undefined
         if (stopping.signal.aborted) break
         const failure =
           !hasJoined && performance.now() - begunAt > START_WITHOUT_TOPIC_LIMIT_MS
             ? missingTopic(error)
             : error
-        if (classifyKafkaError(failure) === 'fatal') return end(asError(failure))
+        if (isRefused || classifyKafkaError(failure) === 'fatal') return end(asError(failure))
         failures++
         const delayMs = nextDelayMs(REJOIN_PAUSES, failures, 0) ?? REJOIN_PAUSES.capMs
         // A coordinator that just started or moved answers one or two attempts with "not yet".
