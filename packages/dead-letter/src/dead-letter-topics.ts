@@ -1,4 +1,4 @@
-import { ensureTopics, withAdmin } from '@kafka-pattern/kafka-config'
+import { ensureTopics, isTopicName, withAdmin } from '@kafka-pattern/kafka-config'
 import type { Kafka, TopicSpec } from '@kafka-pattern/kafka-config'
 import type { Logger } from 'pino'
 import { deadLetterTopic } from './dead-letter.ts'
@@ -34,6 +34,25 @@ export function deadLetterTopicSpec(original: {
       ...(replicationFactor !== -1 && { 'min.insync.replicas': replicationFactor >= 3 ? '2' : '1' }),
     },
   }
+}
+
+/**
+ * Refuses a group of which a dead-letter topic cannot be named. For a service's schema: `.superRefine(refineDeadLetterTopics)`. Topics
+ * that have no legal name themselves are left to their own check.
+ */
+export function refineDeadLetterTopics(
+  settings: { KAFKA_TOPICS: string[]; KAFKA_CONSUMER_GROUP: string },
+  context: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
+): void {
+  const impossible = settings.KAFKA_TOPICS.filter(isTopicName)
+    .map(topic => deadLetterTopic(topic, settings.KAFKA_CONSUMER_GROUP))
+    .find(name => !isTopicName(name))
+  if (impossible === undefined) return
+  context.addIssue({
+    code: 'custom',
+    path: ['KAFKA_CONSUMER_GROUP'],
+    message: `is part of the names of dead-letter topics, and no topic can be named ${JSON.stringify(impossible)}`,
+  })
 }
 
 /**

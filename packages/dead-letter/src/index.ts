@@ -1,6 +1,6 @@
 export { createDeadLetterPublisher } from './dead-letter-publisher.ts'
 export type { DeadLetterPublisher } from './dead-letter-publisher.ts'
-export { deadLetterMaxBytes, deadLetterTopicSpec } from './dead-letter-topics.ts'
+export { deadLetterMaxBytes, deadLetterTopicSpec, refineDeadLetterTopics } from './dead-letter-topics.ts'
 export {
   DEAD_LETTER_HEADERS,
   deadLetterTopic,

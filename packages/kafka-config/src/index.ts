@@ -37,7 +37,15 @@ export type { Unavailable } from './judge-send-failure.ts'
 export { createKafka, withAdmin } from './kafka.ts'
 export type { Kafka } from './kafka.ts'
 export type { BearerToken } from './oauth-bearer.ts'
-export { kafkaSettings, kafkaSettingsWithMskIam, refineKafkaSettings, replicationFactor } from './settings.ts'
+export {
+  groupInstanceId,
+  isTopicName,
+  kafkaSettings,
+  kafkaSettingsWithMskIam,
+  refineKafkaSettings,
+  replicationFactor,
+  topicNames,
+} from './settings.ts'
 export type { KafkaSettings } from './settings.ts'
 export { TopicSetupError, ensureTopics } from './topics.ts'
 export type { TopicDifference, TopicReport, TopicSpec } from './topics.ts'

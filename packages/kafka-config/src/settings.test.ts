@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { kafkaSettings, kafkaSettingsWithMskIam, refineKafkaSettings, replicationFactor } from './settings.ts'
+import {
+  groupInstanceId,
+  kafkaSettings,
+  kafkaSettingsWithMskIam,
+  refineKafkaSettings,
+  replicationFactor,
+  topicNames,
+} from './settings.ts'
 
 const schema = z.object(kafkaSettings).superRefine(refineKafkaSettings)
 
@@ -85,4 +92,17 @@ test('replicas: a number, or -1 for what the brokers do by default, which is the
   for (const wrong of ['0', '-2', '32768', '1.5', 'three', '']) {
     expect(replicationFactor.safeParse(wrong).success, wrong).toBe(false)
   }
+})
+
+test.each(['user', 'cdc.users', 'a_b-C.9', '...', 'x'.repeat(249)])(
+  '%s can name a topic or a static member',
+  name => {
+    expect(topicNames.safeParse(['user', name]).success).toBe(true)
+    expect(groupInstanceId.safeParse(name).success).toBe(true)
+  },
+)
+
+test.each(['', '.', '..', 'a b', 'a/b', 'größe', 'user\n', 'x'.repeat(250)])('%j can name neither', name => {
+  expect(topicNames.safeParse(['user', name]).success).toBe(false)
+  expect(groupInstanceId.safeParse(name).success).toBe(false)
 })

@@ -67,6 +67,22 @@ export const replicationFactor = z
   .refine(count => count <= 32_767, replicas)
   .default(-1)
 
+const legalName = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
+const whatIsLegal = 'a-z, A-Z, 0-9, ".", "_" and "-", at most 249 characters'
+
+/** Whether brokers take this as the name of a topic. */
+export function isTopicName(name: string): boolean {
+  return legalName.test(name)
+}
+
+/** Topics of a service's own schema, after its `list`. */
+export const topicNames = z
+  .array(z.string())
+  .refine(names => names.every(isTopicName), `must be names of topics: ${whatIsLegal}`)
+
+/** Static membership (KIP-345), for the service's own schema. Kafka wants these names to be like those of topics. */
+export const groupInstanceId = z.string().regex(legalName, `must consist of ${whatIsLegal}`).optional()
+
 /** What `kafkaSettings` yields, with or without MSK IAM. */
 export type KafkaSettings = z.output<z.ZodObject<typeof kafkaSettingsWithMskIam>>
 

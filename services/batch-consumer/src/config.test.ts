@@ -46,6 +46,13 @@ describe('settings', () => {
     ['DEMO_FAULTS', 'maybe'],
     ['DRAIN_TIMEOUT_MS', '25000'],
     ['KAFKA_TOPICS', 'user,,family'],
+    ['KAFKA_TOPICS', 'user,fam ily'],
+    ['KAFKA_CONSUMER_GROUP', 'team/batch'],
+    ['KAFKA_CONSUMER_GROUP', 'g'.repeat(239)],
+    ['KAFKA_GROUP_INSTANCE_ID', 'pod/1'],
+    ['KAFKA_SESSION_TIMEOUT_MS', '0'],
+    ['KAFKA_SESSION_TIMEOUT_MS', '5999'],
+    ['KAFKA_SESSION_TIMEOUT_MS', '1800001'],
   ])('%s=%s is refused by name', (key, value) => {
     expect(() => read({ [key]: value })).toThrow(expect.objectContaining({ keys: [key] }))
   })

@@ -1,6 +1,12 @@
-import { deadLetterTopicSpec } from '@kafka-pattern/dead-letter'
+import { deadLetterTopicSpec, refineDeadLetterTopics } from '@kafka-pattern/dead-letter'
 import { TOPICS, entityTopicSpec } from '@kafka-pattern/events'
-import { kafkaSettings, refineKafkaSettings, replicationFactor } from '@kafka-pattern/kafka-config'
+import {
+  groupInstanceId,
+  kafkaSettings,
+  refineKafkaSettings,
+  replicationFactor,
+  topicNames,
+} from '@kafka-pattern/kafka-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
 import type { BatchLimits } from './batch-collector.ts'
@@ -20,12 +26,12 @@ export const Settings = z
     ...kafkaSettings,
     KAFKA_CLUSTER_NAME: z.string().min(1).default('batch-consumer'),
     /** Topics to read. */
-    KAFKA_TOPICS: list.default(Object.values(TOPICS)),
+    KAFKA_TOPICS: list.pipe(topicNames).default(Object.values(TOPICS)),
     KAFKA_CONSUMER_GROUP: z.string().default('batch-consumer'),
     /** A name of this instance that survives its restart: then a restart moves no partitions. */
-    KAFKA_GROUP_INSTANCE_ID: z.string().optional(),
+    KAFKA_GROUP_INSTANCE_ID: groupInstanceId,
     /** A member that is silent for so long is thrown out of the group. Brokers allow 6 s to 30 min. */
-    KAFKA_SESSION_TIMEOUT_MS: durationMs.default(30_000),
+    KAFKA_SESSION_TIMEOUT_MS: wholeNumber({ min: 6_000, max: 1_800_000 }).default(30_000),
     /** For topics that do not exist yet; one that exists is never changed. */
     TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
     TOPIC_REPLICATION_FACTOR: replicationFactor,
@@ -54,6 +60,7 @@ export const Settings = z
     DEMO_FAULTS: flag.default(false),
   })
   .superRefine(refineKafkaSettings)
+  .superRefine(refineDeadLetterTopics)
   .refine(settings => settings.DRAIN_TIMEOUT_MS < settings.SHUTDOWN_TIMEOUT_MS, {
     path: ['DRAIN_TIMEOUT_MS'],
     error: 'must be below SHUTDOWN_TIMEOUT_MS, or a shutdown ends before the batches in process do',

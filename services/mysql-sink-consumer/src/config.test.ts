@@ -23,6 +23,11 @@ test.each([
   ['REPLICA_TABLE', 'other.users'],
   ['DRAIN_TIMEOUT_MS', '25000'],
   ['MYSQL_PORT', 'x'],
+  ['KAFKA_TOPICS', 'cdc.users,cdc/users'],
+  ['KAFKA_CONSUMER_GROUP', 'team/sink'],
+  ['KAFKA_GROUP_INSTANCE_ID', 'pod/1'],
+  ['KAFKA_SESSION_TIMEOUT_MS', '0'],
+  ['KAFKA_SESSION_TIMEOUT_MS', '5999'],
 ])('%s=%s is refused', (key, value) => {
   expect(() => parse({ [key]: value })).toThrow(key)
 })

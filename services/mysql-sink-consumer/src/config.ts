@@ -1,6 +1,12 @@
-import { deadLetterTopicSpec } from '@kafka-pattern/dead-letter'
+import { deadLetterTopicSpec, refineDeadLetterTopics } from '@kafka-pattern/dead-letter'
 import { USER_CHANGES_TOPIC, changesTopicSpec, entityTopicSpec } from '@kafka-pattern/events'
-import { kafkaSettings, refineKafkaSettings, replicationFactor } from '@kafka-pattern/kafka-config'
+import {
+  groupInstanceId,
+  kafkaSettings,
+  refineKafkaSettings,
+  replicationFactor,
+  topicNames,
+} from '@kafka-pattern/kafka-config'
 import { mysqlSettings } from '@kafka-pattern/mysql-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
@@ -8,7 +14,7 @@ import type { GroupConsumerOptions, TopicSpec } from '@kafka-pattern/kafka-confi
 import type { MysqlOptions } from '@kafka-pattern/mysql-config'
 import type { Logger } from '@kafka-pattern/service-runtime'
 
-const { durationMs, list, wholeNumber } = settingsTypes
+const { list, wholeNumber } = settingsTypes
 
 /** How long the group waits for a member in a rebalance; batches that are being written must be through by then. */
 export const rebalanceTimeoutMs = 60_000
@@ -22,12 +28,12 @@ export const Settings = z
     MYSQL_USER: mysqlSettings.MYSQL_USER.default('mysql_sink_consumer'),
     KAFKA_CLUSTER_NAME: z.string().min(1).default('mysql-sink-consumer'),
     /** Topics whose values are states of users. */
-    KAFKA_TOPICS: list.default([USER_CHANGES_TOPIC]),
+    KAFKA_TOPICS: list.pipe(topicNames).default([USER_CHANGES_TOPIC]),
     KAFKA_CONSUMER_GROUP: z.string().default('mysql-sink-consumer'),
     /** A name of this instance that survives its restart: then a restart moves no partitions. */
-    KAFKA_GROUP_INSTANCE_ID: z.string().optional(),
+    KAFKA_GROUP_INSTANCE_ID: groupInstanceId,
     /** A member that is silent for so long is thrown out of the group, and its transaction rolled back. Brokers allow 6 s to 30 min. */
-    KAFKA_SESSION_TIMEOUT_MS: durationMs.default(30_000),
+    KAFKA_SESSION_TIMEOUT_MS: wholeNumber({ min: 6_000, max: 1_800_000 }).default(30_000),
     /** For topics that do not exist yet; one that exists is never changed. */
     TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
     TOPIC_REPLICATION_FACTOR: replicationFactor,
@@ -44,6 +50,7 @@ export const Settings = z
     DRAIN_TIMEOUT_MS: wholeNumber({ min: 0, max: rebalanceTimeoutMs - 10_000 }).default(10_000),
   })
   .superRefine(refineKafkaSettings)
+  .superRefine(refineDeadLetterTopics)
   .refine(settings => settings.DRAIN_TIMEOUT_MS < settings.SHUTDOWN_TIMEOUT_MS, {
     path: ['DRAIN_TIMEOUT_MS'],
     error: 'must be below SHUTDOWN_TIMEOUT_MS, or a shutdown ends before the batches being written do',

@@ -20,6 +20,11 @@ test('all bad settings are named at once', () => {
   expect(() => parseSettings(Settings, bad)).toThrow(wrong)
 })
 
+test('a name that no topic can have is refused', () => {
+  const wrong = expect.objectContaining({ keys: ['KAFKA_TOPICS'] })
+  expect(() => parseSettings(Settings, { KAFKA_TOPICS: 'user,fam ily' })).toThrow(wrong)
+})
+
 test('a topic that does not exist yet gets the size that is set', () => {
   const settings = { KAFKA_TOPICS: 'a,b', TOPIC_PARTITIONS: '4', TOPIC_REPLICATION_FACTOR: '3' }
   const size = { partitions: 4, replicationFactor: 3, configs: { 'min.insync.replicas': '2' } }

@@ -1,5 +1,10 @@
 import { TOPICS, entityTopicSpec } from '@kafka-pattern/events'
-import { kafkaSettings, refineKafkaSettings, replicationFactor } from '@kafka-pattern/kafka-config'
+import {
+  kafkaSettings,
+  refineKafkaSettings,
+  replicationFactor,
+  topicNames,
+} from '@kafka-pattern/kafka-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
 import type { TopicSpec } from '@kafka-pattern/kafka-config'
@@ -13,7 +18,7 @@ export const Settings = z
     ...kafkaSettings,
     KAFKA_CLUSTER_NAME: z.string().min(1).default('simple-consumer'),
     /** Topics to read. */
-    KAFKA_TOPICS: list.default(Object.values(TOPICS)),
+    KAFKA_TOPICS: list.pipe(topicNames).default(Object.values(TOPICS)),
     /** Not set: every record of every partition comes here (broadcast). Set: the members of this group share them. */
     KAFKA_CONSUMER_GROUP: z.string().min(1).optional(),
     /** false: take the records and count them, print nothing. */
