@@ -24,7 +24,7 @@ export async function stopReplaced(runtime: Runtime, stack: Stack, profile: stri
     if (profile === connector && connectUrl !== null) await takePlaceOf(connector, connectUrl, service)
     if (profile !== `${connector}-debezium`) continue
     const all = stack.file.services.filter(each => (each.instanceOf ?? each.name) === service)
-    for (const name of await runtime.stop(all.map(each => each.name))) {
+    for (const { service: name } of await runtime.stop(all.map(each => each.name))) {
       print(`  ${step} ${padVisible(name, nameWidth)} stopped: Debezium takes its place`)
     }
   }

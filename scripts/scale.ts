@@ -10,7 +10,7 @@ import { runCommand } from './command.ts'
 import type { ComposeFile, ComposeService } from './compose-file/compose-file.ts'
 import { instanceName, type Instance } from './compose-file/instances.ts'
 import { findActiveRuntime, withInstances } from './runtime/choose-runtime.ts'
-import type { Runtime } from './runtime/runtime.ts'
+import type { Runtime, ServiceEnd } from './runtime/runtime.ts'
 import { readRequest } from './scale/request.ts'
 import { sharingOf, type Holdings, type RunningInstance, type Sharing } from './scale/sharing.ts'
 import { probeUrl } from './stack-addresses.ts'
@@ -32,6 +32,11 @@ const settledTimeoutMs = 90_000
 // All of many at once would take each other's time until none is ready in time.
 const startedAtOnce = 4
 const addressWidth = 31
+const endings: Record<ServiceEnd, string> = {
+  'ended before': 'had ended before',
+  terminated: 'told to leave, and has left',
+  killed: 'told to leave, had not when its time was up, and was killed',
+}
 
 await runCommand(async () => {
   const startedAt = performance.now()
@@ -53,8 +58,8 @@ await runCommand(async () => {
     const names = Array.from({ length: wanted }, (_, i) => instanceName(service.name, i + 1))
     const known = instancesIn(found.stack.file)
     const surplus = known.filter(each => each.of === service.name && !names.includes(each.name))
-    for (const name of await found.runtime.stop(surplus.map(each => each.name))) {
-      print(`  ${step} ${padVisible(name, nameWidth)} has finished what it had begun, and left`)
+    for (const { service: name, end } of await found.runtime.stop(surplus.map(each => each.name))) {
+      print(`  ${step} ${padVisible(name, nameWidth)} ${endings[end]}`)
     }
     const missing = names.filter(name => !before.some(instance => instance.name === name))
     const { runtime, stack } = await withInstances(found, [

@@ -29,7 +29,7 @@ export const connectServer: ImageServer = {
     const connect = await findConnect(dataDirOf(stateDir, service))
     if (connect === null) return null
     const { port, server } = connect
-    return { port, pid: server.pid, stop: () => connect.stop(), kill: () => server.kill() }
+    return { port, pid: server.pid, stop: () => server.stop(), kill: () => server.kill() }
   },
 
   logFile: (stateDir, { name }) => join(dataDirOf(stateDir, name), 'server.log'),

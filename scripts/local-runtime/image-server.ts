@@ -19,7 +19,8 @@ export type ImageServer = {
 export type RunningServer = {
   port: number
   pid: number | null
-  stop(): Promise<void>
+  /** False when it had to be killed. */
+  stop(): Promise<boolean>
   /** SIGKILL */
   kill(): Promise<void>
 }

@@ -39,7 +39,7 @@ export const kafkaServer: ImageServer = {
     const kafka = await findKafka(dataDirOf(stateDir, service))
     const node = kafka?.nodes[0]
     if (!kafka || !node) return null
-    return { port: node.port, pid: node.pid, stop: () => kafka.stop(), kill: () => node.kill() }
+    return { port: node.port, pid: node.pid, stop: () => node.stop(), kill: () => node.kill() }
   },
 
   logFile: (stateDir, service) =>

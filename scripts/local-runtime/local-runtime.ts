@@ -12,7 +12,7 @@ import { serviceOfInstance, type Instance } from '../compose-file/instances.ts'
 import type { Variables } from '../compose-file/interpolate.ts'
 import { repositoryDir } from '../repository.ts'
 import { brokerCountOf } from '../runtime/broker-count.ts'
-import type { Runtime, ServiceStatus, Stack } from '../runtime/runtime.ts'
+import type { Runtime, ServiceEnd, ServiceStatus, Stack, StoppedService } from '../runtime/runtime.ts'
 import { done, nameWidth, padVisible, print, seconds, step } from '../terminal.ts'
 import { UserError } from '../user-error.ts'
 import { connectServer } from './connect-server.ts'
@@ -113,12 +113,13 @@ export function createLocalRuntime(stack: Stack): Runtime {
     if ((await sizeOf(path)) > 0) await rename(path, path.replace(/\.log$/, '.previous.log'))
   }
 
-  async function stop(service: ComposeService): Promise<boolean> {
+  /** Null when it was not started. */
+  async function stop(service: ComposeService): Promise<ServiceEnd | null> {
     const server = imageServerOf(service)
     if (server === undefined) return stopService(paths, service.name, service.stopGracePeriodMs)
     const running = await server.find(stack.stateDir, service.name)
-    await running?.stop()
-    return running !== null
+    if (running === null) return null
+    return (await running.stop()) ? 'terminated' : 'killed'
   }
 
   return {
@@ -172,20 +173,22 @@ export function createLocalRuntime(stack: Stack): Runtime {
     },
 
     async stop(names) {
-      const stopped: string[] = []
+      const stopped: StoppedService[] = []
       // Consumers and producers before what they are connected to: the reverse of starting.
       for (const level of levelsOf(services).toReversed()) {
         await Promise.all(
           level.map(async service => {
-            if (names.includes(service.name) && (await stop(service))) stopped.push(service.name)
+            const end = names.includes(service.name) ? await stop(service) : null
+            if (end !== null) stopped.push({ service: service.name, end })
           }),
         )
       }
       return stopped
     },
 
-    down() {
-      return this.stop(services.map(service => service.name))
+    async down() {
+      const stopped = await this.stop(services.map(service => service.name))
+      return stopped.filter(({ end }) => end !== 'ended before').map(({ service }) => service)
     },
 
     async clean() {

@@ -29,7 +29,7 @@ export const mysqlServer: ImageServer = {
     const mariaDb = await findMariaDb(dataDirOf(stateDir, service))
     if (mariaDb === null) return null
     const { port, server } = mariaDb
-    return { port, pid: server.pid, stop: () => mariaDb.stop(), kill: () => server.kill() }
+    return { port, pid: server.pid, stop: () => server.stop(), kill: () => server.kill() }
   },
 
   logFile: (stateDir, { name }) => join(dataDirOf(stateDir, name), 'server.log'),

@@ -15,6 +15,7 @@ import {
   type ProcessIdentity,
 } from '@kafka-pattern/local-stack'
 import type { ComposeService } from '../compose-file/compose-file.ts'
+import type { ServiceEnd } from '../runtime/runtime.ts'
 import { UserError } from '../user-error.ts'
 import { fingerprintSources } from './source-fingerprint.ts'
 
@@ -122,21 +123,25 @@ export async function requireReady(paths: ServicePaths, service: ComposeService)
   throw await notReadyError(service, logFile(paths, service.name))
 }
 
-/** SIGTERM, and SIGKILL when it has not ended within its stop_grace_period. False when it did not run. */
+/** SIGTERM, and SIGKILL when it has not ended within its stop_grace_period. Null when it was not started. */
 export async function stopService(
   paths: ServicePaths,
   service: string,
   gracePeriodMs: number,
-): Promise<boolean> {
+): Promise<ServiceEnd | null> {
   const state = await readServiceState(paths, service)
-  if (state === null) return false
-  const wasRunning = await signalProcess(state.process, 'SIGTERM')
-  if (wasRunning && !(await waitForExit(state.process, gracePeriodMs))) {
-    await signalProcess(state.process, 'SIGKILL')
-    await waitForExit(state.process, 5_000)
-  }
+  if (state === null) return null
+  const end = await endProcess(state.process, gracePeriodMs)
   await rm(stateFile(paths, service), { force: true })
-  return wasRunning
+  return end
+}
+
+async function endProcess(process: ProcessIdentity, gracePeriodMs: number): Promise<ServiceEnd> {
+  if (!(await signalProcess(process, 'SIGTERM'))) return 'ended before'
+  if (await waitForExit(process, gracePeriodMs)) return 'terminated'
+  await signalProcess(process, 'SIGKILL')
+  await waitForExit(process, 5_000)
+  return 'killed'
 }
 
 /** SIGKILL, as if it had crashed: it is shown as ended. Resolves when it is gone. */

@@ -10,11 +10,13 @@ import { composeFilePath } from '../repository.ts'
 import { done, nameWidth, padVisible, print, seconds, showProgress, step } from '../terminal.ts'
 import { UserError } from '../user-error.ts'
 import { brokerCountOf, brokerProfiles } from './broker-count.ts'
-import type { Runtime, ServiceStatus, Stack } from './runtime.ts'
+import type { Runtime, ServiceEnd, ServiceStatus, Stack } from './runtime.ts'
 
 const failureTailLines = 25
 const serviceTailLines = 12
 const readyTimeoutSeconds = 120
+// 128 and the number of SIGKILL.
+const killedExitCode = 137
 const eraseLine = '\u001B[2K'
 
 type ContainerStatus = {
@@ -89,11 +91,16 @@ export function createContainerRuntime(stack: Stack): Runtime {
     },
 
     async stop(names) {
-      const present = (await containers()).map(c => c.Service).filter(name => names.includes(name))
-      if (present.length > 0) {
-        await succeed(compose(['rm', '--stop', '--force', ...present]), 'docker compose rm')
-      }
-      return present
+      const before = (await containers()).filter(c => names.includes(c.Service))
+      if (before.length === 0) return []
+      const present = before.map(c => c.Service)
+      await succeed(compose(['stop', ...present]), 'docker compose stop')
+      const after = await containers()
+      await succeed(compose(['rm', '--force', ...present]), 'docker compose rm')
+      return before.map(({ ID, Service, State }) => {
+        const stopped = after.find(container => container.ID === ID)
+        return { service: Service, end: endOf(State, stopped?.ExitCode ?? null) }
+      })
     },
 
     async down() {
@@ -225,6 +232,15 @@ export async function findContainerInstances(file: ComposeFile): Promise<Instanc
     const of = serviceOfInstance(name, services)
     return of === null || !probePort ? [] : [{ name, of, probePort: Number(probePort) }]
   })
+}
+
+/**
+ * @param state that of the container before it was stopped
+ * @param exitCode null where it is not known
+ */
+export function endOf(state: string, exitCode: number | null): ServiceEnd {
+  if (state === 'exited' || state === 'dead' || state === 'created') return 'ended before'
+  return exitCode === killedExitCode ? 'killed' : 'terminated'
 }
 
 function toStatus({ ID, Service, State, Health, Status }: ContainerStatus): ServiceStatus {

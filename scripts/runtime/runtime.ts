@@ -23,6 +23,11 @@ export type ServiceStatus = {
   process: { host: string; pid: number | null }
 }
 
+export type StoppedService = { service: string; end: ServiceEnd }
+
+/** How it ended that was to be stopped: by itself before that, by SIGTERM, or by SIGKILL because SIGTERM had not done. */
+export type ServiceEnd = 'ended before' | 'terminated' | 'killed'
+
 export type LogOptions = {
   services: string[]
   /** how many of the newest lines of each service come first */
@@ -49,8 +54,8 @@ export interface Runtime {
   kill(name: string): Promise<void>
   /** One for every service of docker-compose.yml and each instance that runs, or that ended by itself. */
   status(): Promise<ServiceStatus[]>
-  /** Stops those of these services that run. Resolves with their names. */
-  stop(names: string[]): Promise<string[]>
+  /** Stops and removes those of these services that were started: SIGTERM, and SIGKILL at the end of their grace period. */
+  stop(names: string[]): Promise<StoppedService[]>
   /** Stops everything, the data stays. Resolves with the names of what was stopped. */
   down(): Promise<string[]>
   /** Stops everything and removes all data. */
