@@ -12,7 +12,7 @@ import { followRecords } from './flow/follow-records.ts'
 import { timeOf } from './flow/format-log-line.ts'
 import { factOfRecord, factsOf } from './flow/trip-facts.ts'
 import { planTrips } from './flow/trip-plan.ts'
-import { createTrips } from './flow/trips.ts'
+import { createTrips, mostOpen } from './flow/trips.ts'
 import { quietKafka, requireKafka } from './kafka-client.ts'
 import { findActiveRuntime } from './runtime/choose-runtime.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -21,6 +21,7 @@ import { colorOf, colors, nameWidth, padVisible, print } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
 const settleEveryMs = 100
+const tellGivenUpEveryMs = 5_000
 
 await runCommand(async () => {
   const { runtime, stack } = await findActiveRuntime()
@@ -94,6 +95,16 @@ async function watchTrips({
   const timer = setInterval(() => {
     for (const trip of trips.settle(Date.now())) print(describeTrip(trip, colored))
   }, settleEveryMs)
+  const tellGivenUp = () => {
+    const count = trips.takeGivenUp()
+    if (count === 0) return
+    print(
+      colors.yellow(
+        `… ${count} trip${count === 1 ? '' : 's'} not shown: more than ${mostOpen} were under way at a time`,
+      ),
+    )
+  }
+  const givenUpTimer = setInterval(tellGivenUp, tellGivenUpEveryMs)
   const flow = followFlow(
     runtime,
     running.map(service => service.name),
@@ -112,7 +123,9 @@ async function watchTrips({
     await Promise.race([flow, failure.promise])
   } finally {
     clearInterval(timer)
+    clearInterval(givenUpTimer)
     ended.abort()
     await Promise.all([flow, records.stop()])
+    tellGivenUp()
   }
 }

@@ -219,10 +219,17 @@ test('the log of a request may be much later than its record', () => {
   expect(trips.settle(60_000)).toEqual([])
 })
 
-test('whoever watches too much loses the oldest, not the memory', () => {
+test('whoever watches too much loses the oldest, not the memory, and is told how many', () => {
   const trips = createTrips(plan)
-  for (let offset = 0; offset < 5_000; offset++) trips.apply(produced(offset), 0)
+  for (let offset = 0; offset < 2_000; offset++) trips.apply(produced(offset), 0)
+  expect(trips.takeGivenUp()).toBe(0)
+  for (let offset = 2_000; offset < 5_000; offset++) trips.apply(produced(offset), 0)
+  expect([trips.takeGivenUp(), trips.takeGivenUp()], 'each once').toEqual([3_000, 0])
+  // The record of one that was given up is no trip of its own.
+  trips.apply(record(place(0), null, 1, 'key'), 100)
   const told = trips.settle(15_000)
   expect(told).toHaveLength(2_000)
   expect(told.at(-1)?.legs[0]?.places).toEqual([place(4_999)])
+  expect(trips.settle(60_000)).toEqual([])
+  expect(trips.takeGivenUp()).toBe(0)
 })

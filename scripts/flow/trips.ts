@@ -86,6 +86,8 @@ export type Trips = {
   apply(fact: TripFact, nowMs: number): void
   /** The trips that are complete, or will not be waited for any longer, in the order of their begin. Each is told once. */
   settle(nowMs: number): Trip[]
+  /** How many trips were given up since this was last asked, because more than `mostOpen` were under way: they are never told. */
+  takeGivenUp(): number
 }
 
 /** A trip that is under way: it began with a request, or with a record. */
@@ -94,8 +96,8 @@ type Known<Fact> = { fact: Fact; sinceMs: number }
 
 /** A record may be faster than the log line of the request that it belongs to. */
 const graceMs = 1_000
-/** The oldest are forgotten: nobody reads so many lines. */
-const mostOpen = 2_000
+/** Beyond that the oldest are given up: nobody reads so many lines. */
+export const mostOpen = 2_000
 
 /** Nothing is known at first, and nothing is kept for longer than twice the plan's patience. */
 export function createTrips(plan: TripPlan): Trips {
@@ -109,20 +111,25 @@ export function createTrips(plan: TripPlan): Trips {
   const takenRanges = new Map<string, Known<FactOf<'taken'>>[]>()
   const takenOffsets = new Map<string, Known<FactOf<'taken'>>[]>()
   const notes = new Map<string, Known<FactOf<'noted'>>[]>()
-  /** Places whose trip was told: the record itself may be read later than all that the logs say of it. */
+  /** Places whose trip was told, or given up: the record itself may be read later than all that the logs say of it. */
   const toldPlaces = new Map<string, { sinceMs: number }[]>()
+  let givenUp = 0
 
   function start(trip: Open, place: Place | null): void {
     open.add(trip)
     if (place !== null) byPlace.set(nameOf(place), trip)
     const [oldest] = open
-    if (open.size > mostOpen && oldest !== undefined) end(oldest)
+    if (open.size <= mostOpen || oldest === undefined) return
+    end(oldest, oldest.sinceMs)
+    givenUp += 1
   }
 
-  function end(trip: Open): void {
+  function end(trip: Open, nowMs: number): void {
     open.delete(trip)
     const place = placeOf(trip)
-    if (place !== null) byPlace.delete(nameOf(place))
+    if (place === null) return
+    byPlace.delete(nameOf(place))
+    append(toldPlaces, nameOf(place), { sinceMs: nowMs })
   }
 
   function begin(fact: Begin, sinceMs: number): void {
@@ -243,15 +250,19 @@ export function createTrips(plan: TripPlan): Trips {
           leg => leg.places.length > 0 && leg.consumers.every(({ at }) => at !== null),
         )
         if (!complete && nowMs - lastNewsMs(trip, legs) < plan.patienceMs) continue
-        end(trip)
-        const place = placeOf(trip)
-        if (place !== null) append(toldPlaces, nameOf(place), { sinceMs: nowMs })
+        end(trip, nowMs)
         ended.push(tripOf(trip, legs))
       }
       const forgottenMs = nowMs - 2 * plan.patienceMs
       for (const known of [recordsByKey, takenRanges, takenOffsets, notes, toldPlaces])
         forgetBefore(known, forgottenMs)
       return ended.toSorted((a, b) => (beginOf(a) ?? 0) - (beginOf(b) ?? 0))
+    },
+
+    takeGivenUp() {
+      const count = givenUp
+      givenUp = 0
+      return count
     },
   }
 }
