@@ -5,6 +5,7 @@ import { connectTo } from '@kafka-pattern/test-kit'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { containersOf, contentsOf, volumesOf } from './leftovers.ts'
 import { newStack, type TestStack } from './make.ts'
+import { runningServices, startsOf } from './running.ts'
 
 const brokers = ['kafka-1', 'kafka-2', 'kafka-3']
 
@@ -44,11 +45,12 @@ describe('three brokers', () => {
   })
 
   test('make up with one broker is refused, and nothing is touched', async () => {
-    const before = await runningServices(stack)
+    const before = await startsOf(stack)
+    expect(Object.keys(before)).toEqual(expect.arrayContaining(brokers))
     const { code, stderr } = await stack.make('up')
     expect(code).not.toBe(0)
     expect(stderr).toMatch(/^✗ The stack runs with three brokers.*`make down` first, or say BROKERS=3\.$/m)
-    expect(await runningServices(stack)).toEqual(before)
+    expect(await startsOf(stack)).toEqual(before)
   })
 
   test('BROKERS=3 make outbox-up: every change exactly once', async () => {
@@ -101,8 +103,3 @@ describe('three brokers', () => {
     expect(await volumesOf(stack)).toBe('')
   })
 })
-
-async function runningServices(stack: TestStack): Promise<string[]> {
-  const { stdout } = await stack.make('ps')
-  return [...stdout.matchAll(/✓ (\S+) +ready/g)].map(match => match[1]!)
-}

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { containersOf, contentsOf, volumesOf } from './leftovers.ts'
 import type { LagReport } from '../lag/lag-report.ts'
 import { newStack, type TestStack } from './make.ts'
+import { runningServices } from './running.ts'
 import { holdingsOf } from './scale-table.ts'
 import { whileFollowing } from './while-following.ts'
 
@@ -116,9 +117,14 @@ describe('change data capture and the outbox', () => {
     expect(countsOf(stdout)).toEqual({ committed: 61, onTopic: 61, neverSeen: 0, inReplica: 61 })
     expect(stdout).toContain('✓ no event came twice')
 
-    const back = await stack.make('scale', 'SERVICE=outbox-sink', 'N=1')
-    expect(back.code, back.output).toBe(0)
-    expect(holdingsOf(back.stdout)).toEqual({ 'outbox-sink': 'outbox.event.user/0,1,2' })
+    const oneSink = await stack.make('scale', 'SERVICE=outbox-sink', 'N=1')
+    expect(oneSink.code, oneSink.output).toBe(0)
+    expect(holdingsOf(oneSink.stdout)).toEqual({ 'outbox-sink': 'outbox.event.user/0,1,2' })
+    const oneRelay = await stack.make('scale', 'SERVICE=outbox-relay', 'N=1')
+    expect(oneRelay.code, oneRelay.output).toBe(0)
+    for (const relay of ['outbox-relay-2', 'outbox-relay-3'])
+      expect(oneRelay.stdout).toMatch(new RegExp(`${relay} +told to leave, and has left$`, 'm'))
+    expect(holdingsOf(oneRelay.stdout)).toEqual({ 'outbox-relay': 'lane 0,1,2,3' })
   })
 
   test('make watch follows a user to both replicas', async () => {
@@ -161,10 +167,11 @@ describe('change data capture and the outbox', () => {
   })
 
   test('make outbox-debezium-up: Debezium in the place of outbox-relay, which is stopped', async () => {
+    const scaled = await stack.make('scale', 'SERVICE=outbox-relay', 'N=2')
+    expect(scaled.code, scaled.output).toBe(0)
     const { code, stdout, output } = await stack.make('outbox-debezium-up')
     expect(code, output).toBe(0)
-    // All that make scale started of it.
-    for (const relay of ['outbox-relay', 'outbox-relay-2', 'outbox-relay-3']) {
+    for (const relay of ['outbox-relay', 'outbox-relay-2']) {
       expect(stdout).toMatch(new RegExp(`${relay} +stopped: Debezium takes its place`))
     }
     expect(countsOf(stdout)).toEqual({ committed: 61, onTopic: 61, neverSeen: 0, inReplica: 61 })
@@ -222,11 +229,6 @@ function countsOf(output: string): Counts {
   const [committed = 0, onTopic = 0, neverSeen = 0, inReplica = 0] =
     line?.trim().split(/\s+/).slice(1).map(Number) ?? []
   return { committed, onTopic, neverSeen, inReplica }
-}
-
-async function runningServices(stack: TestStack): Promise<string[]> {
-  const { stdout } = await stack.make('ps')
-  return [...stdout.matchAll(/✓ (\S+) +ready/g)].map(match => match[1]!)
 }
 
 async function createUser(port: number): Promise<void> {

@@ -1,5 +1,5 @@
 /** Types `make …` as a person does, in a stack of the test's own: other ports, other data, another project than a developer's. */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,6 +23,8 @@ export type TestStack = {
   projectName: string
   make(...parameters: string[]): Promise<MakeResult>
   start(...parameters: string[]): ChildProcess
+  /** On a terminal of its own, with both outputs in stdout; Ctrl-C is what stdin gets: `child.stdin.write('\u0003')`. */
+  startOnTerminal(...parameters: string[]): ChildProcessWithoutNullStreams
   /** Ends whatever runs and removes what it left. */
   remove(): Promise<void>
 }
@@ -82,6 +84,7 @@ export async function newStack(settings: Record<string, string> = {}): Promise<T
     projectName,
     make: (...parameters) => make(parameters, env),
     start: (...parameters) => startMake(parameters, env),
+    startOnTerminal: (...parameters) => startOnTerminal(parameters, env),
     async remove() {
       await make(['clean'], env)
       await rm(stateDir, { recursive: true, force: true })
@@ -117,6 +120,24 @@ function startMake(parameters: string[], env: Record<string, string>): ChildProc
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
+}
+
+/** By `script`, which is part of every macOS and, with util-linux, of every common Linux. */
+function startOnTerminal(
+  parameters: string[],
+  env: Record<string, string>,
+): ChildProcessWithoutNullStreams {
+  // Its own terminal is as large as that of its caller, who has none.
+  const command = ['sh', '-c', 'stty rows 60 cols 200; exec make "$@"', 'make', ...parameters]
+  const quoted = command.map(word => `'${word}'`).join(' ')
+  return spawn(
+    'script',
+    process.platform === 'darwin' ? ['-q', '/dev/null', ...command] : ['-qec', quoted, '/dev/null'],
+    {
+      cwd: repositoryDir,
+      env: { ...cleanEnvironment(), TERM: 'xterm', ...env },
+    },
+  )
 }
 
 /** What a shell of a person has: nothing of the test run, of an outer make, of colours, or of a setting of the stack. */

@@ -1,5 +1,6 @@
 /** The life of a stack, in the order in which a person meets it. The tests build on each other. */
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -10,6 +11,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { quietKafka } from '../kafka-client.ts'
 import { containersOf, contentsOf, volumesOf } from './leftovers.ts'
 import { newStack, type TestStack } from './make.ts'
+import { startsOf } from './running.ts'
 import { holdingsOf } from './scale-table.ts'
 import { whileFollowing } from './while-following.ts'
 
@@ -85,6 +87,32 @@ describe('make up, and what follows', () => {
       },
       { what: 'the batches to be committed' },
     )
+  })
+
+  test('make lag on a terminal: drawn anew until Ctrl-C, which leaves the last look and the terminal as it was', async () => {
+    const child = stack.startOnTerminal('lag')
+    onTestFinished(() => void child.kill())
+    let shown = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      shown += text
+    })
+    const closed = once(child, 'close')
+    await eventually(() => expect(new Set(shown.match(/How far behind at \S+/g)).size).toBeGreaterThan(2), {
+      what: 'the table to be drawn three times',
+    })
+    child.stdin.write('\u0003')
+    await closed
+    const [before = '', live = '', after = '', ...more] = shown.split(/\u001B\[\?1049[hl]/)
+    expect(more).toEqual([])
+    expect(before).toBe('')
+    expect(live).toMatch(/batch-consumer +coworker\/0 +\d+ +\d+ +\d+ +batch-consumer/)
+    // The cursor is away meanwhile, and long lines are cut.
+    expect(live).toMatch(/^\u001B\[\?25l\u001B\[\?7l[^]*\u001B\[\?7h\u001B\[\?25h$/)
+    expect(after.replaceAll(/\u001B\[\d+m/g, '')).toMatch(
+      /^\^?C?How far behind at \S+\r\n\r\nConsumer groups\r\n[^]*simple-consumer reads 9 partitions and commits nothing[^\n]*\n$/,
+    )
+    // 128 and the number of SIGINT.
+    expect(child.exitCode).toBe(130)
   })
 
   test('make watch follows a record on its whole trip, or step by step, until Ctrl-C', async () => {
@@ -176,11 +204,29 @@ describe('make up, and what follows', () => {
     })
   })
 
+  const allPartitions = expect.stringMatching(
+    /^(?=.*user\/0,1,2)(?=.*family\/0,1,2)(?=.*coworker\/0,1,2)/,
+  )
+
+  test('make scale: one of three simple-consumers remains, and how the others ended is told', async () => {
+    const out = await stack.make('scale', 'SERVICE=simple-consumer', 'N=3')
+    expect(out.code, out.output).toBe(0)
+    await killService(stack, 'simple-consumer-3')
+    const back = await stack.make('scale', 'SERVICE=simple-consumer', 'N=1')
+    expect(back.code, back.output).toBe(0)
+    expect(back.stdout).toContain('simple-consumer: 2 → 1 instance\n')
+    expect(back.stdout).toMatch(/simple-consumer-2 +told to leave, and has left$/m)
+    expect(back.stdout).toMatch(/simple-consumer-3 +had ended before$/m)
+    expect(holdingsOf(back.stdout)).toEqual({ 'simple-consumer': allPartitions })
+  })
+
   test('make scale: each of two simple-consumers sees every record', async () => {
     const { code, stdout, output } = await stack.make('scale', 'SERVICE=simple-consumer', 'N=2')
     expect(code, output).toBe(0)
-    const all = expect.stringMatching(/^(?=.*user\/0,1,2)(?=.*family\/0,1,2)(?=.*coworker\/0,1,2)/)
-    expect(holdingsOf(stdout)).toEqual({ 'simple-consumer': all, 'simple-consumer-2': all })
+    expect(holdingsOf(stdout)).toEqual({
+      'simple-consumer': allPartitions,
+      'simple-consumer-2': allPartitions,
+    })
     await create('Broadcast')
     for (const instance of ['simple-consumer', 'simple-consumer-2']) {
       await eventually(
@@ -192,12 +238,12 @@ describe('make up, and what follows', () => {
   })
 
   test('make cluster-up over one broker is refused, and nothing is touched', async () => {
+    const before = await startsOf(stack)
+    expect(Object.keys(before)).toEqual(expect.arrayContaining(services))
     const { code, stderr } = await stack.make('cluster-up')
     expect(code).not.toBe(0)
     expect(stderr).toMatch(/^✗ The stack runs with one broker.*`make down` first\.$/m)
-    const { stdout } = await stack.make('ps')
-    for (const service of services) expect(stdout).toMatch(new RegExp(`✓ ${service} +ready`))
-    expect(stdout).not.toMatch(/kafka-\d/)
+    expect(await startsOf(stack)).toEqual(before)
   })
 
   test('a service that ended is shown, and the next make up brings it back', async () => {

@@ -1,0 +1,32 @@
+/** What of a stack runs. */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { TestStack } from './make.ts'
+
+const runFile = promisify(execFile)
+
+/** The names of those that are ready. */
+export async function runningServices(stack: TestStack): Promise<string[]> {
+  const { stdout } = await stack.make('ps')
+  return [...stdout.matchAll(/✓ (\S+) +ready/g)].map(match => match[1]!)
+}
+
+/** By name, something that is another one once the service was started anew. */
+export async function startsOf(stack: TestStack): Promise<Record<string, string>> {
+  if (stack.kind === 'local') {
+    const { stdout } = await stack.make('ps')
+    return Object.fromEntries(
+      [...stdout.matchAll(/✓ (\S+) +ready +\S+ +pid (\d+)$/gm)].map(match => [match[1]!, match[2]!]),
+    )
+  }
+  const filter = `label=com.docker.compose.project=${stack.projectName}`
+  const { stdout: ids } = await runFile('docker', ['ps', '--quiet', '--filter', filter])
+  const format = '{{index .Config.Labels "com.docker.compose.service"}} {{.Id}} {{.State.StartedAt}}'
+  const { stdout } = await runFile('docker', ['inspect', '--format', format, ...ids.trim().split('\n')])
+  return Object.fromEntries(
+    stdout
+      .trim()
+      .split('\n')
+      .map(line => [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)]),
+  )
+}
