@@ -153,6 +153,44 @@ test('a partition without a leader: its records are answered 503, those of the o
 })
 
 test('two of three brokers down: 503; what was answered 201 is there, even when the third dies after the two came back', async () => {
+  const { kafka, service, createSome, untilAllAreStored, lost } = await startOnThreeBrokers()
+  await untilAllAreStored()
+
+  const [first, second, third] = kafka.nodes
+  // Requests are under way when the two die: some of their records reach the third one alone.
+  const dying = createSome()
+  await Promise.all([first!.kill(), second!.kill()])
+  await dying
+  for (const { status, retryAfter, tookMs } of await createSome()) {
+    expect([status, retryAfter > 0]).toEqual([503, true])
+    expect(tookMs).toBeLessThan(requestTimeoutMs + slackMs)
+  }
+
+  await Promise.all([first!.start(), second!.start()])
+  await untilAllAreStored()
+  await third!.kill()
+  await untilAllAreStored()
+  expect(await lost()).toEqual([])
+  expect(await service.stop()).toBe(0)
+}, 180_000)
+
+test('all three brokers killed under load: what was answered 201 is there when they are back', async () => {
+  const { kafka, service, createSome, untilAllAreStored, lost } = await startOnThreeBrokers()
+  await untilAllAreStored()
+
+  const dying = createSome()
+  await Promise.all(kafka.nodes.map(node => node.kill()))
+  await dying
+  for (const { status } of await createSome()) expect(status).toBe(503)
+
+  await Promise.all(kafka.nodes.map(node => node.start()))
+  await untilAllAreStored()
+  expect(await lost()).toEqual([])
+  expect(await service.stop()).toBe(0)
+}, 180_000)
+
+/** The service on a topic with three replicas, and a memory of what it acknowledged. */
+async function startOnThreeBrokers() {
   const kafka = await startOwnKafka({ brokers: 3, heapBytes: 256 * 1024 * 1024 })
   const topic = uniqueName('replicated')
   const service = await startService('simple-producer', {
@@ -174,26 +212,13 @@ test('two of three brokers down: 503; what was answered 201 is there, even when 
       },
       { what: '201 on every partition', timeoutMs: 60_000 },
     )
-  await untilAllAreStored()
-
-  const [first, second, third] = kafka.nodes
-  // Requests are under way when the two die: some of their records reach the third one alone.
-  const dying = createSome()
-  await Promise.all([first!.kill(), second!.kill()])
-  await dying
-  for (const { status, retryAfter, tookMs } of await createSome()) {
-    expect([status, retryAfter > 0]).toEqual([503, true])
-    expect(tookMs).toBeLessThan(requestTimeoutMs + slackMs)
+  /** The acknowledged ones that cannot be read. */
+  const lost = async () => {
+    const stored = new Set((await readTopic(topic, { on: kafka })).map(({ key }) => String(key)))
+    return acknowledged.filter(id => !stored.has(id))
   }
-
-  await Promise.all([first!.start(), second!.start()])
-  await untilAllAreStored()
-  await third!.kill()
-  await untilAllAreStored()
-  const stored = new Set((await readTopic(topic, { on: kafka })).map(({ key }) => String(key)))
-  expect(acknowledged.filter(id => !stored.has(id))).toEqual([])
-  expect(await service.stop()).toBe(0)
-}, 180_000)
+  return { kafka, service, createSome, untilAllAreStored, lost }
+}
 
 async function leadersOf(kafka: OwnKafka, topic: string): Promise<number[]> {
   const { topics } = await withAdmin(kafka, admin => admin.fetchTopicMetadata({ topics: [topic] }))
