@@ -66,6 +66,15 @@ describe('three brokers', () => {
     expect(stdout).toContain('✓ cdc-poller and cdc-sink kept what they promise.')
   })
 
+  test.each([
+    ['outbox-debezium-up', 'connect and outbox-sink'],
+    ['cdc-debezium-up', 'connect and cdc-sink'],
+  ])('BROKERS=3 make %s: every change', async (target, services) => {
+    const { code, stdout, output } = await stack.make(target, 'BROKERS=3')
+    expect(code, output).toBe(0)
+    expect(stdout).toContain(`✓ ${services} kept what they promise.`)
+  })
+
   test('every topic is kept three times, and what is written to it is acknowledged when two have it', async () => {
     const { kafka, logger } = connectTo(
       ['KAFKA_PORT', 'KAFKA_2_PORT', 'KAFKA_3_PORT'].map(variable => `127.0.0.1:${stack.ports[variable]}`),
