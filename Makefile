@@ -2,7 +2,7 @@
 # Variables: RUNTIME=local|containers, SERVICE=<name>, N=<instances>, JSON=1, STEPS=1, REPLAY=<dead-letter topic>, TEST_STACK=local|containers, and all of .env.example.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up lambda-invoke cluster-up watch lag ui-up scale ps logs down clean dlt doctor test test-unit check bench
+.PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up lambda-invoke cluster-up watch lag ui-up scale ps logs down clean dlt doctor test test-unit check prove bench
 
 RUN := @scripts/setup.sh
 
@@ -68,6 +68,9 @@ test-unit: ## the tests that need no broker, in seconds
 
 check: ## types, lint, format
 	$(RUN) --with bench scripts/check.ts
+
+prove: ## two ways that look right and lose changes, each beside one that does not: predicted, done, counted
+	$(RUN) scripts/prove.ts
 
 bench: ## measure this project and its peers in one run; make bench FIGURE=http for one figure
 	$(RUN) --with bench bench/src/run.ts

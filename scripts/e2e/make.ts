@@ -123,10 +123,7 @@ function startMake(parameters: string[], env: Record<string, string>): ChildProc
 }
 
 /** By `script`, which is part of every macOS and, with util-linux, of every common Linux. */
-function startOnTerminal(
-  parameters: string[],
-  env: Record<string, string>,
-): ChildProcessWithoutNullStreams {
+function startOnTerminal(parameters: string[], env: Record<string, string>): ChildProcessWithoutNullStreams {
   // Its own terminal is as large as that of its caller, who has none.
   const command = ['sh', '-c', 'stty rows 60 cols 200; exec make "$@"', 'make', ...parameters]
   const quoted = command.map(word => `'${word}'`).join(' ')

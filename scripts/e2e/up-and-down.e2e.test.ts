@@ -204,9 +204,7 @@ describe('make up, and what follows', () => {
     })
   })
 
-  const allPartitions = expect.stringMatching(
-    /^(?=.*user\/0,1,2)(?=.*family\/0,1,2)(?=.*coworker\/0,1,2)/,
-  )
+  const allPartitions = expect.stringMatching(/^(?=.*user\/0,1,2)(?=.*family\/0,1,2)(?=.*coworker\/0,1,2)/)
 
   test('make scale: one of three simple-consumers remains, and how the others ended is told', async () => {
     const out = await stack.make('scale', 'SERVICE=simple-consumer', 'N=3')

@@ -47,7 +47,7 @@ export const Settings = z
     LEASE_MS: durationMs
       .refine(ms => ms >= 1_000 && ms <= 600_000, 'must be from 1000 to 600000')
       .default(10_000),
-    /** naive: the cursor of the original, which loses rows. For the experiment that shows it. */
+    /** naive: the cursor of the original, which loses rows. For `make prove`, which shows it. */
     POLLER_CURSOR: z.enum(['low-mark', 'naive'], { error: 'must be low-mark or naive' }).default('low-mark'),
   })
   .superRefine(refineKafkaSettings)

@@ -1,5 +1,5 @@
 /**
- * The counter-example: the poller as the original drew it, `updated_at` newer than the newest one seen. For the experiment only.
+ * The counter-example: the poller as the original drew it, `updated_at` newer than the newest one seen. For `make prove` only.
  * It loses every row that commits after a row with a later `updated_at` was read, and the rest of those with the same
  * `updated_at` where a page ends between them. Nothing in its log tells.
  */

@@ -1,0 +1,53 @@
+/**
+ * `make prove`: two ways that look right and lose changes, each beside the one that does not. Every experiment says first what it will
+ * find, does it on a real Kafka and a real database of its own, and succeeds only if it found just that.
+ */
+import { dualWrite } from '../experiments/dual-write.ts'
+import { naiveCursor } from '../experiments/naive-cursor.ts'
+import { runCommand, untilInterrupted } from './command.ts'
+import { printVerdict } from './demo/demo.ts'
+import type { Experiment } from './prove/experiment.ts'
+import { openLab } from './prove/lab.ts'
+import { isAsPredicted, type Ledger } from './prove/ledger.ts'
+import { colors, done, failed, print, seconds } from './terminal.ts'
+
+const experiments = [naiveCursor, dualWrite]
+
+await runCommand(async () => {
+  const startedAt = performance.now()
+  const lab = await openLab()
+  untilInterrupted().addEventListener('abort', () => void lab.close().finally(() => process.exit(130)))
+  let kept = true
+  try {
+    for (const experiment of experiments) {
+      print(`\n${colors.bold(experiment.title)}`)
+      print(`  ${colors.cyan('prediction')}        ${experiment.prediction}`)
+      const ledgers = await experiment.run(lab)
+      kept = printOutcome(experiment, ledgers) && kept
+    }
+  } finally {
+    await lab.close()
+  }
+  print()
+  const sentence = kept ? 'Every prediction came true.' : 'Not every prediction came true; see above.'
+  printVerdict({ kept, sentence }, seconds(performance.now() - startedAt))
+  return kept ? 0 : 1
+})
+
+function printOutcome({ predicted }: Experiment, ledgers: Ledger[]): boolean {
+  const titles = ['changes', 'seen', 'lost', 'invented'] as const
+  const row = (name: string, cells: readonly (string | number)[]) =>
+    `  ${name.padEnd(17)} ${cells.map((cell, i) => String(cell).padStart(titles[i]!.length)).join('  ')}`
+  print(`\n${colors.bold(row('', titles))}`)
+  for (const ledger of ledgers) {
+    print(
+      row(
+        ledger.way,
+        titles.map(title => ledger[title]),
+      ),
+    )
+  }
+  const kept = isAsPredicted(ledgers, predicted)
+  print(`\n  ${kept ? `${done} as predicted` : `${failed} not as predicted`}`)
+  return kept
+}
