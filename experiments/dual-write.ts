@@ -18,14 +18,14 @@ export const dualWrite: Experiment = {
     outbox: { lost: 0, invented: 0 },
   },
 
-  async run({ mysql, start, follow, killKafka, startKafka }) {
-    const dual = await start('user-registry', { WRITE_MODE: 'dual' })
+  async run(lab) {
+    const dual = await lab.start('user-registry', { WRITE_MODE: 'dual' })
     const ways: [string, Program][] = [
       ['dual write', dual],
-      ['outbox', await start('user-registry', { WRITE_MODE: 'outbox' })],
+      ['outbox', await lab.start('user-registry', { WRITE_MODE: 'outbox' })],
     ]
-    await start('outbox-relay', {})
-    const published = await follow(topic)
+    await lab.start('outbox-relay', {})
+    const published = await lab.follow(topic)
     const createAll = async (when: string) => {
       await Promise.all(
         ways.map(async ([way, registry]) => {
@@ -37,14 +37,14 @@ export const dualWrite: Experiment = {
       )
     }
     await createAll('before the outage')
-    await killKafka()
+    await lab.killKafka()
     tell('kafka', 'killed (SIGKILL)')
     await createAll('without Kafka')
-    await startKafka()
-    if (!(await until(dual.isReady))) throw new UserError('The dual write does not find Kafka again.')
+    await lab.startKafka()
+    if (!(await until(() => dual.isReady()))) throw new UserError('The dual write does not find Kafka again.')
     await createAll('after the outage')
 
-    const rows = await mysql.rows<{ id: string; name: string }>('SELECT id, name FROM users')
+    const rows = await lab.mysql.rows<{ id: string; name: string }>('SELECT id, name FROM users')
     const users = (way: string) => rows.flatMap(({ id, name }) => (name.startsWith(way) ? id : []))
     await until(() => users('outbox').every(id => published.has(id)))
     return ways.map(([way]) => {

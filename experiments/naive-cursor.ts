@@ -23,12 +23,13 @@ export const naiveCursor: Experiment = {
     'cdc-poller': { lost: 0, invented: 0 },
   },
 
-  async run({ mysql, start, follow }) {
+  async run(lab) {
+    const { mysql } = lab
     const followed = await Promise.all(
       Object.entries(ways).map(async ([way, POLLER_CURSOR]) => {
         const KAFKA_TOPIC = `prove.${POLLER_CURSOR}`
-        await start('cdc-poller', { POLLER_CURSOR, KAFKA_TOPIC })
-        return { way, seen: await follow(KAFKA_TOPIC) }
+        await lab.start('cdc-poller', { POLLER_CURSOR, KAFKA_TOPIC })
+        return { way, seen: await lab.follow(KAFKA_TOPIC) }
       }),
     )
     const untilBothHave = async (ids: string[]) => {

@@ -2,12 +2,13 @@
  * `make prove`: two ways that look right and lose changes, each beside the one that does not. Every experiment says first what it will
  * find, does it on a real Kafka and a real database of its own, and succeeds only if it found just that.
  */
+import { once } from 'node:events'
 import { dualWrite } from '../experiments/dual-write.ts'
 import { naiveCursor } from '../experiments/naive-cursor.ts'
 import { runCommand, untilInterrupted } from './command.ts'
 import { printVerdict } from './demo/demo.ts'
 import type { Experiment } from './prove/experiment.ts'
-import { openLab } from './prove/lab.ts'
+import { createLab, type Lab } from './prove/lab.ts'
 import { isAsPredicted, type Ledger } from './prove/ledger.ts'
 import { colors, done, failed, print, seconds } from './terminal.ts'
 
@@ -15,24 +16,34 @@ const experiments = [naiveCursor, dualWrite]
 
 await runCommand(async () => {
   const startedAt = performance.now()
-  const lab = await openLab()
-  untilInterrupted().addEventListener('abort', () => void lab.close().finally(() => process.exit(130)))
-  let kept = true
+  const interrupted = once(untilInterrupted(), 'abort').then(() => null)
+  const lab = await createLab()
+  let kept: boolean | null
   try {
-    for (const experiment of experiments) {
-      print(`\n${colors.bold(experiment.title)}`)
-      print(`  ${colors.cyan('prediction')}        ${experiment.prediction}`)
-      const ledgers = await experiment.run(lab)
-      kept = printOutcome(experiment, ledgers) && kept
-    }
+    kept = await Promise.race([runAll(lab), interrupted])
   } finally {
     await lab.close()
   }
+  // What was interrupted still waits for something.
+  if (kept === null) process.exit(130)
   print()
   const sentence = kept ? 'Every prediction came true.' : 'Not every prediction came true; see above.'
   printVerdict({ kept, sentence }, seconds(performance.now() - startedAt))
   return kept ? 0 : 1
 })
+
+/** Whether every prediction came true. */
+async function runAll(lab: Lab): Promise<boolean> {
+  await lab.startServers()
+  let kept = true
+  for (const experiment of experiments) {
+    print(`\n${colors.bold(experiment.title)}`)
+    print(`  ${colors.cyan('prediction')}        ${experiment.prediction}`)
+    const ledgers = await experiment.run(lab)
+    kept = printOutcome(experiment, ledgers) && kept
+  }
+  return kept
+}
 
 function printOutcome({ predicted }: Experiment, ledgers: Ledger[]): boolean {
   const titles = ['changes', 'seen', 'lost', 'invented'] as const

@@ -28,14 +28,17 @@ export type Lab = {
   start(program: string, settings: Record<string, string>): Promise<Program>
   /** The names of the users, by their ids, of which the topic has a state: of all records that come after this resolves. */
   follow(topic: string): Promise<ReadonlyMap<string, string>>
+  /** Kafka and the database, which is what an experiment finds. */
+  startServers(): Promise<void>
   killKafka(): Promise<void>
   startKafka(): Promise<void>
+  /** Ends everything and removes what it left, whatever is under way. */
   close(): Promise<void>
 }
 
 export type Program = { url: string; isReady(): Promise<boolean> }
 
-export async function openLab(): Promise<Lab> {
+export async function createLab(): Promise<Lab> {
   const stateDir = await mkdtemp(join(tmpdir(), 'kafka-pattern-prove-'))
   const [KAFKA_PORT, MYSQL_PORT] = (await findFreePorts(2)).map(String)
   const projectName = `kafka-pattern-prove-${stateDir.slice(-6).toLowerCase()}`
@@ -48,25 +51,15 @@ export async function openLab(): Promise<Lab> {
   const followers: { stop(): Promise<void> }[] = []
   const mysql = quietMysql(stack, runtime.kind, 'user_registry')
   const { kafka, logger } = quietKafka(brokersFromHere(stack, runtime.kind), 'prove')
-
-  async function close(): Promise<void> {
-    for (const program of programs) program.kill('SIGKILL')
-    await Promise.allSettled([mysql.close(), ...followers.map(follower => follower.stop())])
-    await runtime.clean()
-    await rm(stateDir, { recursive: true, force: true })
-  }
-
-  print(colors.bold(`Kafka and a database as ${runtime.title}`) + colors.dim(` (${reason})`))
-  try {
-    await runtime.up([...brokers, ...stack.file.services.filter(isMysql)])
-  } catch (error) {
-    await close()
-    throw error
-  }
   const { host, port, database } = mysqlFromHere(stack, runtime.kind)
   return {
     mysql,
-    close,
+
+    async startServers() {
+      print(colors.bold(`Kafka and a database as ${runtime.title}`) + colors.dim(` (${reason})`))
+      await runtime.up([...brokers, ...stack.file.services.filter(isMysql)])
+    },
+
     killKafka: () => runtime.kill(brokers[0]!.name),
     startKafka: () => runtime.up(brokers),
 
@@ -108,6 +101,13 @@ export async function openLab(): Promise<Lab> {
       })
       followers.push(follower)
       return names
+    },
+
+    async close() {
+      for (const program of programs) program.kill('SIGKILL')
+      await Promise.allSettled([mysql.close(), ...followers.map(follower => follower.stop())])
+      await runtime.clean()
+      await rm(stateDir, { recursive: true, force: true })
     },
   }
 }
