@@ -81,20 +81,19 @@ export class LaneLeases {
       'UPDATE relay_leases SET lease_until = NOW(6) + INTERVAL ? MICROSECOND WHERE owner = ?',
       [leaseMicros, owner],
     )
-    await mysql.write('DELETE FROM relay_members WHERE alive_until < NOW(6)')
-    const members = await mysql.rows<{ relay: string }>('SELECT relay FROM relay_members')
-    // One's own lane is one's own until somebody else takes it, even if this renewal took longer than the lease.
+    // A renewal may take longer than the lease: who asks is alive even so, whatever the others have made of it meanwhile.
+    await mysql.write('DELETE FROM relay_members WHERE alive_until < NOW(6) AND relay <> ?', [owner])
+    const others = await mysql.rows<{ relay: string }>('SELECT relay FROM relay_members WHERE relay <> ?', [
+      owner,
+    ])
+    // In the same way one's own lane is one's own until somebody else takes it.
     const lanes = await mysql.rows<{ lane: number; holder: string | null }>(
       'SELECT lane, IF(owner = ? OR lease_until >= NOW(6), owner, NULL) AS holder FROM relay_leases ORDER BY lane',
       [owner],
     )
     return {
       held: lanes.filter(({ holder }) => holder === owner).map(({ lane }) => lane),
-      moves: movesOf(
-        owner,
-        lanes,
-        members.map(({ relay }) => relay),
-      ),
+      moves: movesOf(owner, lanes, [owner, ...others.map(({ relay }) => relay)]),
     }
   }
 
