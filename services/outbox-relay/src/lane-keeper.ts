@@ -90,7 +90,8 @@ export class LaneKeeper {
   }
 
   #take(number: number): void {
-    if (this.#work.has(number)) return
+    // What is being given up is about to be released: taken before that, it would be released underneath.
+    if (this.#work.has(number) || this.#leaving.has(number)) return
     const lane = new Lane(this.#options.laneOptions(number))
     this.#work.set(number, { lane, ended: this.#run(lane) })
   }

@@ -1,0 +1,101 @@
+import { createLogger } from '@kafka-pattern/service-runtime'
+import { createDatabase, eventually, testKafka } from '@kafka-pattern/test-kit'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { EventTopics } from './event-topics.ts'
+import { LaneKeeper } from './lane-keeper.ts'
+import { LaneLeases, requireLanes } from './lane-leases.ts'
+import type { RelayReport } from './relay-report.ts'
+import type { TransactionalProducer } from '@kafka-pattern/kafka-config'
+
+test('a lane that is being given up is not taken back before it is released', async () => {
+  const { root: mysql } = await createDatabase()
+  await requireLanes(mysql, 2)
+  const leases = new LaneLeases({ mysql, owner: 'relay', leaseMs: 60_000 })
+  const renewals = vi.spyOn(leases, 'renew')
+  const release = leases.release.bind(leases)
+  const released = Promise.withResolvers<void>()
+  vi.spyOn(leases, 'release').mockImplementation(lane => released.promise.then(() => release(lane)))
+  const { events, report } = recordLanes()
+  const keeper = new LaneKeeper({
+    leases,
+    report,
+    laneOptions: lane => ({
+      lane,
+      lanes: 2,
+      owner: 'relay',
+      mysql,
+      report,
+      producer: idleProducer,
+      topics: anyTopics(),
+      startAfterSeq: 0,
+      batchRows: 1,
+      maxAttempts: 1,
+      idleCommitMs: 60_000,
+      keepAliveMs: 60_000,
+    }),
+    heartbeatMs: 5,
+    onFatal: error => events.push(error.message),
+  })
+  onTestFinished(async () => {
+    released.resolve()
+    await keeper.stop()
+  })
+  keeper.start()
+  await eventually(() => expect(events.toSorted()).toEqual(['0 taken', '1 taken']), { what: 'both lanes' })
+
+  await mysql.write("INSERT INTO relay_members VALUES ('relay-2', NOW(6) + INTERVAL 1 HOUR)")
+  await eventually(() => expect(keeper.lanes).toHaveLength(1), { what: 'lane 1 to end' })
+  await mysql.write("DELETE FROM relay_members WHERE relay = 'relay-2'")
+  const before = renewals.mock.calls.length
+  await eventually(() => expect(renewals.mock.calls.length).toBeGreaterThan(before + 3), {
+    what: 'rounds in which the lane is its own again, and not yet released',
+  })
+  expect(keeper.has(1)).toBe(false)
+
+  released.resolve()
+  await eventually(() => expect(events.slice(2)).toEqual(['1 given up', '1 taken']), {
+    what: 'the lane to be taken anew',
+  })
+})
+
+/** What becomes of the lanes, in order. */
+function recordLanes(): { events: string[]; report: RelayReport } {
+  const events: string[] = []
+  return {
+    events,
+    report: {
+      laneTaken: lane => events.push(`${lane} taken`),
+      laneGiven: lane => events.push(`${lane} given up`),
+      laneEnded: ignored,
+      published: ignored,
+      parked: ignored,
+      transactionFailed: ignored,
+      waiting: ignored,
+      databaseAway: ignored,
+      leasesUnknown: ignored,
+      state: ignored,
+      stop: ignored,
+    },
+  }
+}
+
+function ignored(): void {}
+
+const idleProducer: TransactionalProducer = {
+  open: async () => {},
+  position: async () => null,
+  publish: async () => {},
+  close: async () => {},
+}
+
+function anyTopics(): EventTopics {
+  return new EventTopics({
+    kafka: testKafka().kafka,
+    logger: createLogger({ name: 'test', level: 'silent' }),
+    partitions: 1,
+    replicationFactor: 1,
+    aggregateTypes: null,
+    maxAttempts: 1,
+    stopping: new AbortController().signal,
+  })
+}
