@@ -32,7 +32,7 @@ export const Settings = z
     BATCH_SIZE: wholeNumber({ min: 1, max: 50_000 }).default(4_000),
     /** Between two reads that find nothing, at most. */
     POLL_INTERVAL_MS: wholeNumber({ min: 2, max: 60_000 }).default(20),
-    /** What is read and not yet published, at most. */
+    /** What is read and waits for the transactions before, at most. */
     READ_AHEAD_BYTES: wholeNumber({ min: 65_536, max: 1_073_741_824 }).default(8 * 1024 * 1024),
     /** How long a server's thread may be held up between two steps of a commit or an insert (src/hole-watch.ts). */
     HOLE_GRACE_MS: durationMs.default(1_000),

@@ -4,7 +4,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Lane } from './lane.ts'
 import { isOutage } from './outage.ts'
-import type { Cursor } from './cursor.ts'
 import type { LaneOptions } from './lane.ts'
 import type { LaneLeases } from './lane-leases.ts'
 import type { RelayReport } from './relay-report.ts'
@@ -18,18 +17,11 @@ export interface LaneKeeperOptions {
   readonly onFatal: (error: Error) => void
 }
 
-/** A lane that is open, and where it begins. */
-export interface OpenedLane {
-  readonly lane: Lane
-  readonly cursor: Cursor
-}
-
 export class LaneKeeper {
   readonly #options: LaneKeeperOptions
   readonly #stopping = new AbortController()
   readonly #work = new Map<number, { lane: Lane; ended: Promise<void> }>()
   readonly #leaving = new Map<number, Promise<void>>()
-  #opened: OpenedLane[] = []
   #loop: Promise<void> = Promise.resolve()
   #renewed = false
 
@@ -64,13 +56,6 @@ export class LaneKeeper {
     await this.#unlessOutage(() => this.#options.leases.leave())
   }
 
-  /** The lanes that were opened since the last call. */
-  takeOpened(): readonly OpenedLane[] {
-    const opened = this.#opened
-    this.#opened = []
-    return opened
-  }
-
   async #keep(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       this.#renewed = await this.#unlessOutage(() => this.#round())
@@ -99,8 +84,7 @@ export class LaneKeeper {
   async #run(lane: Lane): Promise<void> {
     const { report } = this.#options
     try {
-      const cursor = await lane.open()
-      this.#opened.push({ lane, cursor })
+      await lane.open()
       report.laneEnded(lane.number, await lane.run())
     } catch (error) {
       if (!lane.stopped) this.#fail(error)

@@ -29,6 +29,8 @@ import type { Mysql } from '@kafka-pattern/mysql-config'
 
 /** Records of the next transaction whose partitions are announced while this one is stored: enough to know nearly all partitions. */
 const announcedAhead = 100
+/** No transaction takes so long unless something is away. Who is wrongly taken for held up costs reads, nothing else. */
+const heldUpAfterMs = 2_000
 
 export interface LaneOptions {
   readonly lane: number
@@ -61,6 +63,7 @@ interface Slice {
 interface Batch {
   readonly rows: readonly OutboxRow[]
   readonly cursor: Cursor
+  readonly begunAtMs: number
 }
 
 export class Lane {
@@ -83,6 +86,21 @@ export class Lane {
     return this.#options.lane
   }
 
+  /** Where reads for it go on. */
+  get ahead(): Cursor {
+    return this.#ahead
+  }
+
+  /** Open, and not held up. */
+  get takesRows(): boolean {
+    return this.#committed !== null && !this.stopped && !this.heldUp
+  }
+
+  /** The same rows have been under way for long: perhaps their topic has no leader, or cannot be made yet. */
+  get heldUp(): boolean {
+    return this.#publishing !== null && performance.now() - this.#publishing.begunAtMs > heldUpAfterMs
+  }
+
   /** Takes no more rows: it was told to stop, or was lost. */
   get stopped(): boolean {
     return this.#stopping.signal.aborted
@@ -93,9 +111,10 @@ export class Lane {
     return this.#slices.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   }
 
-  /** Null: nothing waits. */
+  /** No row before it waits. Null before it is open. */
   get oldestWaiting(): number | null {
-    return (this.#publishing?.rows[0] ?? this.#slices[0]?.rows[0])?.seq ?? null
+    if (this.#committed === null) return null
+    return (this.#publishing?.rows[0] ?? this.#slices[0]?.rows[0])?.seq ?? this.#ahead.high + 1
   }
 
   /** What Kafka has of it; null when it has nothing yet, or before it is open. */
@@ -110,11 +129,11 @@ export class Lane {
   }
 
   /**
-   * Shuts out earlier owners and says where they ended; tries until brokers and database answer.
+   * Shuts out earlier owners and goes on where they ended; tries until brokers and database answer.
    * @throws ForeignCursorError
    * @throws AbortError when the lane is stopped
    */
-  async open(): Promise<Cursor> {
+  async open(): Promise<void> {
     const { mysql, lanes, report, startAfterSeq } = this.#options
     const text = await this.#untilItWorks(() => this.#committedPosition())
     const cursor = text === null ? { ...emptyCursor, high: startAfterSeq } : readCursor(text, lanes)
@@ -123,7 +142,6 @@ export class Lane {
     this.#ahead = cursor
     this.#opened = true
     report.laneTaken(this.number, cursor)
-    return cursor
   }
 
   /** The lane's part of a read. */
@@ -134,6 +152,12 @@ export class Lane {
     const sizeBytes = rows.reduce((sum, row) => sum + row.sizeBytes, 0)
     this.#slices.push({ rows, sizeBytes, cursor: this.#ahead })
     this.#wake.resolve()
+  }
+
+  /** Forgets what waits, as if it had not been offered: whoever reads for it again begins at `ahead`. */
+  giveBack(): void {
+    this.#slices = []
+    this.#ahead = (this.#publishing ?? this.#committed!).cursor
   }
 
   /** Publishes until it is stopped or the lane is lost. */
@@ -174,7 +198,7 @@ export class Lane {
       const { cursor, atMs } = this.#committed!
       const { idleCommitMs, keepAliveMs } = this.#options
       const overdueInMs = atMs + (this.#ahead === cursor ? keepAliveMs : idleCommitMs) - performance.now()
-      if (overdueInMs <= 0) return { rows: [], cursor: this.#ahead }
+      if (overdueInMs <= 0) return { rows: [], cursor: this.#ahead, begunAtMs: performance.now() }
       this.#wake = Promise.withResolvers()
       const timer = setTimeout(() => this.#wake.resolve(), Math.min(overdueInMs, idleCommitMs))
       await this.#wake.promise
@@ -194,7 +218,11 @@ export class Lane {
       taken++
     }
     this.#slices = this.#slices.slice(taken)
-    return { rows, cursor: this.#slices.length === 0 ? this.#ahead : cursor }
+    return {
+      rows,
+      cursor: this.#slices.length === 0 ? this.#ahead : cursor,
+      begunAtMs: performance.now(),
+    }
   }
 
   /** Some of what the next transaction will hold. */

@@ -111,17 +111,17 @@ export class OutboxReader {
   }
 
   /**
-   * How long ago, in ms, the oldest row was written that is still to be published: from this number on, or from where the reads are.
+   * How long ago, in ms, the first row was written from this number on; 0 when there is none.
    * @throws MismatchError when the table ends before what was read of it
    */
-  async ageOf(oldestWaiting: number): Promise<number> {
-    if (this.#cursor === null) return 0
+  async ageOf(seq: number): Promise<number> {
     const { mysql } = this.#options
-    const { high } = this.#cursor
-    requireEnd(await newestSeq(mysql), high)
+    const readUpTo = this.#cursor?.high ?? 0
+    requireEnd(await newestSeq(mysql), readUpTo)
+    if (seq === Infinity) return 0
     const rows = await mysql.rows<{ micros: string }>(
       `SELECT TIMESTAMPDIFF(MICROSECOND, created_at, NOW(6)) AS micros FROM outbox
-       WHERE seq >= ${Math.min(oldestWaiting, high + 1)} ORDER BY seq LIMIT 1`,
+       WHERE seq >= ${seq} ORDER BY seq LIMIT 1`,
     )
     return Math.max(0, Number(rows[0]?.micros ?? 0) / 1_000)
   }

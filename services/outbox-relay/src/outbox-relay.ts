@@ -23,7 +23,7 @@ export interface OutboxRelayOptions {
   readonly report: RelayReport
   /** Between two reads that find nothing, at most. */
   readonly pollIntervalMs: number
-  /** Read and not yet published, at most; the last read may exceed it. */
+  /** Read and waiting for the transactions before, at most; the last read may exceed it. */
   readonly readAheadBytes: number
   /** Told what cannot be helped: the service should end. */
   readonly onFatal: (error: Error) => void
@@ -40,7 +40,7 @@ export class OutboxRelay {
   readonly #options: OutboxRelayOptions
   readonly #stopping = new AbortController()
   /** The lanes that the reads are for. */
-  readonly #serving = new Map<number, Lane>()
+  readonly #serving = new Set<Lane>()
   #loops: Promise<unknown>[] = []
   #reads = false
 
@@ -76,7 +76,7 @@ export class OutboxRelay {
     let pauseMs = shortestPauseMs
     for (;;) {
       await this.#untilThereIsRoom()
-      this.#serveOpenedLanes()
+      this.#serveLanes()
       const scan = this.#serving.size === 0 ? null : await this.#read()
       if (scan !== null) this.#handOver(scan)
       if (scan?.more === true) continue
@@ -89,26 +89,40 @@ export class OutboxRelay {
   #handOver(scan: Scan): void {
     const rowsOfLane = Map.groupBy(scan.rows, ({ lane }: OutboxRow) => lane)
     // Every lane learns how far the read has come, those without rows too.
-    for (const [number, lane] of this.#serving) lane.offer(scan, rowsOfLane.get(number) ?? [])
+    for (const lane of this.#serving) lane.offer(scan, rowsOfLane.get(lane.number) ?? [])
   }
 
-  /** From now on the reads are also for the lanes that were opened meanwhile, and for ended ones no more. */
-  #serveOpenedLanes(): void {
+  /** From now on the reads are also for the lanes that were opened or got on meanwhile, and for ended ones no more. */
+  #serveLanes(): void {
     const { keeper, reader } = this.#options
-    for (const { lane, cursor } of keeper.takeOpened()) {
-      reader.readFor(cursor)
-      this.#serving.set(lane.number, lane)
-    }
-    for (const [number, lane] of this.#serving) if (lane.stopped) this.#serving.delete(number)
+    for (const lane of this.#serving) if (lane.stopped) this.#serving.delete(lane)
     if (this.#serving.size === 0) reader.forget()
+    for (const lane of keeper.lanes) {
+      if (this.#serving.has(lane) || !lane.takesRows) continue
+      reader.readFor(lane.ahead)
+      this.#serving.add(lane)
+    }
   }
 
-  /** Memory is bounded: nothing more is read while enough waits to be published. */
+  /**
+   * Memory is bounded: nothing more is read while enough waits to be published. A lane that is held up does not hold up the
+   * others by that: it gives back what waits, and is served again when it gets on.
+   */
   async #untilThereIsRoom(): Promise<void> {
-    const { readAheadBytes } = this.#options
-    while (sumOf(this.#serving.values(), lane => lane.waitingBytes) > readAheadBytes) {
+    while (this.#waitingBytes > this.#options.readAheadBytes) {
+      for (const lane of this.#serving) {
+        if (!lane.heldUp) continue
+        lane.giveBack()
+        this.#serving.delete(lane)
+      }
       await this.#pause(shortestPauseMs)
     }
+  }
+
+  get #waitingBytes(): number {
+    let sum = 0
+    for (const lane of this.#serving) sum += lane.waitingBytes
+    return sum
   }
 
   async #examineHoles(): Promise<void> {
@@ -124,9 +138,10 @@ export class OutboxRelay {
     for (;;) {
       await this.#pause(observeIntervalMs)
       await this.#unlessAway(async () => {
-        const waiting = Array.from(this.#serving.values(), lane => lane.oldestWaiting ?? Infinity)
+        const waiting = keeper.lanes.map(lane => lane.oldestWaiting ?? Infinity)
         const lagMs = await reader.ageOf(Math.min(...waiting))
-        report.state({ lagMs, holes: reader.holes, lanes: keeper.lanes.length })
+        const waitingBytes = this.#waitingBytes
+        report.state({ lagMs, waitingBytes, holes: reader.holes, lanes: keeper.lanes.length })
       })
     }
   }
@@ -158,10 +173,4 @@ export class OutboxRelay {
   #pause(ms: number): Promise<void> {
     return delay(ms, undefined, { signal: this.#stopping.signal })
   }
-}
-
-function sumOf<T>(items: Iterable<T>, sizeOf: (item: T) => number): number {
-  let sum = 0
-  for (const item of items) sum += sizeOf(item)
-  return sum
 }

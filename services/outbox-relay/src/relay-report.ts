@@ -18,8 +18,8 @@ export interface RelayReport {
   waiting(lane: number, info: { attempt: number; delayMs: number; error: unknown }): void
   databaseAway(error: unknown): void
   leasesUnknown(error: unknown): void
-  /** What is known now and then: the age of the oldest unpublished row, the holes, the lanes of this relay. */
-  state(now: { lagMs: number; holes: number; lanes: number }): void
+  /** What is known now and then: the age of the oldest unpublished row, what is read and waits, the holes, the lanes of this relay. */
+  state(now: { lagMs: number; waitingBytes: number; holes: number; lanes: number }): void
   stop(): void
 }
 
@@ -40,6 +40,11 @@ export function createRelayReport(logger: Logger, metrics: ServiceMetrics): Rela
   const lag = new Gauge({
     name: 'outbox_relay_lag_seconds',
     help: 'Age of the oldest row not published',
+    registers,
+  })
+  const waitingBytes = new Gauge({
+    name: 'outbox_relay_waiting_bytes',
+    help: 'Rows that are read and wait for the transaction before theirs',
     registers,
   })
   const holes = new Gauge({
@@ -103,6 +108,7 @@ export function createRelayReport(logger: Logger, metrics: ServiceMetrics): Rela
     leasesUnknown: error => logger.debug({ reason: messageOf(error) }, 'the leases cannot be renewed'),
     state(now) {
       lag.set(now.lagMs / 1_000)
+      waitingBytes.set(now.waitingBytes)
       holes.set(now.holes)
       lanesOwned.set(now.lanes)
     },
