@@ -2,7 +2,7 @@
 import { eventually, startOwnKafka, withAdmin } from '@kafka-pattern/test-kit'
 import { expect, test } from 'vitest'
 import { countVersions, createOutbox, metric, publishedVersions, startWriting } from './test-relay.ts'
-import type { OwnKafka } from '@kafka-pattern/test-kit'
+import type { OwnKafka, RunningService } from '@kafka-pattern/test-kit'
 
 test('brokers killed in the midst of transactions: nothing lost, nothing twice, every aggregate in order', async () => {
   const cluster = await startOwnKafka({ brokers: 3, heapBytes: 256 * 1024 * 1024 })
@@ -32,12 +32,16 @@ test('brokers killed in the midst of transactions: nothing lost, nothing twice, 
     })
     const leader = await leaderOf(cluster, topic, key)
     const node = cluster.nodes.find(({ id }) => id === leader)!
+    const failedBefore = failedTransactions(relay)
     await node.kill()
     const published = () => metric(relay, 'outbox_relay_published_total')
     const before = await published()
     await eventually(async () => expect(await published()).toBeGreaterThan(before + 100), {
       what: `events to be published without the leader of ${topic}`,
     })
+    expect(failedTransactions(relay), `hit by the death of the leader of ${topic}`).toBeGreaterThan(
+      failedBefore,
+    )
     await node.start()
   }
 
@@ -50,6 +54,11 @@ test('brokers killed in the midst of transactions: nothing lost, nothing twice, 
   expect(await publishedVersions(outbox.topic, on)).toEqual(expected)
   expect(await outbox.database.root.rows('SELECT seq FROM relay_parked')).toEqual([])
 }, 240_000)
+
+/** Those that were begun anew, however often. */
+function failedTransactions(relay: RunningService): number {
+  return relay.logLines.filter(({ msg }) => msg === 'transaction failed, begun anew').length
+}
 
 /** How many copies are not in sync, of the three that each partition of these topics should have. */
 async function replicasMissing(cluster: OwnKafka, topics: string[]): Promise<number> {
