@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createTopic, eventually } from '@kafka-pattern/test-kit'
+import { createTopic, eventually, testKafka, withAdmin } from '@kafka-pattern/test-kit'
 import { expect, test } from 'vitest'
 import {
   countVersions,
@@ -49,6 +49,46 @@ test('the topic of an aggregate type is made when its first row comes', async ()
   )
   const records = await readEvents(outbox.topic, { count: 100 })
   expect(new Set(records.map(({ partition }) => partition)).size).toBe(5)
+})
+
+test('a topic that is deleted under load is made anew, and what is not yet published comes into it, in order', async () => {
+  const outbox = await createOutbox()
+  const relay = await outbox.startRelay()
+  const writing = await startWriting(outbox, {
+    writers: 4,
+    aggregates: 50,
+    aggregatesPerTransaction: 2,
+    eventsPerAggregate: 2,
+    longestTransactionMs: 300,
+    rollbackShare: 0.1,
+  })
+  await relay.waitForLog(line => line.msg === 'events published')
+  await withAdmin(testKafka(), admin => admin.deleteTopics({ topics: [outbox.topic] }))
+  await eventually(
+    () => {
+      const created = relay.logLines.filter(
+        line => line.msg === 'topic created' && line.topic === outbox.topic,
+      )
+      expect(created).toHaveLength(2)
+    },
+    { what: 'the topic to be made anew' },
+  )
+  const before = writing.committed
+  await eventually(() => expect(writing.committed).toBeGreaterThan(before + 200), { what: 'more rows' })
+  await writing.stop()
+  const expected = await writing.expected()
+  await eventually(
+    async () => expect(await metric(relay, 'outbox_relay_published_total')).toBe(countVersions(expected)),
+    { what: 'every row to be published once' },
+  )
+
+  // What was published before the deletion is gone with the topic: of every aggregate the last ones are there.
+  const seen = await publishedVersions(outbox.topic)
+  expect(countVersions(seen)).toBeGreaterThanOrEqual(writing.committed - before)
+  for (const [aggregate, versions] of seen) {
+    expect(versions).toEqual(expected.get(aggregate)!.slice(-versions.length))
+  }
+  expect(await outbox.database.root.rows('SELECT seq FROM relay_parked')).toEqual([])
 })
 
 test('numbers whose transaction was rolled back are forgotten after a while, those of an open one are not', async () => {
