@@ -5,6 +5,7 @@ import { eventually } from './eventually.ts'
 
 const image = 'apache/kafka:4.3.1'
 const clientPort = 9092
+const brokerPort = 19092
 const startScript = '/tmp/start-kafka.sh'
 const readyTimeoutMs = 60_000
 
@@ -62,8 +63,11 @@ function startCommand(advertised: { host: string; port: number }): string {
     'node.id': 1,
     'controller.quorum.voters': '1@localhost:9093',
     'controller.listener.names': 'CONTROLLER',
-    listeners: `PLAINTEXT://:${clientPort},CONTROLLER://:9093`,
-    'advertised.listeners': `PLAINTEXT://${advertised.host}:${advertised.port}`,
+    listeners: `PLAINTEXT://:${clientPort},BROKER://:${brokerPort},CONTROLLER://:9093`,
+    // The coordinators of a broker connect to itself, and the port that Docker chose is not there inside the container.
+    'advertised.listeners': `PLAINTEXT://${advertised.host}:${advertised.port},BROKER://localhost:${brokerPort}`,
+    'inter.broker.listener.name': 'BROKER',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT',
     ...developmentDefaults(1),
   }
   const settings = Object.entries(properties).map(
