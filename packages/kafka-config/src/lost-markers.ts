@@ -9,8 +9,8 @@
  *
  * So whoever goes on after a failure ends the last transaction of each id once more: the coordinator still knows how it ended, and
  * a transaction without records in the same partitions, with the same end, writes the markers again. Where none was missing they end
- * nothing. It needs what only the process knows that began the transaction: if that one dies together with the brokers, nobody
- * repairs.
+ * nothing. It needs what only the producer knows that began the transaction: if that one is gone before it opens again, nobody
+ * repairs. Nor does anybody notice a marker that was forgotten while nothing failed.
  */
 import type { Broker, TransactionalProducerIdentity } from 'kafkajs'
 import { hasErrorType } from './error-causes.ts'
@@ -18,18 +18,21 @@ import { KafkaConfigError } from './errors.ts'
 import { announce, nameOf, whilePreviousEnds } from './transaction-announcement.ts'
 import type { BatchPlace } from './transaction-announcement.ts'
 
-/** The last transaction of a transactional id in which anything was stored. */
+/** The last transaction of a transactional id in which anything was stored; then the one that marks it again. */
 export interface LastTransaction {
-  readonly identity: TransactionalProducerIdentity
+  /** The epoch that the coordinator knows it by. */
+  identity: TransactionalProducerIdentity
   /** Where its records are, unless the topic was deleted since. */
   batches: readonly BatchPlace[]
-  /** Told to commit; before, it can only be aborted. */
+  /** Told to commit; before, it can only be aborted. Once it is settled: how it ended. */
   commits: boolean
-  /** Whether it ended as it was told to; not known before it is asked for. */
-  ended?: boolean
+  /** The coordinator has said how it ended. */
+  settled: boolean
 }
 
 const noLeader = -1
+/** UNKNOWN_TOPIC_OR_PARTITION */
+const unknownTopic = 3
 /** Somebody else has used the id since, or nothing was begun. */
 const endedOtherwiseTypes = [
   'INVALID_PRODUCER_EPOCH',
@@ -39,21 +42,22 @@ const endedOtherwiseTypes = [
 ]
 
 /**
- * Before the id gets a new epoch: whether the coordinator ended this transaction as it was told to, or does so now. To end it in the
- * same way once more is no error (endTransaction in Kafka's TransactionCoordinator).
- * @throws KafkaConfigError 'retryable' while a partition has no leader, for it would go without its marker again
+ * Before the id gets a new epoch: settles how the transaction ended. To end it in the same way once more is no error (endTransaction in
+ * Kafka's TransactionCoordinator); if its epoch is over and nobody knew better, it took too long and was aborted. A transaction that
+ * marks it again and was interrupted is ended here, too: the new epoch would abort it, and what it stands for.
+ * @throws KafkaConfigError 'retryable' while a partition has no leader: marked now, it would go without its marker again
  */
 export async function endAgain(coordinator: Broker, last: LastTransaction, limitMs: number): Promise<void> {
-  last.batches = await withLeaders(coordinator, last.batches)
-  if (last.ended !== undefined) return
   const { identity, commits } = last
+  // Whatever the partitions do: waiting for them, it would take too long.
   try {
     await whilePreviousEnds(limitMs, () => coordinator.endTxn({ ...identity, transactionResult: commits }))
-    last.ended = true
   } catch (error) {
     if (!hasErrorType(error, ...endedOtherwiseTypes)) throw error
-    last.ended = false
+    if (!last.settled) last.commits = false
   }
+  last.settled = true
+  last.batches = await withLeaders(coordinator, last.batches)
 }
 
 /** Under the new epoch: a transaction without records. Its markers may still be on their way when it returns. */
@@ -61,10 +65,12 @@ export async function markAgain(
   coordinator: Broker,
   identity: TransactionalProducerIdentity,
   groupId: string,
-  { batches, commits }: LastTransaction,
+  last: LastTransaction,
 ): Promise<void> {
-  await announce({ coordinator, identity, announced: new Set() }, groupId, batches)
-  await coordinator.endTxn({ ...identity, transactionResult: commits })
+  // From now on it is this one that must not be left to the next epoch.
+  last.identity = identity
+  await announce({ coordinator, identity, announced: new Set() }, groupId, last.batches)
+  await coordinator.endTxn({ ...identity, transactionResult: last.commits })
 }
 
 /** Those whose partitions exist, as the coordinator sees it. */
@@ -78,6 +84,10 @@ async function withLeaders(coordinator: Broker, batches: readonly BatchPlace[]):
       partitionMetadata.map(({ partitionId, leader }) => [nameOf({ topic, partition: partitionId }), leader]),
     ),
   )
+  const unreadable = topicMetadata.find(({ topicErrorCode }) => ![0, unknownTopic].includes(topicErrorCode))
+  if (unreadable !== undefined) {
+    throw new KafkaConfigError(`nobody tells the leaders of ${unreadable.topic}`, 'retryable')
+  }
   const existing = batches.filter(batch => leaders.has(nameOf(batch)))
   const leaderless = existing.find(batch => leaders.get(nameOf(batch)) === noLeader)
   if (leaderless !== undefined) throw new KafkaConfigError(`${nameOf(leaderless)} has no leader`, 'retryable')

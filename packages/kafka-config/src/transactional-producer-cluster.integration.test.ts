@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   createTopic,
   eventually,
@@ -8,7 +9,7 @@ import {
   type OwnKafka,
 } from '@kafka-pattern/test-kit'
 import { expect, onTestFinished, test } from 'vitest'
-import { TransactionFailedError, createTransactionalProducer } from './transactional-producer.ts'
+import { createTransactionalProducer } from './transactional-producer.ts'
 import type { TransactionalProducer } from './transactional-producer.ts'
 
 interface Lane {
@@ -18,40 +19,51 @@ interface Lane {
   committed: number
 }
 
-test('what was committed while its partition lost the leader is seen, once, when its producer has opened again', async () => {
-  const kafka = await startOwnKafka({ brokers: 3 })
-  const topic = await createTopic({ on: kafka })
-  const lanes = await openLanes(kafka, 12)
-  const publishing = lanes.map(lane => publishUntilItFails(lane, topic))
-  await eventually(() => expect(Math.min(...lanes.map(({ committed }) => committed))).toBeGreaterThan(2), {
-    what: 'every producer to publish',
-  })
+test.each([
+  { when: 'at once', transactionTimeoutMs: 30_000, awayMs: 0 },
+  { when: 'after the transaction timeout', transactionTimeoutMs: 3_000, awayMs: 6_000 },
+])(
+  'what was committed while its partition lost the leader is seen, once; it is back $when',
+  async options => {
+    const config = { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': 500 }
+    const kafka = await startOwnKafka({ brokers: 3, config })
+    const topic = await createTopic({ on: kafka })
+    const lanes = await openLanes(kafka, options.transactionTimeoutMs)
+    const publishing = lanes.map(lane => publishUntilItFails(lane, topic))
+    await eventually(() => expect(Math.min(...lanes.map(({ committed }) => committed))).toBeGreaterThan(2), {
+      what: 'every producer to publish',
+    })
 
-  // Frozen, it leaves transactions that are committed while the marker that says so to its partition is still on its way.
-  const leaderId = await leaderOf(kafka, topic)
-  const leader = kafka.nodes.find(({ id }) => id === leaderId)!
-  await leader.freeze()
-  await leader.kill()
-  for (const failure of await Promise.all(publishing)) expect(failure).toBeInstanceOf(TransactionFailedError)
-  await eventually(() => expect(leaderOf(kafka, topic)).rejects.toThrow(/no leader/), {
-    what: 'the partition to be without a leader',
-  })
-  const opening = lanes.map(({ producer }) => openAtLast(producer))
-  await leader.start()
-  await Promise.all(opening)
+    // Frozen, it leaves transactions that are committed while the marker that says so to its partition is still on its way.
+    const leaderId = await leaderOf(kafka, topic)
+    const leader = kafka.nodes.find(({ id }) => id === leaderId)!
+    await leader.freeze()
+    await leader.kill()
+    for (const failure of await Promise.all(publishing))
+      expect(failure).toMatchObject({ category: 'retryable' })
+    await eventually(() => expect(leaderOf(kafka, topic)).rejects.toThrow(/no leader/), {
+      what: 'the partition to be without a leader',
+    })
+    await delay(options.awayMs)
+    const opening = lanes.map(({ producer }) => openAtLast(producer))
+    await leader.start()
+    await Promise.all(opening)
 
-  const expected: string[] = []
-  for (const { name, producer, committed } of lanes) {
-    const position = Number((await producer.position())?.offset)
-    // Of the one that failed nobody knew whether it was committed.
-    expect([committed, committed + 1]).toContain(position)
-    for (let n = 1; n <= position; n++) expected.push(`${name} ${n}`)
-  }
-  const seen = await readTopic(topic, { count: expected.length, on: kafka })
-  expect(seen.map(({ value }) => String(value)).toSorted()).toEqual(expected.toSorted())
-}, 120_000)
+    const expected: string[] = []
+    for (const { name, producer, committed } of lanes) {
+      const position = Number((await producer.position())?.offset)
+      // Of the one that failed nobody knew whether it was committed.
+      expect([committed, committed + 1]).toContain(position)
+      for (let n = 1; n <= position; n++) expected.push(`${name} ${n}`)
+    }
+    const seen = await readTopic(topic, { count: expected.length, on: kafka })
+    expect(seen.map(({ value }) => String(value)).toSorted()).toEqual(expected.toSorted())
+  },
+  240_000,
+)
 
-async function openLanes(kafka: OwnKafka, count: number): Promise<Lane[]> {
+async function openLanes(kafka: OwnKafka, transactionTimeoutMs: number): Promise<Lane[]> {
+  const count = 12
   const positions = await createTopic({ on: kafka, partitions: count, replicationFactor: 3 })
   const groupId = uniqueName('lanes')
   return Promise.all(
@@ -59,7 +71,12 @@ async function openLanes(kafka: OwnKafka, count: number): Promise<Lane[]> {
       const name = `${groupId}-${partition}`
       const place = { groupId, topic: positions, partition }
       const { logger } = kafka
-      const producer = createTransactionalProducer(kafka.kafka, { logger, transactionalId: name, place })
+      const producer = createTransactionalProducer(kafka.kafka, {
+        logger,
+        transactionalId: name,
+        place,
+        transactionTimeoutMs,
+      })
       onTestFinished(() => producer.close())
       // A young cluster still elects, loads and catches up.
       await eventually(

@@ -236,7 +236,7 @@ class Producer implements TransactionalProducer {
     const last = this.#last.get(transactionalId)
     if (last !== undefined) await endAgain(coordinator, last, longestAbortMs)
     let identity = await nextEpoch()
-    if (last?.ended === true) {
+    if (last !== undefined) {
       await markAgain(coordinator, identity, this.#place.groupId, last)
       identity = await nextEpoch()
     }
@@ -300,6 +300,7 @@ class Producer implements TransactionalProducer {
       identity: current.identity,
       batches: requests.flat().map(placeOf),
       commits: false,
+      settled: false,
     }
     this.#last.set(current.identity.transactionalId, last)
     await allEnded(
@@ -318,6 +319,7 @@ class Producer implements TransactionalProducer {
     await whilePreviousEnds(previousTransactionTimeoutMs, () =>
       current.coordinator.endTxn({ ...current.identity, transactionResult: true }),
     )
+    last.settled = true
     current.announced.clear()
   }
 
