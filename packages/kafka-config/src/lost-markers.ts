@@ -10,7 +10,8 @@
  * So whoever goes on after a failure ends the last transaction of each id once more: the coordinator still knows how it ended, and
  * a transaction without records in the same partitions, with the same end, writes the markers again. Where none was missing they end
  * nothing. It needs what only the producer knows that began the transaction: if that one is gone before it opens again, nobody
- * repairs. Nor does anybody notice a marker that was forgotten while nothing failed.
+ * repairs. Nor does anybody notice when a partition loses its leader and nothing else: the next transaction of the id may begin then,
+ * and ends the forgotten one as it ends itself. That takes partitions that lose all their replicas while their coordinator lives.
  */
 import type { Broker, TransactionalProducerIdentity } from 'kafkajs'
 import { hasErrorType } from './error-causes.ts'
