@@ -39,7 +39,9 @@ export const naiveCursor: Experiment = {
     for (let i = 1; i <= lateRows; i++) {
       await mysql.inTransaction(async transaction => {
         await insertUser(transaction, `Late ${i}`)
-        const ids = await Promise.all(others.map(name => insertUser(mysql, name)))
+        // One after the other: of two that commit in another order than their times the naive cursor would lose one already.
+        const ids: string[] = []
+        for (const name of others) ids.push(await insertUser(mysql, name))
         await untilBothHave(ids)
       })
       tell(

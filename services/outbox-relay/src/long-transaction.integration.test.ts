@@ -35,8 +35,9 @@ test('a transaction that stays open for a minute delays nobody else, and its row
     calmDelaysMs.push(calmDelayMs)
   }
   expect(newest).toBeGreaterThan(30)
-  expect(quantile(delaysMs, 0.5), 'median').toBeLessThan(2 * quantile(calmDelaysMs, 0.5))
-  expect(quantile(delaysMs, 0.99), 'p99').toBeLessThan(5 * quantile(calmDelaysMs, 0.99))
+  // What would wait for the transaction would wait for the rest of the minute; less than one look at the figures tells nothing.
+  expect(quantile(delaysMs, 0.5), 'median').toBeLessThan(2 * quantile(calmDelaysMs, 0.5) + 100)
+  expect(quantile(delaysMs, 0.99), 'p99').toBeLessThan(5 * quantile(calmDelaysMs, 0.99) + 1_000)
   expect((await publishedVersions(outbox.topic)).has('long')).toBe(false)
 
   await long.end('COMMIT')
