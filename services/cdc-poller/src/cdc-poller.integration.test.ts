@@ -133,7 +133,7 @@ async function behindTheLowMark({ database: { root } }: Setting): Promise<void> 
       const look = await observeOpenWork(root)
       expect(look).not.toBeNull()
       // Four seconds: far behind the overlap too.
-      const mark = lowMark(sampleAfter(null, look!), 4_000)
+      const mark = lowMark(sampleAfter(null, look!, { overlapMs: 4_000, start: 0 }), 4_000)
       expect(mark).toBeGreaterThan(microsOf(String(row?.newest)))
     },
     { what: 'the rows to be behind the low mark', timeoutMs: 120_000 },

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { followChanges } from './cdc-poller.ts'
 import { sampleAfter } from './low-mark.ts'
 import { followNaively } from './naive-poller.ts'
-import { beginning } from './position.ts'
+import { beginning, microsOf } from './position.ts'
 import { SimulatedDatabase } from './simulated-database.ts'
 import type { ChangesTools } from './cdc-poller.ts'
 import type { Position } from './position.ts'
@@ -30,6 +30,8 @@ interface Run {
   readonly published: string[]
   cursor: Position
   dropped: number
+  /** How often the cursor that was saved lay before the one that was saved before. */
+  steppedBack: number
 }
 
 interface RunOptions {
@@ -45,7 +47,7 @@ interface RunOptions {
 /** Follows a simulated database to its end, over as many processes as it takes. */
 async function run(options: RunOptions): Promise<Run> {
   const database = new SimulatedDatabase(options.seed)
-  const result: Run = { database, published: [], cursor: beginning, dropped: 0 }
+  const result: Run = { database, published: [], cursor: beginning, dropped: 0, steppedBack: 0 }
   let calls = 0
   let settled = options.backlog === true
   let pausesSince = 0
@@ -56,6 +58,7 @@ async function run(options: RunOptions): Promise<Run> {
   }
   for (let ended = false; !ended;) {
     const stopping = new AbortController()
+    const start = microsOf(result.cursor.updatedAt)
     const step = (): void => {
       calls++
       if (calls < callsUntilSettled && !settled) database.passTime()
@@ -81,13 +84,14 @@ async function run(options: RunOptions): Promise<Run> {
       },
       async look(previous) {
         step()
-        return sampleAfter(previous, database.look())
+        return sampleAfter(previous, database.look(), { overlapMs: 1_000, start })
       },
       async publish(rows) {
         result.published.push(...rows.map(row => `${String(row.id)} ${String(row.version)}`))
         step()
       },
       async save(cursor) {
+        if (cursor.updatedAt < result.cursor.updatedAt) result.steppedBack++
         result.cursor = cursor
         step()
       },
@@ -138,12 +142,14 @@ describe.each(seeds)('with chance %i', seed => {
     expect(turnedRound(done)).toEqual([])
     expect(duplicates(done)).toBe(0)
     expect(done.dropped).toBeGreaterThan(0)
+    expect(done.steppedBack).toBe(0)
   })
 
   test('killed again and again: nothing is lost, nothing turned round', async () => {
     const done = await run({ seed, killedEvery: 37 })
     expect(lostRows(done)).toEqual([])
     expect(turnedRound(done)).toEqual([])
+    expect(done.steppedBack).toBe(0)
   })
 
   test.each([5, 6, 7, 9, 11, 13])(

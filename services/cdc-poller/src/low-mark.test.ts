@@ -24,10 +24,14 @@ function look(now: number, work: OpenWork[] = [], ownClock = now): Observation {
   return { now: s(now), askedAtMs: ownClock * 1000, atMs: ownClock * 1000, work }
 }
 
+/** What is known after a look by a poller that began at the table's beginning. */
+const after = (previous: Sample | null, observed: Observation): Sample =>
+  sampleAfter(previous, observed, { overlapMs, start: 0 })
+
 /** The samples of several looks, one after the other. */
 function samples(...looks: Observation[]): Sample[] {
   const taken: Sample[] = []
-  for (const each of looks) taken.push(sampleAfter(taken.at(-1) ?? null, each))
+  for (const each of looks) taken.push(after(taken.at(-1) ?? null, each))
   return taken
 }
 
@@ -53,6 +57,34 @@ describe('the low mark', () => {
     expect(taken.map(sample => lowMark(sample, overlapMs))).toEqual([s(70), s(70), s(70)])
   })
 
+  test('what the look before did not see began within the overlap before that look, whatever the server tells', () => {
+    const taken = samples(
+      look(100),
+      look(101, [transaction('7', 40, 3)]),
+      look(102, [transaction('7', 40, 3)]),
+    )
+    expect(taken.map(sample => lowMark(sample, overlapMs))).toEqual([s(99), s(99), s(99)])
+  })
+
+  test('a poller that begins counts on the mark of the one before it', () => {
+    const first = sampleAfter(null, look(100, [transaction('7', 40)]), { overlapMs, start: s(60) })
+    expect(lowMark(first, overlapMs)).toBe(s(60))
+    const clockStepped = sampleAfter(null, look(50), { overlapMs, start: s(60) })
+    expect(lowMark(clockStepped, overlapMs)).toBe(s(49))
+  })
+
+  test('a transaction that gets its number with its first change keeps its beginning', () => {
+    const taken = samples(look(100, [transaction('0', 98)]), look(104, [transaction('7', 98)]))
+    expect(lowMark(taken[1]!, overlapMs)).toBe(s(98))
+  })
+
+  test('a statement whose beginning is told differently keeps the first', () => {
+    const told = (now: number, since: number) => look(now, [statement(3, since)])
+    expect(
+      samples(told(100, 70), told(103, 67), told(104, 69)).map(each => lowMark(each, overlapMs)),
+    ).toEqual([70, 70, 70].map(s))
+  })
+
   test('the same in one look: the statement has waited and now runs in its transaction', () => {
     const [sample] = samples(look(100, [statement(3, 70), transaction('7', 99, 3)]))
     expect(lowMark(sample!, overlapMs)).toBe(s(70))
@@ -72,7 +104,7 @@ describe('the low mark', () => {
   test('a transaction that was there before the clock stepped back may write with the new time', () => {
     const taken = samples(look(100, [transaction('7', 98)]), look(40.5, [transaction('7', 98)], 100.5))
     expect(lowMark(taken[1]!, overlapMs)).toBe(s(39.5))
-    const later = sampleAfter(taken[1]!, look(60, [transaction('7', 98)], 120))
+    const later = after(taken[1]!, look(60, [transaction('7', 98)], 120))
     expect(lowMark(later, overlapMs)).toBeLessThanOrEqual(s(40))
   })
 })

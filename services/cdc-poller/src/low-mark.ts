@@ -33,33 +33,52 @@ export interface Sample extends Observation {
 }
 
 interface KnownWork extends OpenWork {
-  /** Like `since`, but with what earlier looks knew of it. */
+  /** `since`, in the light of the looks before. */
+  readonly began: number
+  /** No row of it has an earlier `updated_at`. Of a transaction this may be when the statement began that it began with. */
   readonly floor: number
+}
+
+/** What a look knows without the one before it. */
+export interface Premises {
+  /** So far back, in milliseconds, reaches what no look can see: a statement that is not yet in the process list, and clocks. */
+  readonly overlapMs: number
+  /** The low mark where this poller began: that of the one before it. Microseconds since 1970. */
+  readonly start: number
 }
 
 const second = 1_000_000
 
 /**
- * A look in the light of the one before it. A transaction keeps the lowest floor that it ever had; a new one takes over that of the
- * statement which ran in its session: it may have waited long (LOCK TABLES, a schema change) before the transaction began.
+ * A look in the light of the one before it. What that one saw keeps its floor. What it did not see began no earlier than the overlap
+ * before it, whatever the server tells: that is in whole seconds, and a transaction may begin long before its first change. So
+ * the low mark never goes back, unless the clock does.
+ *
+ * What looks new in a session that was seen at work may be the same work: a transaction gets its number with its first change. And the
+ * statement that runs in it may have waited long before the transaction began (LOCK TABLES, a schema change): its time counts.
  */
-export function sampleAfter(previous: Sample | null, observed: Observation): Sample {
-  const work = observed.work.map(open => {
-    const known = previous === null ? [] : previous.work.filter(earlierLook => isContinued(earlierLook, open))
-    const floors = known.map(({ floor }) => floor)
-    const statements = [...(previous?.work ?? []), ...observed.work].filter(
-      ({ kind, session }) => kind === 'statement' && session === open.session && session !== 0,
-    )
-    const waited = known.length === 0 ? statements.map(({ since }) => since) : []
-    return { ...open, floor: Math.min(open.since, clockSince(previous, observed), ...floors, ...waited) }
+export function sampleAfter(previous: Sample | null, observed: Observation, premises: Premises): Sample {
+  const past = previous?.work ?? []
+  const earliest = previous === null ? Infinity : clockSince(previous, observed)
+  const unseenSince = previous === null ? premises.start : earliest - premises.overlapMs * 1000
+
+  const seen = observed.work.map(open => {
+    const known = past.find(each => isContinued(each, open))
+    const sameSession = past.filter(({ session }) => session === open.session)
+    const notBefore = Math.min(unseenSince, ...sameSession.map(({ floor }) => floor))
+    const began = Math.min(known?.began ?? Math.max(open.since, notBefore), earliest)
+    return { ...open, known, began }
+  })
+  const statements = [...past, ...seen].filter(({ kind }) => kind === 'statement')
+  const work = seen.map(({ known, ...open }) => {
+    const waited = known === undefined ? statements.filter(({ session }) => session === open.session) : []
+    const floor = Math.min(known?.floor ?? Infinity, open.began, ...waited.map(({ began }) => began))
+    return { ...open, floor }
   })
   return { ...observed, work }
 }
 
-/**
- * The low mark: no row with an earlier `updated_at` can appear any more, if everything is read once after this look. `overlapMs`
- * is for what no look can see: a statement that began but is not yet in the process list, and clocks.
- */
+/** The low mark: no row with an earlier `updated_at` can appear any more, if everything is read once after this look. */
 export function lowMark(sample: Sample, overlapMs: number): number {
   return Math.min(sample.now - overlapMs * 1000, ...sample.work.map(({ floor }) => floor))
 }
@@ -78,8 +97,7 @@ export function readAgainFrom(previous: Sample, current: Sample, overlapMs: numb
  * The earliest time that the database's clock has shown since the look before: it may have stepped back in between. A step that is shorter
  * than an answer takes is not noticed; it is within the overlap.
  */
-function clockSince(previous: Sample | null, current: Observation): number {
-  if (previous === null) return Infinity
+function clockSince(previous: Sample, current: Observation): number {
   return Math.min(previous.now, current.now - (current.askedAtMs - previous.atMs) * 1000)
 }
 

@@ -11,8 +11,9 @@ import { LeaseLostError, takeLease } from './cursor-lease.ts'
 import { sampleAfter } from './low-mark.ts'
 import { followNaively } from './naive-poller.ts'
 import { observeOpenWork } from './open-transactions.ts'
+import { microsOf } from './position.ts'
 import type { CursorLeaseOptions, Lease } from './cursor-lease.ts'
-import type { Sample } from './low-mark.ts'
+import type { Premises, Sample } from './low-mark.ts'
 import type { PollerReport } from './poller-report.ts'
 import type { Position } from './position.ts'
 import type { SourceTable } from './source-table.ts'
@@ -95,6 +96,7 @@ export function createPoller(options: PollerOptions): Poller {
   }
 
   function toolsFor(lease: Lease) {
+    const start = microsOf(lease.cursor.updatedAt)
     let saved = lease.cursor
     let unsavedRecords = 0
 
@@ -139,7 +141,7 @@ export function createPoller(options: PollerOptions): Poller {
           return page
         }),
       rowsNewerThan: (updatedAt: string) => patiently(() => table.rowsNewerThan(updatedAt)),
-      look,
+      look: (previous: Sample | null) => look(previous, { overlapMs: options.overlapMs, start }),
       publish,
       save,
       pause: () => pause(options.pollIntervalMs),
@@ -148,7 +150,7 @@ export function createPoller(options: PollerOptions): Poller {
   }
 
   /** A new look, or the one before when that is not old or nobody can be told now what is open. */
-  async function look(previous: Sample | null): Promise<Sample> {
+  async function look(previous: Sample | null, premises: Premises): Promise<Sample> {
     for (;;) {
       if (previous !== null && performance.now() < nextLookAtMs) return previous
       const observed = await patiently(() => observeOpenWork(options.mysql))
@@ -158,7 +160,7 @@ export function createPoller(options: PollerOptions): Poller {
       const spreadMs = shortestLookIntervalMs * Math.min(2 ** failedLooks, 16)
       nextLookAtMs = performance.now() + shortestLookIntervalMs + Math.random() * spreadMs
       if (observed !== null) {
-        const sample = sampleAfter(previous, observed)
+        const sample = sampleAfter(previous, observed, premises)
         report.looked(sample)
         return sample
       }
