@@ -5,6 +5,7 @@ import { TotalReporter } from './scripts/total-reporter.ts'
  * Three projects, told apart by file name and run in this order:
  *   *.test.ts              unit: no I/O, no broker, seconds
  *   *.integration.test.ts  integration: real Kafka, one stack for the whole run
+ *                          (*cluster.integration.test.ts: three brokers of its own, which it kills; always local processes)
  *   *.e2e.test.ts          end-to-end: the make targets, as a person types them
  */
 export default defineConfig({

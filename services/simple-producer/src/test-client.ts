@@ -14,6 +14,11 @@ export interface Answer {
 
 export const ada = { level: 42, name: 'Ada Lovelace' }
 
+/** REQUEST_TIMEOUT_MS where brokers die: above what a healthy answer takes on a busy machine, below what a person waits for a test. */
+export const requestTimeoutMs = 3_000
+/** For the way of the answer itself, on a machine that runs a whole test suite. */
+export const slackMs = 1_500
+
 const Refusal = z.object({
   error: z.string().min(1),
   fields: z.array(z.object({ field: z.string(), problem: z.string().min(1) })).optional(),
@@ -39,4 +44,10 @@ export async function create(
     retryAfter: Number(response.headers.get('retry-after') ?? Number.NaN),
     fields: refusal?.fields?.map(({ field }) => field) ?? null,
   }
+}
+
+export async function timed<T extends object>(work: () => Promise<T>): Promise<T & { tookMs: number }> {
+  const startedAtMs = performance.now()
+  const result = await work()
+  return { ...result, tookMs: performance.now() - startedAtMs }
 }
