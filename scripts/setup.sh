@@ -66,4 +66,6 @@ if [ "${1:-}" = --with ]; then
   is_installed "$2" || install_packages "$2" "the packages of $2"
   shift 2
 fi
+# Compiled code is kept for the next start, of the services too: that takes half the time.
+export NODE_COMPILE_CACHE="$PWD/node_modules/.cache/compiled"
 [ $# = 0 ] || exec node_modules/.bin/node "$@"

@@ -23,7 +23,7 @@ import { fingerprintSources } from './source-fingerprint.ts'
 const readyTimeoutMs = 60_000
 const logTailLines = 12
 // What a process needs from its surroundings; all else is said by docker-compose.yml, as for a container.
-const inheritedVariables = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ']
+const inheritedVariables = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'NODE_COMPILE_CACHE']
 
 export type ServicePaths = {
   repositoryDir: string

@@ -71,6 +71,7 @@ export async function createLab(): Promise<Lab> {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: {
           PATH: process.env.PATH,
+          NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
           NODE_ENV: 'production',
           KAFKA_BROKERS: brokersFromHere(stack, runtime.kind),
           MYSQL_HOST: host,

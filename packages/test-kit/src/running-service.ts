@@ -65,7 +65,7 @@ const withHttp = new Set<ServiceName>(['simple-producer', 'user-registry'])
 
 /**
  * Starts `node services/<name>/src/main.ts` against the run's brokers, on ports that are free. `env` adds to that or
- * overrides it; nothing else of this process's environment is passed on but PATH, HOME and TMPDIR. The service ends with
+ * overrides it; nothing else of this process's environment is passed on but PATH, HOME, TMPDIR and NODE_COMPILE_CACHE. The service ends with
  * the test; when the test fails, its last output is printed.
  * @throws Error with the last output when the service ends, or does not become ready in time, with `waitReady`
  */
@@ -75,7 +75,7 @@ export async function startService(
   options: StartServiceOptions = {},
 ): Promise<RunningService> {
   const runDir = inject('testRunDir')
-  const { PATH = '', HOME = '', TMPDIR = '/tmp' } = process.env
+  const { PATH = '', HOME = '', TMPDIR = '/tmp', NODE_COMPILE_CACHE = '' } = process.env
   const child = spawn(process.execPath, [join(servicesDir, name, 'src', 'main.ts')], {
     // A folder without a .env file: a developer's own settings must not decide a test.
     cwd: runDir,
@@ -83,6 +83,7 @@ export async function startService(
       PATH,
       HOME,
       TMPDIR,
+      NODE_COMPILE_CACHE,
       KAFKA_BROKERS: testKafka().brokers.join(','),
       PROBE_PORT: '0',
       ...(withHttp.has(name) && { PORT: '0' }),
