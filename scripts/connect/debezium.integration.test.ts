@@ -253,7 +253,7 @@ describe('registering', { timeout: 120_000 }, () => {
     })
     await expect(registerConnector(options)).rejects.toThrow(/failed: .*privilege/)
     await database.root.write(
-      `GRANT SELECT, RELOAD, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '${account}'@'%'`,
+      `GRANT SELECT, RELOAD, SHOW DATABASES, LOCK TABLES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '${account}'@'%'`,
     )
     await registerConnector(options)
     await registerConnector(options)
