@@ -31,8 +31,8 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
           // They wait for brokers most of the time, so that more files than cores run side by side.
           maxWorkers: 4,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {

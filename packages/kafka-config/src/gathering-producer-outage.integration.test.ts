@@ -33,9 +33,9 @@ function clusterOf(made: MockInstance<Kafka['cluster']>): Cluster {
 function impatientProducer(
   on: OwnKafka,
   options: Partial<GatheringProducerOptions> = {},
-  kafka = impatientClient(on),
+  client = impatientClient(on),
 ): GatheringProducer {
-  const producer = createGatheringProducer(kafka, { logger: on.logger, ...options })
+  const producer = createGatheringProducer(client, { logger: on.logger, ...options })
   onTestFinished(() => producer.close())
   return producer
 }

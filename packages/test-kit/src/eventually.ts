@@ -3,7 +3,7 @@
 const pollIntervalMs = 50
 
 export type EventuallyOptions = {
-  /** 30,000 by default */
+  /** 60,000 by default: a machine that runs a whole test suite is slow */
   timeoutMs?: number
   /** what is awaited, for the message of the failure, e.g. "the batch to be committed" */
   what: string
@@ -14,7 +14,7 @@ export type EventuallyOptions = {
  * @throws Error naming `what` and the last failure (also its `cause`) when that did not happen in time
  */
 export async function eventually<T>(check: () => T | Promise<T>, options: EventuallyOptions): Promise<T> {
-  const timeoutMs = options.timeoutMs ?? 30_000
+  const timeoutMs = options.timeoutMs ?? 60_000
   const deadline = performance.now() + timeoutMs
   for (let attempts = 1; ; attempts++) {
     try {

@@ -53,7 +53,7 @@ export type ReadTopicOptions = {
   count?: number
   /** ends when this is true of the records so far */
   until?: (records: ReadRecord[]) => boolean
-  /** 30,000 by default */
+  /** 60,000 by default */
   timeoutMs?: number
   /** other brokers than the run's stack */
   on?: TestKafka
@@ -66,7 +66,7 @@ export type ReadTopicOptions = {
  */
 export async function readTopic(topic: string, options: ReadTopicOptions = {}): Promise<ReadRecord[]> {
   const on = options.on ?? testKafka()
-  const timeoutMs = options.timeoutMs ?? 30_000
+  const timeoutMs = options.timeoutMs ?? 60_000
   const ends = await withAdmin(on, admin => admin.fetchTopicOffsets(topic))
   const missing = new Set(ends.filter(end => end.high !== end.low).map(end => end.partition))
   const highs = new Map(ends.map(end => [end.partition, BigInt(end.high)]))

@@ -55,7 +55,7 @@ export type RunningService = {
 export type StartServiceOptions = {
   /** true by default: resolves only when the service is ready */
   waitReady?: boolean
-  /** 30,000 by default */
+  /** 60,000 by default */
   readyTimeoutMs?: number
 }
 
@@ -137,7 +137,7 @@ export async function startService(
     get exit() {
       return exit
     },
-    async waitForLog(predicate, { what = 'a line of its log', timeoutMs = 30_000 } = {}) {
+    async waitForLog(predicate, { what = 'a line of its log', timeoutMs = 60_000 } = {}) {
       const found = await eventually(
         () => {
           const line = logLines.find(predicate)
@@ -150,7 +150,7 @@ export async function startService(
       if (found === null) throw new Error(`${name} ended with ${exit} before ${what}. ${lastOutput()}`)
       return found
     },
-    async waitForExit(timeoutMs = 30_000) {
+    async waitForExit(timeoutMs = 60_000) {
       return eventually(
         () => {
           if (exit === null) throw new Error(lastOutput())
@@ -159,7 +159,7 @@ export async function startService(
         { what: `the end of ${name}`, timeoutMs },
       )
     },
-    async stop(timeoutMs = 30_000) {
+    async stop(timeoutMs = 60_000) {
       child.kill('SIGTERM')
       return service.waitForExit(timeoutMs)
     },
@@ -177,7 +177,7 @@ export async function startService(
     try {
       await service.waitForLog(line => line.msg === 'ready', {
         what: 'being ready',
-        timeoutMs: options.readyTimeoutMs ?? 30_000,
+        timeoutMs: options.readyTimeoutMs ?? 60_000,
       })
     } catch (error) {
       await endService(service)

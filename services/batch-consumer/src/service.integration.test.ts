@@ -208,7 +208,7 @@ test('a broker that is away for a while: the consumer goes on by itself, nothing
   })
   await produce([record(topic, 'b')])
   await proxy.restore()
-  await service.waitForLog(isCommitUpTo('2'), { timeoutMs: 45_000 })
+  await service.waitForLog(isCommitUpTo('2'))
   expect(processedOffsets(service)).toEqual(['0', '1'])
 })
 

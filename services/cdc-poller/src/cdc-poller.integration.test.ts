@@ -254,7 +254,7 @@ describe('two pollers', () => {
 
     await first.kill()
     await root.write(insertUsers, [newUsers(100)])
-    await second.waitForLog(line => line.msg === 'working', { what: 'to take over', timeoutMs: 15_000 })
+    await second.waitForLog(line => line.msg === 'working', { what: 'to take over', timeoutMs: 30_000 })
     await allPublished(setting)
   })
 

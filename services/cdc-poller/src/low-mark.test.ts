@@ -25,13 +25,13 @@ function look(now: number, work: OpenWork[] = [], ownClock = now): Observation {
 }
 
 /** What is known after a look by a poller that began at the table's beginning. */
-const after = (previous: Sample | null, observed: Observation): Sample =>
+const knownAfter = (previous: Sample | null, observed: Observation): Sample =>
   sampleAfter(previous, observed, { overlapMs, start: 0 })
 
 /** The samples of several looks, one after the other. */
 function samples(...looks: Observation[]): Sample[] {
   const taken: Sample[] = []
-  for (const each of looks) taken.push(after(taken.at(-1) ?? null, each))
+  for (const each of looks) taken.push(knownAfter(taken.at(-1) ?? null, each))
   return taken
 }
 
@@ -79,10 +79,12 @@ describe('the low mark', () => {
   })
 
   test('a statement whose beginning is told differently keeps the first', () => {
-    const told = (now: number, since: number) => look(now, [statement(3, since)])
-    expect(
-      samples(told(100, 70), told(103, 67), told(104, 69)).map(each => lowMark(each, overlapMs)),
-    ).toEqual([70, 70, 70].map(s))
+    const taken = samples(
+      look(100, [statement(3, 70)]),
+      look(103, [statement(3, 67)]),
+      look(104, [statement(3, 69)]),
+    )
+    expect(taken.map(sample => lowMark(sample, overlapMs))).toEqual([s(70), s(70), s(70)])
   })
 
   test('the same in one look: the statement has waited and now runs in its transaction', () => {
@@ -104,7 +106,7 @@ describe('the low mark', () => {
   test('a transaction that was there before the clock stepped back may write with the new time', () => {
     const taken = samples(look(100, [transaction('7', 98)]), look(40.5, [transaction('7', 98)], 100.5))
     expect(lowMark(taken[1]!, overlapMs)).toBe(s(39.5))
-    const later = after(taken[1]!, look(60, [transaction('7', 98)], 120))
+    const later = knownAfter(taken[1]!, look(60, [transaction('7', 98)], 120))
     expect(lowMark(later, overlapMs)).toBeLessThanOrEqual(s(40))
   })
 })

@@ -36,7 +36,7 @@ test('killed at random moments, again and again: every batch is applied once, an
   await untilApplied(stage)
   expect(await stage.replica()).toEqual(newestOf(states))
   expect(repeatedOffsets(lives)).toEqual([])
-}, 240_000)
+}, 360_000)
 
 test('the whole topic replayed from its beginning changes nothing', async () => {
   const stage = await setStage({ partitions: 3 })

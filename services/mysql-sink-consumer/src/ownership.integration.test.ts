@@ -34,7 +34,7 @@ test('frozen in the middle of a transaction, another takes over, thawed: it appl
 
   const successor = await stage.start()
   await produce(versions(3).map(state => recordOf(stage.topic, state)))
-  await untilApplied(stage, 45_000)
+  await untilApplied(stage)
   expect(await stage.replica()).toEqual(newestOf(versions(3)))
   // The log line comes after the commit that it tells of.
   await eventually(() => expect(appliedBatches(successor)[0]?.firstOffset).toBe('5'), {

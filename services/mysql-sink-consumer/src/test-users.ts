@@ -200,7 +200,7 @@ export async function endOffsets({ topic }: Stage): Promise<Record<number, strin
 }
 
 /** Resolves when all of the topic is applied. */
-export async function untilApplied(stage: Stage, timeoutMs = 30_000): Promise<void> {
+export async function untilApplied(stage: Stage, timeoutMs = 60_000): Promise<void> {
   const ends = await endOffsets(stage)
   await eventually(async () => expect(await stage.offsets()).toEqual(ends), {
     what: 'everything to be applied',

@@ -50,13 +50,13 @@ test('brokers killed in the midst of transactions: nothing lost, nothing twice, 
 
   await writing.stop()
   const expected = await writing.expected()
-  const on = { on: cluster, timeoutMs: 60_000 }
+  const on = { on: cluster, timeoutMs: 120_000 }
   expect(await publishedVersions(outbox.topic, { count: countVersions(expected), ...on })).toEqual(expected)
   // Nor comes anything after that.
   expect(await relay.stop()).toBe(0)
   expect(await publishedVersions(outbox.topic, on)).toEqual(expected)
   expect(await outbox.database.root.rows('SELECT seq FROM relay_parked')).toEqual([])
-}, 240_000)
+}, 600_000)
 
 /** Those that were begun anew, however often. */
 function failedTransactions(relay: RunningService): number {

@@ -46,7 +46,7 @@ test('a transaction that stays open for a minute delays nobody else, and its row
   for (let i = 0; i < others; i++) {
     expect(seen.get(`other-${i}`)).toEqual(Array.from({ length: newest }, (_, at) => at + 1))
   }
-}, 240_000)
+}, 360_000)
 
 /** How long it takes after the commit, in ms, until the next version of every other aggregate is published. */
 async function publishOneOfEach(outbox: TestOutbox, relay: RunningService, version: number): Promise<number> {

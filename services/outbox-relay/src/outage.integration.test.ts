@@ -51,7 +51,7 @@ test('a broker that is away for 30 s: writes go on, reads do not, the backlog dr
   await eventually(async () => expect((await fetch(`${relay.probeUrl}/readyz`)).status).toBe(200), {
     what: 'readiness',
   })
-}, 240_000)
+}, 360_000)
 
 test('connections to the broker that are cut at any moment: what was sent is neither lost nor sent twice', async () => {
   const proxy = await startFaultProxy({ target: testKafka().brokers[0]! })
