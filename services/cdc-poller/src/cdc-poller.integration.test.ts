@@ -254,13 +254,13 @@ describe('two pollers', () => {
 
     await first.kill()
     await root.write(insertUsers, [newUsers(100)])
-    await second.waitForLog(line => line.msg === 'working', { what: 'to take over', timeoutMs: 30_000 })
+    await second.waitForLog(line => line.msg === 'working', { what: 'to take over', timeoutMs: 15_000 })
     await allPublished(setting)
   })
 
   test(
     'under writes, one stops and later the other dies: nothing lost, nothing turned round, twice only what lay after the cursor',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       const setting = await newSetting()
       const { root } = setting.database

@@ -41,6 +41,9 @@ export interface ChangesTools {
 /** In the midst of much to read, a look is taken anew after so long. At the end of it, always. */
 const longestRunMs = 2_000
 
+/** No two clocks run alike: the low mark may go back by what the database's loses against this process's. */
+const clockSlackMs = 1_000
+
 /** Follows the table from `start` until it is stopped or, by an error, no more the one who should. */
 export async function followChanges(start: Position, tools: ChangesTools): Promise<void> {
   const { description, stopping, overlapMs } = tools
@@ -62,15 +65,16 @@ export async function followChanges(start: Position, tools: ChangesTools): Promi
     await tools.publish(news)
     tools.dropped(page.rows.length - news.length)
     const mark = before(lowMark(sample, overlapMs))
+    const horizon = before(lowMark(sample, overlapMs + clockSlackMs))
     for (const row of news) {
       const updatedAt = updatedAtOf(row, description)
-      if (updatedAt >= mark.updatedAt) known.add(rowName(row), versionOf(row, description), updatedAt)
+      if (updatedAt >= horizon.updatedAt) known.add(rowName(row), versionOf(row, description), updatedAt)
     }
     position = page.end
     // A page that is not full went to the end of the table: then the mark alone is the limit.
-    const cursor = page.isFull ? earlier(position, mark) : mark
-    known.forgetBefore(cursor.updatedAt)
-    await tools.save(cursor)
+    const upTo = (limit: Position) => (page.isFull ? earlier(position, limit) : limit)
+    known.forgetBefore(upTo(horizon).updatedAt)
+    await tools.save(upTo(mark))
     if (goesOn) continue
 
     if (!page.isFull) await tools.pause()

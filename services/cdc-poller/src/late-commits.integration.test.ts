@@ -45,7 +45,7 @@ async function writeTransactions(
 
 test(
   '8 writers, transactions up to 2 s, rollbacks, 100,000 rows: none lost, none of a rollback, order per key kept, none twice',
-  { timeout: 180_000 },
+  { timeout: 300_000 },
   async () => {
     const setting = await newSetting()
     await setting.start()

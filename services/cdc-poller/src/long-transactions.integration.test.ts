@@ -104,4 +104,33 @@ describe('a transaction that is open for long', () => {
     const { last } = await allPublished(setting)
     expect(late.filter(([id]) => !last.has(id))).toEqual([])
   })
+
+  test('a prepared transaction (XA), whose session is gone, is waited for by those that saw it begin and by those that did not', async () => {
+    const setting = await newSetting()
+    const { root } = setting.database
+    const killed = await setting.start({ LEASE_MS: '1000' })
+    const late = newUsers(10)
+    const xid = `'${setting.topic}'`
+    await root
+      .withConnection(async connection => {
+        await connection.write(`XA START ${xid}`)
+        await connection.write(insertUsers, [late])
+        await connection.write(`XA END ${xid}`)
+        await connection.write(`XA PREPARE ${xid}`)
+        await delay(1_500)
+        throw new Error('the session goes')
+      })
+      .catch(() => {})
+    await root.write(insertUsers, [newUsers(10)])
+    await allPublished(setting)
+    await delay(3_000)
+    await killed.kill()
+    await setting.start({ LEASE_MS: '1000' })
+    await root.write(insertUsers, [newUsers(10)])
+    await allPublished(setting)
+    await delay(3_000)
+    await root.write(`XA COMMIT ${xid}`)
+    const { last } = await allPublished(setting)
+    expect(late.filter(([id]) => !last.has(id))).toEqual([])
+  })
 })

@@ -10,12 +10,14 @@ const transaction = (id: string, since: number, session = 1): OpenWork => ({
   kind: 'transaction',
   id,
   session,
+  started: String(since),
   since: s(since),
 })
 const statement = (session: number, since: number): OpenWork => ({
   kind: 'statement',
   id: String(session),
   session,
+  started: '',
   since: s(since),
 })
 
@@ -69,13 +71,51 @@ describe('the low mark', () => {
   test('a poller that begins counts on the mark of the one before it', () => {
     const first = sampleAfter(null, look(100, [transaction('7', 40)]), { overlapMs, start: s(60) })
     expect(lowMark(first, overlapMs)).toBe(s(60))
-    const clockStepped = sampleAfter(null, look(50), { overlapMs, start: s(60) })
-    expect(lowMark(clockStepped, overlapMs)).toBe(s(49))
+    const fromLaterOn = { overlapMs, start: s(60) }
+    expect(lowMark(sampleAfter(null, look(50), fromLaterOn), overlapMs)).toBe(s(49))
+    const begunAfterTheStep = look(50, [transaction('7', 45)])
+    expect(lowMark(sampleAfter(null, begunAfterTheStep, fromLaterOn), overlapMs)).toBe(s(45))
   })
 
-  test('a transaction that gets its number with its first change keeps its beginning', () => {
-    const taken = samples(look(100, [transaction('0', 98)]), look(104, [transaction('7', 98)]))
-    expect(lowMark(taken[1]!, overlapMs)).toBe(s(98))
+  describe('what was seen before in another shape', () => {
+    test.each<[string, Observation[], number]>([
+      [
+        'a transaction that gets its number with its first change',
+        [look(100, [transaction('0', 98)]), look(104, [transaction('7', 98)])],
+        98,
+      ],
+      [
+        'the same, after a statement that had waited',
+        [
+          look(98, [statement(3, 70)]),
+          look(99, [transaction('0', 97, 3)]),
+          look(101, [transaction('7', 97, 3)]),
+        ],
+        70,
+      ],
+      [
+        'a transaction that was prepared (XA) between two looks, of which only a statement was seen',
+        [look(100, [statement(5, 60)]), look(101, [transaction('7', 59, 0)])],
+        60,
+      ],
+      [
+        'the same, of which a transaction without a number was seen',
+        [look(100, [transaction('0', 60, 5)]), look(101, [transaction('7', 60, 0)])],
+        60,
+      ],
+      [
+        'a prepared transaction that a restarted server lists as a new one',
+        [look(100, [transaction('7 60', 60, 5)]), look(110, [transaction('7 109', 109, 0)])],
+        60,
+      ],
+    ])('%s', (_name, looks, seconds) => {
+      expect(lowMark(samples(...looks).at(-1)!, overlapMs)).toBe(s(seconds))
+    })
+
+    test('of a prepared transaction at the first look nothing is known but where the poller begins', () => {
+      const first = sampleAfter(null, look(110, [transaction('7', 109, 0)]), { overlapMs, start: s(60) })
+      expect(lowMark(first, overlapMs)).toBe(s(60))
+    })
   })
 
   test('a statement whose beginning is told differently keeps the first', () => {

@@ -15,6 +15,8 @@ export interface OpenWork {
   readonly session: number
   /** None of its rows has an earlier `updated_at`, as far as one look can tell. Microseconds since 1970. */
   readonly since: number
+  /** Of a transaction, as the server says it: it stays when its number comes. Empty for a statement. */
+  readonly started: string
 }
 
 /** What one look saw. */
@@ -54,28 +56,40 @@ const second = 1_000_000
  * before it, whatever the server tells: that is in whole seconds, and a transaction may begin long before its first change. So
  * the low mark never goes back, unless the clock does.
  *
- * What looks new in a session that was seen at work may be the same work: a transaction gets its number with its first change. And the
- * statement that runs in it may have waited long before the transaction began (LOCK TABLES, a schema change): its time counts.
+ * What looks new may be what was seen before in another shape, and has its floor then: a transaction gets its number with its first
+ * change; the statement that runs in it may have waited long before it began (LOCK TABLES, a schema change); one that is prepared (XA)
+ * loses its session, and its beginning when the server restarts.
  */
 export function sampleAfter(previous: Sample | null, observed: Observation, premises: Premises): Sample {
   const past = previous?.work ?? []
   const earliest = previous === null ? Infinity : clockSince(previous, observed)
-  const unseenSince = previous === null ? premises.start : earliest - premises.overlapMs * 1000
+  const unseenSince =
+    previous === null ? trustedStart(premises, observed) : earliest - premises.overlapMs * 1000
 
   const seen = observed.work.map(open => {
     const known = past.find(each => isContinued(each, open))
-    const sameSession = past.filter(({ session }) => session === open.session)
-    const notBefore = Math.min(unseenSince, ...sameSession.map(({ floor }) => floor))
-    const began = Math.min(known?.began ?? Math.max(open.since, notBefore), earliest)
-    return { ...open, known, began }
+    const isPrepared = open.session === 0
+    const perhapsItself = past.filter(({ session }) => isPrepared || session === open.session)
+    const notBefore = Math.min(unseenSince, ...perhapsItself.map(({ floor }) => floor))
+    const since = isPrepared ? notBefore : Math.max(open.since, notBefore)
+    return { ...open, known, began: Math.min(known?.began ?? since, earliest) }
   })
   const statements = [...past, ...seen].filter(({ kind }) => kind === 'statement')
   const work = seen.map(({ known, ...open }) => {
-    const waited = known === undefined ? statements.filter(({ session }) => session === open.session) : []
-    const floor = Math.min(known?.floor ?? Infinity, open.began, ...waited.map(({ began }) => began))
-    return { ...open, floor }
+    if (known !== undefined) return { ...open, floor: Math.min(known.floor, open.began) }
+    const waited = statements.filter(({ session }) => session === open.session)
+    const unnumbered = past.filter(
+      each => open.kind === 'transaction' && each.session === open.session && each.started === open.started,
+    )
+    const floors = [...waited.map(({ began }) => began), ...unnumbered.map(({ floor }) => floor)]
+    return { ...open, floor: Math.min(open.began, ...floors) }
   })
   return { ...observed, work }
+}
+
+/** A mark that the clock has not reached yet is from before a step back, and says nothing. */
+function trustedStart({ overlapMs, start }: Premises, { now }: Observation): number {
+  return start <= now - overlapMs * 1000 ? start : 0
 }
 
 /** The low mark: no row with an earlier `updated_at` can appear any more, if everything is read once after this look. */

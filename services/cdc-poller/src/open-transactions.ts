@@ -79,16 +79,28 @@ function runsStatement({ Id, User, Command, Time }: Process, own: number): boole
 /** `Time` has whole seconds, rounded down. */
 function statementOf({ Id, Time }: Process, now: number): OpenWork {
   const session = Number(Id)
-  return { kind: 'statement', id: String(session), session, since: now - (Number(Time) + 1) * 1_000_000 }
+  return {
+    kind: 'statement',
+    id: String(session),
+    session,
+    started: '',
+    since: now - (Number(Time) + 1) * 1_000_000,
+  }
 }
 
 /**
  * `trx_started` has whole seconds, in the time zone of the server's machine whatever the session's is. So only its distance from
- * that of this look's own transaction counts.
+ * that of this look's own transaction counts. A negative one, as when summer time ends, tells nothing: it is then as old as can be.
  */
 function transactionOf({ id, session, started }: Transaction, mine: Transaction, now: number): OpenWork {
   const age = microsOf(mine.started) - microsOf(started)
   // Its number is its own only from the first change on: before, MariaDB says 0 and MySQL an address that is used again.
-  const number = `${id} ${started}${Number(id) === 0 ? ` ${session}` : ''}`
-  return { kind: 'transaction', id: number, session: Number(session), since: now - age - 1_000_000 }
+  const hasNumber = Number(id) > 0 && Number(id) < 2 ** 48
+  return {
+    kind: 'transaction',
+    id: `${id} ${started}${hasNumber ? '' : ` ${session}`}`,
+    session: Number(session),
+    started,
+    since: age < 0 ? 0 : now - age - 1_000_000,
+  }
 }

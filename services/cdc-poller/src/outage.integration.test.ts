@@ -1,4 +1,5 @@
 /** The database or Kafka away, in the ways in which they go: it waits, says so, and loses nothing. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { eventually, startOwnKafka, startOwnMysql, startTcpProxy } from '@kafka-pattern/test-kit'
 import { expect, test } from 'vitest'
 import { allPublished, insertUsers, newSetting, newUsers } from './test-changes.ts'
@@ -22,7 +23,7 @@ const ready = (service: RunningService) =>
 
 test(
   'the database dies and comes back, then is read-only for a while: waits, says so, nothing is lost',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const mysql = await startOwnMysql()
     const setting = await newSetting({ mysql })
@@ -51,7 +52,7 @@ test(
 
 test(
   'connections that are cut at every kind of statement, before or after the server has done it: nothing is lost',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const setting = await newSetting()
     const { root, server } = setting.database
@@ -75,7 +76,7 @@ test(
 
 test(
   'the broker stops under writes: the writes go on, and afterwards everything is there',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const kafka = await startOwnKafka()
     const [broker] = kafka.nodes
@@ -99,7 +100,40 @@ test(
   },
 )
 
-test('started before the database is there: it waits, then works', { timeout: 120_000 }, async () => {
+test('a prepared transaction (XA) is waited for over a restart of the database, which lists it as a new one', async () => {
+  const mysql = await startOwnMysql()
+  const setting = await newSetting({ mysql })
+  const { root } = setting.database
+  const first = await setting.start()
+  await root.write(insertUsers, [newUsers(1)])
+  await allPublished(setting)
+  const xid = `'${setting.topic}'`
+  await root.withConnection(async connection => {
+    await connection.write(`XA START ${xid}`)
+    await connection.write(insertUsers, [newUsers(1)])
+    await connection.write(`XA END ${xid}`)
+    await connection.write(`XA PREPARE ${xid}`)
+    await root.write(insertUsers, [newUsers(1)])
+    await allPublished(setting)
+    // Longer than the overlap and what the server's whole seconds leave open.
+    await delay(4_000)
+    await mysql.process.kill()
+  })
+  await mysql.process.start()
+  await eventually(() => root.write(insertUsers, [newUsers(1)]), { what: 'the database to take a row' })
+  await allPublished(setting)
+  // The same for a poller that knows nothing but the cursor.
+  await first.kill()
+  await setting.start()
+  await root.write(insertUsers, [newUsers(1)])
+  await allPublished(setting)
+  await delay(4_000)
+  await root.write(`XA COMMIT ${xid}`)
+  const { last } = await allPublished(setting)
+  expect(last.size).toBe(5)
+})
+
+test('started before the database is there: it waits, then works', { timeout: 300_000 }, async () => {
   const setting = await newSetting()
   const { root, server } = setting.database
   const proxy = await startTcpProxy({ target: `${server.host}:${server.port}` })

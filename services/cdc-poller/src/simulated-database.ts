@@ -75,10 +75,16 @@ export class SimulatedDatabase {
       // A process list tells whole seconds, and what began a moment ago is not asked for.
       const age = statementAt === null ? 0 : Math.floor((now - statementAt) / second)
       if (age >= 1)
-        work.push({ kind: 'statement', id: String(session), session, since: now - (age + 1) * second })
+        work.push({
+          kind: 'statement',
+          id: String(session),
+          session,
+          started: '',
+          since: now - (age + 1) * second,
+        })
       if (startedAt !== null && writes.size > 0) {
         const since = Math.floor(startedAt / second) * second - second
-        work.push({ kind: 'transaction', id: String(number), session, since })
+        work.push({ kind: 'transaction', id: String(number), session, started: String(since), since })
       }
     }
     const atMs = this.#elapsed / 1000
