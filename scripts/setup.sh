@@ -67,5 +67,5 @@ if [ "${1:-}" = --with ]; then
   shift 2
 fi
 # Compiled code is kept for the next start, of the services too: that takes half the time.
-export NODE_COMPILE_CACHE="$PWD/node_modules/.cache/compiled"
+export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$PWD/node_modules/.cache/compiled}"
 [ $# = 0 ] || exec node_modules/.bin/node "$@"

@@ -31,7 +31,7 @@ let connect: OwnConnect
 beforeAll(async () => {
   connect = await startOwnConnect()
   return () => connect.stop()
-}, 180_000)
+}, 300_000)
 
 type Registered = Partial<RegisterOptions> & { pattern: 'cdc' | 'outbox' }
 
@@ -64,7 +64,7 @@ async function kindOf({ root }: TestDatabase): Promise<'mysql' | 'mariadb'> {
 describe('in the place of outbox-relay', () => {
   test(
     'it writes the same records: topic, partition, key, headers and value, in the same order for each aggregate',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       const database = await createDatabase()
       const aggregateType = uniqueName('user')
@@ -130,7 +130,7 @@ describe('in the place of outbox-relay', () => {
 describe('in the place of cdc-poller', () => {
   test(
     'it writes the same states of rows, and more of them: a replica of either is the table',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       const database = await createDatabase()
       const topics = { debezium: uniqueName('cdc.users'), poller: uniqueName('cdc.users') }
@@ -207,7 +207,7 @@ describe('in the place of cdc-poller', () => {
 
 test(
   'what is written while it is stopped comes when it starts again, however long the database was idle before',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const database = await createDatabase()
     const aggregateType = uniqueName('user')
@@ -241,7 +241,7 @@ test(
   },
 )
 
-describe('registering', { timeout: 120_000 }, () => {
+describe('registering', { timeout: 300_000 }, () => {
   test('again changes nothing, but another configuration is taken over and a failed connector starts anew', async () => {
     const database = await createDatabase()
     const account = await createAccount(database, 'SELECT, REPLICATION CLIENT')

@@ -22,7 +22,7 @@ import { fingerprintSources } from './source-fingerprint.ts'
 // Whoever joins a group waits for a member that was killed until its session has timed out: 30 s.
 const readyTimeoutMs = 60_000
 const logTailLines = 12
-// What a process needs from its surroundings; all else is said by docker-compose.yml, as for a container.
+// What a process needs from its surroundings, and what makes its start faster; all else is said by docker-compose.yml, as for a container.
 const inheritedVariables = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'NODE_COMPILE_CACHE']
 
 export type ServicePaths = {

@@ -1,7 +1,7 @@
 /** Three brokers, of which the leaders are killed. */
 import { createTopic, eventually, startOwnKafka, uniqueName, withAdmin } from '@kafka-pattern/test-kit'
 import type { OwnKafka } from '@kafka-pattern/test-kit'
-import { beforeAll, expect, test } from 'vitest'
+import { afterEach, beforeAll, expect, test } from 'vitest'
 import { DeliveryTimeoutError } from './errors.ts'
 import { connectedProducer, failureOf, faultsOf, sendWithoutPause } from './test-gathering.ts'
 
@@ -9,6 +9,10 @@ let kafka: OwnKafka
 beforeAll(async () => {
   kafka = await startOwnKafka({ brokers: 3 })
   return () => kafka.stop()
+})
+// A test that failed on the way must not fail the next ones.
+afterEach(async () => {
+  for (const node of kafka.nodes) if (!(await node.isRunning())) await node.start()
 })
 
 test('leaders that die: their records move on to the next leader, in order', async () => {

@@ -51,6 +51,7 @@ function impatientClient(on: OwnKafka): Kafka {
 test('a broker that freezes: timely errors that tell what is known, then all is well again', async () => {
   const topic = await createTopic({ on: kafka })
   const made = vi.spyOn(kafka.kafka, 'cluster')
+  onTestFinished(() => made.mockRestore())
   const producer = await connectedProducer(kafka, { deliveryTimeoutMs: 1_500 })
   await producer.send({ topic, key: 'k', value: 'before' })
   const [broker] = kafka.nodes

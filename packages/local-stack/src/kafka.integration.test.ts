@@ -25,7 +25,7 @@ beforeEach(async () => {
 
 test(
   'brokers outlive their starter, are found again by their folder, and leave nothing after stop',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     // A starter with a process group of its own, which is then killed as a whole, as Ctrl-C in its terminal would.
     const script = `
@@ -105,7 +105,7 @@ test('a process that has got the pid of a broker is neither taken for it nor sig
 
 test(
   'brokers that are started one by one, each with a folder of its own, form a cluster',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const quorum = await formQuorum(3)
     const dirs = [1, 2, 3].map(nodeId => join(dataDir, `broker-${nodeId}`))

@@ -19,7 +19,7 @@ beforeEach(async () => {
 
 test(
   'MariaDB starts with a binary log of rows, survives a kill, is found by its folder and stops',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const mariaDb = await startMariaDb({ dataDir, binlog: true })
     expect(await mariaDb.sql('SELECT @@log_bin, @@binlog_format, @@character_set_server')).toBe(

@@ -8,7 +8,7 @@ import { createTopic, withAdmin } from './topics.ts'
 
 test(
   'three brokers lose no acknowledged record when one is killed, and take it back',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const own = await startOwnKafka({ brokers: 3 })
     const topic = await createTopic({ replicationFactor: 3, on: own })
@@ -37,7 +37,7 @@ test(
 
 test(
   'a frozen broker answers nothing, a thawed one does; its data survives a kill',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const own = await startOwnKafka()
     const topic = await createTopic({ on: own })

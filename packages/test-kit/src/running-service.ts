@@ -75,7 +75,7 @@ export async function startService(
   options: StartServiceOptions = {},
 ): Promise<RunningService> {
   const runDir = inject('testRunDir')
-  const { PATH = '', HOME = '', TMPDIR = '/tmp', NODE_COMPILE_CACHE = '' } = process.env
+  const { PATH = '', HOME = '', TMPDIR = '/tmp', NODE_COMPILE_CACHE } = process.env
   const child = spawn(process.execPath, [join(servicesDir, name, 'src', 'main.ts')], {
     // A folder without a .env file: a developer's own settings must not decide a test.
     cwd: runDir,
@@ -83,7 +83,7 @@ export async function startService(
       PATH,
       HOME,
       TMPDIR,
-      NODE_COMPILE_CACHE,
+      ...(NODE_COMPILE_CACHE !== undefined && { NODE_COMPILE_CACHE }),
       KAFKA_BROKERS: testKafka().brokers.join(','),
       PROBE_PORT: '0',
       ...(withHttp.has(name) && { PORT: '0' }),

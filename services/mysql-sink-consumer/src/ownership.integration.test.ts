@@ -58,7 +58,7 @@ test('frozen in the middle of a transaction, another takes over, thawed: it appl
   await untilApplied(stage)
   expect(await stage.replica()).toEqual(newestOf(versions(4)))
   expect(repeatedOffsets([frozen, successor])).toEqual([])
-}, 180_000)
+}, 300_000)
 
 test('sinks that come and go under load: every batch is applied once, and the replica is what it must be', async () => {
   const stage = await setStage({ partitions: 4 })
@@ -94,7 +94,7 @@ test('sinks that come and go under load: every batch is applied once, and the re
   await untilApplied(stage)
   expect(await stage.replica()).toEqual(newestOf(sent))
   expect(repeatedOffsets([first, second, third])).toEqual([])
-}, 180_000)
+}, 300_000)
 
 test('an offset that an operator moves back is followed: what comes again changes nothing', async () => {
   const stage = await setStage()

@@ -25,4 +25,4 @@ test('8 writers, 100,000 rows, transactions of up to 2 s, rollbacks: each commit
     timeoutMs: 60_000,
   })
   expect(seen).toEqual(expected)
-}, 180_000)
+}, 300_000)

@@ -67,7 +67,7 @@ test('connections to the broker that are cut at any moment: what was sent is nei
   expect(await publishedVersions(outbox.topic, { count: countVersions(expected) })).toEqual(expected)
   expect(relay.exit).toBeNull()
   expect(await outbox.database.root.rows('SELECT seq FROM relay_parked')).toEqual([])
-}, 120_000)
+}, 300_000)
 
 test('a database that is killed, read-only, or cuts its connections: the relay waits, says so, and goes on', async () => {
   const mysql = await startOwnMysql()
@@ -108,7 +108,7 @@ test('a database that is killed, read-only, or cuts its connections: the relay w
   }
   await publishOneMore()
   expect(relay.exit).toBeNull()
-}, 120_000)
+}, 300_000)
 
 test('a prepared transaction (XA) still fills its hole after a restart of the database, which lists it as a new one', async () => {
   const mysql = await startOwnMysql()
@@ -143,7 +143,7 @@ test('a prepared transaction (XA) still fills its hole after a restart of the da
       ['prepared', [1]],
     ]),
   )
-}, 120_000)
+}, 300_000)
 
 function waitUntilNotReady(relay: RunningService): Promise<void> {
   return eventually(async () => expect((await fetch(`${relay.probeUrl}/readyz`)).status).toBe(503), {
