@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { CreateRequest, EntityCreated } from './entity-created.ts'
+import { CreateRequest, createdEntityRecord, EntityCreated, isPlainEntityCreated } from './entity-created.ts'
 import { HEADERS, headerText } from './headers.ts'
 import type { RecordHeaders } from './headers.ts'
 import { parseRecordValue } from './parse-record-value.ts'
@@ -23,6 +24,19 @@ describe('parseRecordValue', () => {
     expect(parsed).toEqual({ ok: true, value: created })
   })
 
+  test('takes a replacement character that somebody chose', () => {
+    const value = { ...created, name: 'A\uFFFDa' }
+    expect(parseRecordValue(EntityCreated, bytes(value))).toEqual({ ok: true, value })
+  })
+
+  test('asks the schema about what is not plain', () => {
+    for (const value of [created, { ...created, since: 2026 }, { ...created, level: 101 }]) {
+      expect(parseRecordValue(EntityCreated, bytes(value), isPlainEntityCreated)).toEqual(
+        parseRecordValue(EntityCreated, bytes(value)),
+      )
+    }
+  })
+
   test.each<[string, Buffer | null, RegExp]>([
     ['null', null, /^value is null \(a tombstone\)$/],
     ['empty', Buffer.alloc(0), /^value is not JSON: /],
@@ -38,6 +52,64 @@ describe('parseRecordValue', () => {
   ])('says why not: %s', (_name, value, reason) => {
     const parsed = parseRecordValue(EntityCreated, value)
     expect(parsed).toEqual({ ok: false, reason: expect.stringMatching(reason) })
+  })
+})
+
+describe('isPlainEntityCreated', () => {
+  const variants: Record<keyof EntityCreated, unknown[]> = {
+    id: [
+      created.id,
+      created.id.toUpperCase(),
+      created.id.slice(1),
+      `${created.id}\n`,
+      randomUUID(),
+      7,
+      null,
+      [],
+    ],
+    event: ['create', 'Create', '', 1, null, ['create']],
+    level: [0, 100, 50, -0, -1, 101, 1.5, 1e300, '7', true, null],
+    name: [
+      'A',
+      'x'.repeat(200),
+      '\u{1F600}'.repeat(100),
+      '',
+      'x'.repeat(201),
+      '\u{1F600}'.repeat(101),
+      7,
+      null,
+    ],
+  }
+  const combinations = variants.id.flatMap(id =>
+    variants.event.flatMap(event =>
+      variants.level.flatMap(level => variants.name.map(name => ({ id, event, level, name }))),
+    ),
+  )
+  const others: unknown[] = [
+    null,
+    undefined,
+    7,
+    'text',
+    [],
+    Object.values(created),
+    { ...created, since: 2026 },
+    { ...created, name: undefined },
+    JSON.parse(JSON.stringify(created).replace('"name"', '"__proto__"')),
+  ]
+
+  test('takes nothing that the schema does not take, and nothing that it would change', () => {
+    for (const json of [...combinations, ...others].filter(isPlainEntityCreated)) {
+      expect(EntityCreated.safeParse(json)).toEqual({ success: true, data: json })
+    }
+    expect(others.filter(isPlainEntityCreated)).toEqual([])
+  })
+
+  test('takes what our producers write', () => {
+    const levels = [0, 7, 100]
+    const records = levels.map(level =>
+      createdEntityRecord({ level, name: 'Ada' }, { topic: 'user-topic', correlationId: 'c' }),
+    )
+    expect(records.map(({ value }) => isPlainEntityCreated(JSON.parse(value)))).toEqual([true, true, true])
   })
 })
 

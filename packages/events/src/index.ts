@@ -3,6 +3,7 @@ export {
   createdEntityRecord,
   createRequestLimitBytes,
   EntityCreated,
+  isPlainEntityCreated,
 } from './entity-created.ts'
 export type { EntityRecord } from './entity-created.ts'
 export { HEADERS, headerText } from './headers.ts'

@@ -70,7 +70,7 @@ export interface GroupConsumerOptions {
   maxWaitMs?: number
   /** Limit of one fetch from one broker. Default 2 MiB: more is not faster (measured), but takes more memory. */
   maxBytes?: number
-  /** Limit of one partition within one fetch, so that a fetch brings something of each. Default 256 KiB. */
+  /** Limit of one partition within one fetch, so that a fetch brings something of each. Default 512 KiB. */
   maxBytesPerPartition?: number
 }
 
@@ -135,7 +135,7 @@ export function createGroupConsumer(kafka: Kafka, options: GroupConsumerOptions)
     // Memory is what was fetched and is not handled yet. More per fetch gains a few percent of speed and costs some 40 MB
     // under full load; a single record that is larger still comes (KIP-74).
     maxBytes: 2 * 1024 * 1024,
-    maxBytesPerPartition: 256 * 1024,
+    maxBytesPerPartition: 512 * 1024,
     ...options,
   }
   const log = options.logger

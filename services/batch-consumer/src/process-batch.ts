@@ -1,5 +1,5 @@
 import { notRetryable } from '@kafka-pattern/dead-letter'
-import { EntityCreated, parseRecordValue } from '@kafka-pattern/events'
+import { EntityCreated, isPlainEntityCreated, parseRecordValue } from '@kafka-pattern/events'
 import { AbortError, RetriesExhaustedError, retry } from '@kafka-pattern/retry'
 import { NotRetryableError, RecordFailed, UnreadableValueError } from './handler.ts'
 import type { Batch } from './batch-collector.ts'
@@ -84,7 +84,7 @@ function readValues(batch: Batch): {
   const readable: ReadableRecord[] = []
   const unreadable: { record: KafkaRecord; failure: RecordFailure }[] = []
   for (const record of batch.records) {
-    const parsed = parseRecordValue(EntityCreated, record.value)
+    const parsed = parseRecordValue(EntityCreated, record.value, isPlainEntityCreated)
     if (parsed.ok) {
       readable.push({ record, value: parsed.value })
     } else {
