@@ -42,7 +42,8 @@ async function list(kafka: Kafka, logger: Logger): Promise<void> {
     )
   }
   print()
-  print(`Once the cause is mended: ${colors.cyan(`make dlt REPLAY=${topics[0]!.topic}`)} sends them back.`)
+  print('Once the cause is mended, this sends them back:')
+  for (const { topic } of topics) print(`  ${colors.cyan(`make dlt REPLAY=${topic}`)}`)
 }
 
 async function replayTopic(kafka: Kafka, logger: Logger, topic: string): Promise<void> {

@@ -14,7 +14,7 @@ import { isConnect } from './local-runtime/connect-server.ts'
 import { isKafka } from './local-runtime/kafka-server.ts'
 import { isMysql } from './local-runtime/mysql-server.ts'
 import { quietMysql } from './mysql-client.ts'
-import { findActiveRuntime } from './runtime/choose-runtime.ts'
+import { chooseRuntime, findActiveRuntime } from './runtime/choose-runtime.ts'
 import { brokersFromHere, mysqlFromHere } from './stack-addresses.ts'
 import { colors, done, failed, print } from './terminal.ts'
 import { UserError } from './user-error.ts'
@@ -26,7 +26,7 @@ await runCommand(async () => {
     printFindings(title, findings)
     all.push(...findings)
   }
-  report('Tools', await examineTools())
+  report('Tools', await examineTools((await chooseRuntime()).runtime.kind))
   report('Settings', await examineDotEnv(stack.repositoryDir))
   report('Disk', await examineDisk(stack.repositoryDir))
   report('Ports on 127.0.0.1', await examinePorts(stack, runtime))

@@ -153,6 +153,9 @@ describe('make up, and what follows', () => {
     expect(stdout).toContain('user.batch-consumer.dlt  1 dead letter\n')
     expect(stdout).toContain('coworker.batch-consumer.dlt  1 dead letter\n')
     expect(stdout).toMatch(/value is not JSON/)
+    for (const api of ['user', 'coworker']) {
+      expect(stdout).toContain(`  make dlt REPLAY=${api}.batch-consumer.dlt\n`)
+    }
   })
 
   test('make doctor finds nothing wrong', async () => {
@@ -160,6 +163,8 @@ describe('make up, and what follows', () => {
     expect(code, output).toBe(0)
     expect(stdout).toContain(`broker 1 advertises 127.0.0.1:${stack.ports.KAFKA_PORT}, which answers`)
     expect(stdout).toContain('Nothing is wrong.')
+    const runs = /`make up` runs (containers|local processes)/.exec(stdout)?.[1]
+    expect(runs).toBe(stack.kind === 'containers' ? 'containers' : 'local processes')
   })
 
   test('make scale: three batch-consumers share the partitions under load, then one has all of them again', async () => {
