@@ -44,6 +44,7 @@ async function list(kafka: Kafka, logger: Logger): Promise<void> {
   print()
   print('Once the cause is mended, this sends them back:')
   for (const { topic } of topics) print(`  ${colors.cyan(`make dlt REPLAY=${topic}`)}`)
+  print(colors.dim('Those that were sent back stay and are counted; a second replay sends them again.'))
 }
 
 async function replayTopic(kafka: Kafka, logger: Logger, topic: string): Promise<void> {

@@ -92,18 +92,16 @@ async function watchTrips({
     },
     failure.reject,
   )
-  const timer = setInterval(() => {
+  const settle = () => {
     for (const trip of trips.settle(Date.now())) print(describeTrip(trip, colored))
-  }, settleEveryMs)
-  const tellGivenUp = () => {
-    const count = trips.takeGivenUp()
-    if (count === 0) return
-    print(
-      colors.yellow(
-        `… ${count} trip${count === 1 ? '' : 's'} not shown: more than ${mostOpen} were under way at a time`,
-      ),
-    )
   }
+  const timer = setInterval(settle, settleEveryMs)
+  const tellNotShown = (count: number, why: string) => {
+    if (count > 0) print(colors.yellow(`… ${count} trip${count === 1 ? '' : 's'} not shown: ${why}`))
+  }
+  const tellGivenUp = () =>
+    tellNotShown(trips.takeGivenUp(), `more than ${mostOpen} were under way at a time`)
+  const tellUnderWay = () => tellNotShown(trips.underWay(), 'still under way when this ended')
   const givenUpTimer = setInterval(tellGivenUp, tellGivenUpEveryMs)
   const flow = followFlow(
     runtime,
@@ -126,6 +124,8 @@ async function watchTrips({
     clearInterval(givenUpTimer)
     ended.abort()
     await Promise.all([flow, records.stop()])
+    settle()
     tellGivenUp()
+    tellUnderWay()
   }
 }

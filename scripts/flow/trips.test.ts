@@ -233,3 +233,16 @@ test('whoever watches too much loses the oldest, not the memory, and is told how
   expect(trips.settle(60_000)).toEqual([])
   expect(trips.takeGivenUp()).toBe(0)
 })
+
+test('what is still under way can be counted, a record that waits for its request, too', () => {
+  const trips = createTrips(plan)
+  trips.apply(produced(), 0)
+  trips.apply(record(place(17), null, 1, 'key'), 0)
+  trips.apply(taken('simple-consumer', place(17), 5), 0)
+  trips.apply(record(place(18), null, 2, 'other key'), 0)
+  expect(trips.settle(0)).toEqual([])
+  expect(trips.underWay()).toBe(2)
+  trips.apply(taken('batch-consumer', place(17), 9), 10)
+  expect(trips.settle(10)).toHaveLength(1)
+  expect(trips.underWay()).toBe(1)
+})

@@ -86,6 +86,8 @@ export type Trips = {
   apply(fact: TripFact, nowMs: number): void
   /** The trips that are complete, or will not be waited for any longer, in the order of their begin. Each is told once. */
   settle(nowMs: number): Trip[]
+  /** How many trips are under way: begun, neither told nor given up. */
+  underWay(): number
   /** How many trips were given up since this was last asked, because more than `mostOpen` were under way: they are never told. */
   takeGivenUp(): number
 }
@@ -257,6 +259,11 @@ export function createTrips(plan: TripPlan): Trips {
       for (const known of [recordsByKey, takenRanges, takenOffsets, notes, toldPlaces])
         forgetBefore(known, forgottenMs)
       return ended.toSorted((a, b) => (beginOf(a) ?? 0) - (beginOf(b) ?? 0))
+    },
+
+    underWay() {
+      claimRecords()
+      return open.size + unclaimed.size
     },
 
     takeGivenUp() {
