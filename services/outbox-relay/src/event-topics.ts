@@ -47,7 +47,7 @@ export class EventTopics {
       this.#known.set(aggregatetype, known)
       known.catch(() => this.#known.delete(aggregatetype))
     }
-    const refusal = await unlessAborted(known, signal)
+    const refusal = await unlessAborted(this.#unlessStopping(known), signal)
     if (refusal !== null) setTimeout(() => this.#known.delete(aggregatetype), refusalHoldsMs).unref()
     return refusal
   }
@@ -63,6 +63,14 @@ export class EventTopics {
       return `the aggregate type ${JSON.stringify(aggregatetype)} is not among AGGREGATE_TYPES`
     }
     return unfitForTopic(aggregatetype)
+  }
+
+  /** The end of the service cuts a creation short, which is no failure of a lane: each ends by its own signal, in its turn. */
+  #unlessStopping<T>(creation: Promise<T>): Promise<T> {
+    return creation.catch((error: unknown) => {
+      if (!this.#options.stopping.aborted) throw error
+      return new Promise<never>(() => {})
+    })
   }
 
   /** For whoever waits for it: a lane that is given up meanwhile does not take it from the others. */

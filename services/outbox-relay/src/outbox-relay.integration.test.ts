@@ -10,6 +10,7 @@ import {
   openTransaction,
   publishedVersions,
   readEvents,
+  shortGrace,
   startWriting,
 } from './test-relay.ts'
 import type { RunningService } from '@kafka-pattern/test-kit'
@@ -69,7 +70,7 @@ test('a topic that is deleted under load is made anew, and what is not yet publi
       const created = relay.logLines.filter(
         line => line.msg === 'topic created' && line.topic === outbox.topic,
       )
-      expect(created).toHaveLength(2)
+      expect(created.length).toBeGreaterThan(1)
     },
     { what: 'the topic to be made anew' },
   )
@@ -93,7 +94,7 @@ test('a topic that is deleted under load is made anew, and what is not yet publi
 
 test('numbers whose transaction was rolled back are forgotten after a while, those of an open one are not', async () => {
   const outbox = await createOutbox()
-  const relay = await outbox.startRelay()
+  const relay = await outbox.startRelay(shortGrace)
   const rolledBack = await openTransaction(outbox, connection =>
     insertEvents(connection, outbox.type, [{ aggregateid: 'never', version: 1 }]),
   )
@@ -135,7 +136,7 @@ test('numbers whose transaction was rolled back are forgotten after a while, tho
 test('a prepared transaction whose session is gone (XA) still fills its hole', async () => {
   const outbox = await createOutbox()
   const { root } = outbox.database
-  const relay = await outbox.startRelay()
+  const relay = await outbox.startRelay(shortGrace)
   const xid = `'${outbox.type}'`
   await root
     .withConnection(async connection => {
@@ -152,7 +153,9 @@ test('a prepared transaction whose session is gone (XA) still fills its hole', a
     .catch(() => {})
   // Longer than it takes to find a hole dead.
   await delay(2_000)
-  expect(await metric(relay, 'outbox_relay_holes')).toBe(1)
+  await eventually(async () => expect(await metric(relay, 'outbox_relay_holes')).toBe(1), {
+    what: 'the hole',
+  })
   await root.write(`XA COMMIT ${xid}`)
   expect((await publishedVersions(outbox.topic, { count: 2 })).get('prepared')).toEqual([1])
 })
@@ -182,7 +185,7 @@ test('relays share the lanes, anew whenever one comes, stops or dies', async () 
   await writing.stop()
   const expected = await writing.expected()
   expect(await publishedVersions(outbox.topic, { count: countVersions(expected) })).toEqual(expected)
-})
+}, 360_000)
 
 test('more relays than lanes: one without a lane is ready, and takes over', async () => {
   const outbox = await createOutbox()
@@ -255,6 +258,9 @@ test('rows that Kafka does not take are parked with the reason and all they hold
     expect(seen.get(`a-${i}`)).toEqual(Array.from({ length: i === 0 ? 31 : 30 }, (_, k) => k + 1))
   }
 
+  await eventually(() => expect(relay.logLines.filter(({ msg }) => msg === 'row parked')).toHaveLength(2), {
+    what: 'both rows to be parked',
+  })
   const parked = await outbox.database.root.rows<{ payload: string }>(
     'SELECT aggregatetype, aggregateid, type, payload, correlation_id, error, attempts FROM relay_parked ORDER BY seq',
   )
@@ -270,7 +276,6 @@ test('rows that Kafka does not take are parked with the reason and all they hold
     { aggregateid: 'b', error: expect.stringContaining('not a legal topic name'), attempts: 1 },
   ])
   expect(JSON.parse(parked[0]!.payload)).toEqual(JSON.parse(big))
-  expect(relay.logLines.filter(({ msg }) => msg === 'row parked')).toHaveLength(2)
 
   // What is parked stays parked: another relay goes on behind it.
   await relay.kill()
@@ -309,6 +314,16 @@ test('rows of aggregate types that are not among AGGREGATE_TYPES are parked', as
       ]),
     { what: 'the row to be parked' },
   )
+})
+
+test('stopped while a topic cannot be made yet: it ends in order', async () => {
+  const outbox = await createOutbox()
+  await createTopic({ topic: outbox.env.KAFKA_CURSOR_TOPIC!, partitions: 4 })
+  // More replicas than brokers.
+  const relay = await outbox.startRelay({ TOPIC_REPLICATION_FACTOR: '3', LOG_LEVEL: 'debug' })
+  await insertEvent(outbox, { aggregateid: 'a', version: 1 })
+  await relay.waitForLog(line => line.msg === 'waiting for topics')
+  expect(await relay.stop()).toBe(0)
 })
 
 test('metrics say what was published and parked, how old the oldest waiting row is, and which lanes it has', async () => {
