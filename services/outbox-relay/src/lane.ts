@@ -101,6 +101,11 @@ export class Lane {
     return this.#publishing !== null && performance.now() - this.#publishing.begunAtMs > heldUpAfterMs
   }
 
+  /** It publishes, or is about to. */
+  get busy(): boolean {
+    return !this.stopped && (this.#publishing !== null || this.#slices.length > 0)
+  }
+
   /** Takes no more rows: it was told to stop, or was lost. */
   get stopped(): boolean {
     return this.#stopping.signal.aborted

@@ -31,6 +31,8 @@ export interface OutboxRelayOptions {
 
 /** Reads follow each other no faster: what comes meanwhile shares a transaction. */
 const shortestPauseMs = 2
+/** Under load the next transaction gathers for half as long as the end of the last one was waited for, at most so long. */
+const longestGatherMs = 20
 /** How often a fresh picture of the open transactions can be had, and some (open-transactions.ts). */
 const examineIntervalMs = 150
 const outagePauseMs = 100
@@ -80,10 +82,27 @@ export class OutboxRelay {
       const scan = this.#serving.size === 0 ? null : await this.#read()
       if (scan !== null) this.#handOver(scan)
       if (scan?.more === true) continue
-      pauseMs =
-        scan !== null && scan.rows.length > 0 ? shortestPauseMs : Math.min(pauseMs * 2, pollIntervalMs)
-      await this.#pause(pauseMs)
+      const waitedMs = await this.#untilOneIsFree()
+      const isBusy = waitedMs > 0 || (scan !== null && scan.rows.length > 0)
+      pauseMs = isBusy ? shortestPauseMs : Math.min(pauseMs * 2, pollIntervalMs)
+      await this.#pause(Math.max(pauseMs, Math.min(waitedMs / 2, longestGatherMs)))
     }
+  }
+
+  /**
+   * While all lanes publish, a read brings nothing forward: it costs the database, and small transactions cost the broker, as much as
+   * large ones. Resolves with how long it waited, in ms.
+   */
+  async #untilOneIsFree(): Promise<number> {
+    const isServed = (lane: Lane) => this.#serving.has(lane) || !lane.takesRows
+    const allPublish = () =>
+      this.#serving.size > 0 &&
+      [...this.#serving].every(lane => lane.busy) &&
+      this.#options.keeper.lanes.every(isServed)
+    if (!allPublish()) return 0
+    const sinceMs = performance.now()
+    while (allPublish()) await this.#pause(shortestPauseMs)
+    return performance.now() - sinceMs
   }
 
   #handOver(scan: Scan): void {
