@@ -1,6 +1,7 @@
 import { controlConnector } from './connector-control.ts'
 
-const stopTimeoutMs = 30_000
+/** As long as `registerConnector` gives it for a start. */
+const stopTimeoutMs = 60_000
 
 /**
  * Ends a connector and takes its registration away. Resolves when it has written its last record; false when there was none of

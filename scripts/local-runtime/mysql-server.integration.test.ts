@@ -34,4 +34,4 @@ test('the schema is loaded once, the data stays, and a load that was interrupted
   await start()
   expect(await sql('SELECT COUNT(*) FROM outbox')).toBe('0\n')
   expect(await sql('SELECT COUNT(*) FROM users')).toBe('0\n')
-})
+}, 300_000)

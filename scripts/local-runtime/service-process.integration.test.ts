@@ -9,8 +9,8 @@ import { repositoryDir } from '../repository.ts'
 import { stopService, type ServicePaths, type ServiceState } from './service-process.ts'
 
 test.each([
-  { program: 'echo begun; exec sleep 60', end: 'terminated' },
-  { program: 'trap "" TERM; echo begun; exec sleep 60', end: 'killed' },
+  { program: 'echo begun; exec sleep 600', end: 'terminated' },
+  { program: 'trap "" TERM; echo begun; exec sleep 600', end: 'killed' },
   { program: 'echo begun', end: 'ended before' },
 ])('of a service that does `$program` is told: $end', async ({ program, end }) => {
   const paths: ServicePaths = {
@@ -32,7 +32,7 @@ test.each([
   await once(child.stdout, 'data')
   if (end === 'ended before') await exited
 
-  expect(await stopService(paths, 'worker', end === 'killed' ? 200 : 10_000)).toBe(end)
+  expect(await stopService(paths, 'worker', end === 'killed' ? 200 : 60_000)).toBe(end)
   expect(await isAlive(process)).toBe(false)
   expect(await stopService(paths, 'worker', 0), 'it is not known any longer').toBeNull()
 })

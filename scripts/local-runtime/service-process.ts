@@ -20,7 +20,9 @@ import { UserError } from '../user-error.ts'
 import { fingerprintSources } from './source-fingerprint.ts'
 
 // Whoever joins a group waits for a member that was killed until its session has timed out: 30 s.
-const readyTimeoutMs = 60_000
+const readyTimeoutMs = 120_000
+// What is killed is gone at once, unless the machine is busy.
+const killedTimeoutMs = 60_000
 const logTailLines = 12
 // What a process needs from its surroundings, and what makes its start faster; all else is said by docker-compose.yml, as for a container.
 const inheritedVariables = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'NODE_COMPILE_CACHE']
@@ -140,7 +142,7 @@ async function endProcess(process: ProcessIdentity, gracePeriodMs: number): Prom
   if (!(await signalProcess(process, 'SIGTERM'))) return 'ended before'
   if (await waitForExit(process, gracePeriodMs)) return 'terminated'
   await signalProcess(process, 'SIGKILL')
-  await waitForExit(process, 5_000)
+  await waitForExit(process, killedTimeoutMs)
   return 'killed'
 }
 
@@ -148,7 +150,7 @@ async function endProcess(process: ProcessIdentity, gracePeriodMs: number): Prom
 export async function killService(paths: ServicePaths, service: string): Promise<void> {
   const state = await readServiceState(paths, service)
   if (state === null || !(await signalProcess(state.process, 'SIGKILL'))) return
-  await waitForExit(state.process, 5_000)
+  await waitForExit(state.process, killedTimeoutMs)
 }
 
 /** Whether its /readyz answers 200 now: the same check as the image's HEALTHCHECK. */

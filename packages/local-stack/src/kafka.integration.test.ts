@@ -44,7 +44,7 @@ test(
 
     const kafka = await findKafka(dataDir)
     const [node] = kafka!.nodes
-    expect(await describeCluster({ host: '127.0.0.1', port: node!.port })).toMatchObject({ brokerIds: [1] })
+    await expect.poll(() => brokersKnownTo(kafka), { timeout: 60_000 }).toEqual([1])
     await expect(startKafka({ dataDir })).rejects.toThrow(/already runs on/)
 
     const { pid, port } = node!
@@ -67,8 +67,8 @@ test(
 )
 
 test('a process that has got the pid of a broker is neither taken for it nor signalled', async () => {
-  const stranger = spawn('sleep', ['60'])
-  const second = spawn('sleep', ['60'])
+  const stranger = spawn('sleep', ['600'])
+  const second = spawn('sleep', ['600'])
   try {
     await Promise.all([once(stranger, 'spawn'), once(second, 'spawn')])
     const secondEnded = once(second, 'exit')
@@ -113,12 +113,13 @@ test(
       await Promise.all(
         dirs.map((dir, i) => startKafka({ dataDir: dir, memberOf: { ...quorum, nodeId: i + 1 } })),
       )
-      expect(await brokersKnownTo(await findKafka(dirs[0]!))).toEqual([1, 2, 3])
+      const first = await findKafka(dirs[0]!)
+      await expect.poll(() => brokersKnownTo(first), { timeout: 60_000 }).toEqual([1, 2, 3])
 
       // One of them comes back to those that run.
       await (await findKafka(dirs[1]!))!.nodes[0]!.kill()
       const again = await startKafka({ dataDir: dirs[1]!, memberOf: { ...quorum, nodeId: 2 } })
-      expect(await brokersKnownTo(again)).toEqual([1, 2, 3])
+      await expect.poll(() => brokersKnownTo(again), { timeout: 60_000 }).toEqual([1, 2, 3])
     } finally {
       const kafkas = await Promise.all(dirs.map(findKafka))
       await Promise.all(kafkas.flatMap(kafka => kafka?.nodes ?? []).map(node => node.kill()))

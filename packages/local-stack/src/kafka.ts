@@ -19,7 +19,7 @@ import { controlServer, type ControlledServer } from './server-control.ts'
 import { startDetached, waitUntilReady, type ServerCommand } from './server-process.ts'
 import { readKafkaState, writeState, type KafkaNodeState, type KafkaState } from './state-file.ts'
 
-const readyTimeoutMs = 60_000
+const readyTimeoutMs = 120_000
 // On its way out a rehearsing broker writes its archive, which takes seconds on a busy machine.
 const rehearsalStopTimeoutMs = 60_000
 const mebibyte = 1024 * 1024

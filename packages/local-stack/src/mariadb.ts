@@ -19,7 +19,7 @@ import { exists } from './user-cache.ts'
 
 const runFile = promisify(execFile)
 const mariaDbVersion = '11.4.5'
-const readyTimeoutMs = 60_000
+const readyTimeoutMs = 120_000
 const builds = new Map([
   ['linux-x64', 'linux64'],
   ['darwin-arm64', 'macos-arm64'],

@@ -51,7 +51,8 @@ describe('jars', () => {
     expect(second).toBe(first)
     expect(await readdir(first)).toEqual(['thing.jar'])
     expect(await readFile(join(folder, 'fetches'), 'utf8')).toBe('fetched\n')
-    expect(lines).toEqual([
+    // What is said every 3 s meanwhile is said of a slow machine, too.
+    expect(lines.filter(line => !line.includes('files downloaded'))).toEqual([
       expect.stringContaining('Fetching Thing 1.0'),
       expect.stringContaining('Fetched Thing 1.0'),
     ])

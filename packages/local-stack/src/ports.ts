@@ -13,10 +13,21 @@ const runFile = promisify(execFile)
 const firstPort = 20_000
 const lastPort = 32_000
 
+// A port that was found is anybody's until its server listens, and whenever its server is down. No process is therefore given one
+// twice, and test files that run side by side look for theirs in different parts of the range.
+const given = new Set<number>()
+const testWorker = process.env.VITEST_POOL_ID
+const parts = testWorker === undefined ? 1 : 8
+const portsOfAPart = (lastPort - firstPort) / parts
+const firstOfPart = firstPort + (Number(testWorker ?? 0) % parts) * portsOfAPart
+
 /** A port on 127.0.0.1 that nothing listens on now. */
 export async function findFreePort(): Promise<number> {
   for (;;) {
-    const port = firstPort + Math.floor(Math.random() * (lastPort - firstPort))
+    const port = firstOfPart + Math.floor(Math.random() * portsOfAPart)
+    if (given.size === portsOfAPart) given.clear()
+    if (given.has(port)) continue
+    given.add(port)
     if (await isPortFree(port)) return port
   }
 }
@@ -62,7 +73,7 @@ export async function findPortHolder(port: number): Promise<string | null> {
 /** A tool's output, or '' when it is missing or fails: the caller only wants what can be had. */
 async function outputOf(tool: string, parameters: string[]): Promise<string> {
   try {
-    return (await runFile(tool, parameters, { timeout: 3_000 })).stdout
+    return (await runFile(tool, parameters, { timeout: 10_000 })).stdout
   } catch {
     return ''
   }

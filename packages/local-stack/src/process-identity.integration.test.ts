@@ -14,7 +14,7 @@ let child: ChildProcess
 let identity: ProcessIdentity
 
 beforeEach(async () => {
-  child = spawn('sleep', ['60'])
+  child = spawn('sleep', ['600'])
   await once(child, 'spawn')
   const identified = await identifyProcess(child.pid!)
   if (identified === null) throw new Error('a process that runs was not identified')
@@ -27,7 +27,7 @@ afterEach(() => {
 
 test('a process is signalled by its identity', async () => {
   expect(await signalProcess(identity, 'SIGTERM')).toBe(true)
-  expect(await waitForExit(identity, 5_000)).toBe(true)
+  expect(await waitForExit(identity, 60_000)).toBe(true)
 })
 
 test('a process that only has the same pid is not signalled', async () => {
@@ -47,18 +47,19 @@ test('a process that has ended is neither alive nor signalled', async () => {
 test('a process stands still only after SIGSTOP', async () => {
   expect(await waitUntilStopped(identity, 50)).toBe(false)
   await signalProcess(identity, 'SIGSTOP')
-  expect(await waitUntilStopped(identity, 5_000)).toBe(true)
+  expect(await waitUntilStopped(identity, 60_000)).toBe(true)
 })
 
 test('a zombie, ended but not yet noticed by its parent, counts as ended', async () => {
-  // The shell starts a process that ends soon, then becomes a program that never asks for its children's ends.
-  const parent = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 60'])
+  // The shell starts a process, then becomes a program that never asks for its children's ends.
+  const parent = spawn('sh', ['-c', 'sleep 600 & echo $!; exec sleep 600'])
   try {
     const [line] = await once(parent.stdout, 'data')
     const pid = Number(String(line))
     const started = await identifyProcess(pid)
     expect(started).not.toBeNull()
-    expect(await waitForExit(started!, 5_000)).toBe(true)
+    expect(await signalProcess(started!, 'SIGKILL')).toBe(true)
+    expect(await waitForExit(started!, 60_000)).toBe(true)
     expect(await identifyProcess(pid)).toBeNull()
     // It is still in the process table, or this test would show nothing.
     expect(() => process.kill(pid, 0)).not.toThrow()

@@ -86,8 +86,9 @@ export async function stopProcess(identity: ProcessIdentity, timeoutMs: number):
 /** SIGKILL. Returns when the process is gone. */
 export async function killProcess(identity: ProcessIdentity): Promise<void> {
   await signalProcess(identity, 'SIGKILL')
-  if (!(await waitForExit(identity, 10_000))) {
-    throw new LocalStackError(`Process ${identity.pid} is still there 10 s after SIGKILL.`)
+  // It is gone only when what it was writing to the disk is written.
+  if (!(await waitForExit(identity, 60_000))) {
+    throw new LocalStackError(`Process ${identity.pid} is still there 60 s after SIGKILL.`)
   }
 }
 
