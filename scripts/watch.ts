@@ -96,9 +96,6 @@ async function watchTrips({
     for (const trip of trips.settle(Date.now())) print(describeTrip(trip, colored))
   }
   const timer = setInterval(settle, settleEveryMs)
-  const tellNotShown = (count: number, why: string) => {
-    if (count > 0) print(colors.yellow(`… ${count} trip${count === 1 ? '' : 's'} not shown: ${why}`))
-  }
   const tellGivenUp = () =>
     tellNotShown(trips.takeGivenUp(), `more than ${mostOpen} were under way at a time`)
   const tellUnderWay = () => tellNotShown(trips.underWay(), 'still under way when this ended')
@@ -128,4 +125,8 @@ async function watchTrips({
     tellGivenUp()
     tellUnderWay()
   }
+}
+
+function tellNotShown(count: number, why: string): void {
+  if (count > 0) print(colors.yellow(`… ${count} trip${count === 1 ? '' : 's'} not shown: ${why}`))
 }
