@@ -26,6 +26,9 @@ import { UserError } from '../user-error.ts'
 import { connectorClasses, registerConnector, type RegisterOptions } from './register-connector.ts'
 import { removeConnector } from './remove-connector.ts'
 
+/** For Kafka Connect to start a connector, and for its first records: on a busy machine either can take more than a minute. */
+const patienceMs = 120_000
+
 let connect: OwnConnect
 
 beforeAll(async () => {
@@ -52,6 +55,7 @@ async function optionsFor(database: TestDatabase, { pattern, variables, ...more 
       KAFKA_TOPIC: uniqueName('cdc.users'),
       ...variables,
     },
+    timeoutMs: patienceMs,
     ...more,
   }
 }
@@ -64,7 +68,7 @@ async function kindOf({ root }: TestDatabase): Promise<'mysql' | 'mariadb'> {
 describe('in the place of outbox-relay', () => {
   test(
     'it writes the same records: topic, partition, key, headers and value, in the same order for each aggregate',
-    { timeout: 300_000 },
+    { timeout: 600_000 },
     async () => {
       const database = await createDatabase()
       const aggregateType = uniqueName('user')
@@ -110,7 +114,7 @@ describe('in the place of outbox-relay', () => {
       for (const id of ids) await insert(id, JSON.stringify({ id, name: 'at last' }))
 
       await untilCreated(topic)
-      const byDebezium = await readTopic(topic, { count: written })
+      const byDebezium = await readTopic(topic, { count: written, timeoutMs: patienceMs })
       await removeConnector(connect.url, options.variables.CONNECTOR_NAME)
 
       // To the same topic, so that not even its name can differ: everything comes a second time.
@@ -130,7 +134,7 @@ describe('in the place of outbox-relay', () => {
 describe('in the place of cdc-poller', () => {
   test(
     'it writes the same states of rows, and more of them: a replica of either is the table',
-    { timeout: 300_000 },
+    { timeout: 600_000 },
     async () => {
       const database = await createDatabase()
       const topics = { debezium: uniqueName('cdc.users'), poller: uniqueName('cdc.users') }
@@ -156,10 +160,15 @@ describe('in the place of cdc-poller', () => {
         `INSERT INTO users (id, name, level, version, created_at) VALUES (?, 'Cleo', 1, 1, '2026-01-31 23:59:59.500000')`,
         [late],
       )
-      await startService('cdc-poller', { ...database.env('cdc-poller'), KAFKA_TOPIC: topics.poller })
+      await startService('cdc-poller', {
+        ...database.env('cdc-poller'),
+        KAFKA_TOPIC: topics.poller,
+        // Half of it is for Kafka to answer: where that takes longer, records are sent, and stored, a second time.
+        LEASE_MS: '60000',
+      })
 
       await untilCreated(topics.debezium)
-      const byDebezium = await readTopic(topics.debezium, { count: 9 })
+      const byDebezium = await readTopic(topics.debezium, { count: 9, timeoutMs: patienceMs })
       const byPoller = await readTopic(topics.poller, {
         until: records =>
           new Set(records.map(({ key }) => String(key))).size === 3 &&
@@ -207,7 +216,7 @@ describe('in the place of cdc-poller', () => {
 
 test(
   'what is written while it is stopped comes when it starts again, however long the database was idle before',
-  { timeout: 300_000 },
+  { timeout: 600_000 },
   async () => {
     const database = await createDatabase()
     const aggregateType = uniqueName('user')
@@ -226,7 +235,7 @@ test(
     await registerConnector(options)
     await insert('before')
     await untilCreated(topic)
-    await readTopic(topic, { count: 1 })
+    await readTopic(topic, { count: 1, timeoutMs: patienceMs })
     await database.root.write('CREATE TABLE last_before_the_night (id INT PRIMARY KEY)')
     const severalSignsMs = 5 * 1_600
     await delay(severalSignsMs)
@@ -235,13 +244,16 @@ test(
     await insert('meanwhile')
     await registerConnector(options)
     await insert('after')
-    const records = await readTopic(topic, { until: read => read.some(record => typeOf(record) === 'after') })
+    const records = await readTopic(topic, {
+      until: read => read.some(record => typeOf(record) === 'after'),
+      timeoutMs: patienceMs,
+    })
     expect(new Set(records.map(typeOf))).toEqual(new Set(['before', 'meanwhile', 'after']))
     await removeConnector(connect.url, options.variables.CONNECTOR_NAME)
   },
 )
 
-describe('registering', { timeout: 300_000 }, () => {
+describe('registering', { timeout: 600_000 }, () => {
   test('again changes nothing, but another configuration is taken over and a failed connector starts anew', async () => {
     const database = await createDatabase()
     const account = await createAccount(database, 'SELECT, REPLICATION CLIENT')
@@ -335,6 +347,7 @@ describe('registering', { timeout: 300_000 }, () => {
 async function untilCreated(topic: string): Promise<void> {
   const offsets = await eventually(() => withAdmin(testKafka(), admin => admin.fetchTopicOffsets(topic)), {
     what: `${topic} to be created`,
+    timeoutMs: patienceMs,
   })
   expect(offsets).toHaveLength(3)
 }

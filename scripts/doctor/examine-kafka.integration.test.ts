@@ -17,7 +17,11 @@ async function kafkaAdvertising(advertised: (port: number) => string) {
   const port = await findFreePort()
   const kafka = await startOwnKafka({
     ports: [port],
-    config: { 'advertised.listeners': `PLAINTEXT://${advertised(port)}` },
+    config: {
+      'advertised.listeners': `PLAINTEXT://${advertised(port)}`,
+      // A broker that stood still for longer is not named until its controller has heard of it again.
+      'broker.session.timeout.ms': 60_000,
+    },
   })
   return { kafka, port }
 }

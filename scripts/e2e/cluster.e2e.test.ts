@@ -36,7 +36,7 @@ describe('three brokers', () => {
   })
 
   test('make ps and make doctor know each of them', async () => {
-    expect(await runningServices(stack)).toEqual(expect.arrayContaining([...brokers, 'user-api']))
+    await runningServices(stack, [...brokers, 'user-api'])
     const { code, stdout, output } = await stack.make('doctor')
     expect(code, output).toBe(0)
     for (const [i, variable] of ['KAFKA_PORT', 'KAFKA_2_PORT', 'KAFKA_3_PORT'].entries()) {

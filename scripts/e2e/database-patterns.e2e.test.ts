@@ -13,7 +13,8 @@ import { whileFollowing } from './while-following.ts'
 describe('change data capture and the outbox', () => {
   let stack: TestStack
   beforeAll(async () => {
-    stack = await newStack({ RELAY_LANES: '4' })
+    // So seldom that four changes of a user are made meanwhile, also where each commit takes its time.
+    stack = await newStack({ RELAY_LANES: '4', POLL_INTERVAL_MS: '2000' })
     return () => stack.remove()
   })
 
@@ -45,10 +46,7 @@ describe('change data capture and the outbox', () => {
   })
 
   test('both run side by side, and make doctor finds nothing wrong', async () => {
-    const running = await runningServices(stack)
-    expect(running).toEqual(
-      expect.arrayContaining(['kafka', 'mysql', 'cdc-poller', 'cdc-sink', 'outbox-relay', 'outbox-sink']),
-    )
+    await runningServices(stack, ['kafka', 'mysql', 'cdc-poller', 'cdc-sink', 'outbox-relay', 'outbox-sink'])
     const { code, stdout, output } = await stack.make('doctor')
     expect(code, output).toBe(0)
     expect(stdout).toContain(`MySQL at 127.0.0.1:${stack.ports.MYSQL_PORT}`)
@@ -90,10 +88,10 @@ describe('change data capture and the outbox', () => {
   test('make scale: a second poller stands by', async () => {
     const { code, stdout, output } = await stack.make('scale', 'SERVICE=cdc-poller', 'N=2')
     expect(code, output).toBe(0)
-    expect(holdingsOf(stdout)).toEqual({
-      'cdc-poller': 'the cursor of cdc.users',
-      'cdc-poller-2': 'stands by',
-    })
+    const holdings = holdingsOf(stdout)
+    expect(Object.keys(holdings).toSorted()).toEqual(['cdc-poller', 'cdc-poller-2'])
+    // Whose lease runs out while it is stalled stands by for the other.
+    expect(Object.values(holdings).toSorted()).toEqual(['stands by', 'the cursor of cdc.users'])
     const back = await stack.make('scale', 'SERVICE=cdc-poller', 'N=1')
     expect(back.code, back.output).toBe(0)
   })
@@ -183,8 +181,7 @@ describe('change data capture and the outbox', () => {
     expect(code, output).toBe(0)
     expect(countsOf(stdout)).toEqual({ committed: 61, onTopic: 61, neverSeen: 0, inReplica: 61 })
     expect(stdout).toContain('✓ connect and cdc-sink kept what they promise.')
-    const running = await runningServices(stack)
-    expect(running).toContain('connect')
+    const running = await runningServices(stack, ['connect'])
     expect(running).not.toContain('cdc-poller')
     expect(running).not.toContain('outbox-relay')
     expect((await stack.make('doctor')).stdout).toMatch(
@@ -204,7 +201,7 @@ describe('change data capture and the outbox', () => {
     const { code, stdout, output } = await stack.make('up')
     expect(code, output).toBe(0)
     expect(stdout).toContain('Every record arrived at every consumer that should see it.')
-    expect(await runningServices(stack)).toEqual(expect.arrayContaining(['batch-consumer', 'outbox-relay']))
+    await runningServices(stack, ['batch-consumer', 'outbox-relay'])
   })
 
   test('make down stops all of it, make clean leaves nothing', async () => {

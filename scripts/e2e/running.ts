@@ -1,14 +1,23 @@
 /** What of a stack runs. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { eventually } from '@kafka-pattern/test-kit'
+import { expect } from 'vitest'
 import type { TestStack } from './make.ts'
 
 const runFile = promisify(execFile)
 
-/** The names of those that are ready. */
-export async function runningServices(stack: TestStack): Promise<string[]> {
-  const { stdout } = await stack.make('ps')
-  return [...stdout.matchAll(/✓ (\S+) +ready/g)].map(match => match[1]!)
+/** The names of those that are ready, once these are among them: on a busy machine a service may not be for a moment. */
+export async function runningServices(stack: TestStack, awaited: string[]): Promise<string[]> {
+  return eventually(
+    async () => {
+      const { stdout } = await stack.make('ps')
+      const ready = [...stdout.matchAll(/✓ (\S+) +ready/g)].map(match => match[1]!)
+      expect(ready).toEqual(expect.arrayContaining(awaited))
+      return ready
+    },
+    { what: `${awaited.join(', ')} to be ready` },
+  )
 }
 
 /** By name, something that is another one once the service was started anew. */
@@ -16,7 +25,7 @@ export async function startsOf(stack: TestStack): Promise<Record<string, string>
   if (stack.kind === 'local') {
     const { stdout } = await stack.make('ps')
     return Object.fromEntries(
-      [...stdout.matchAll(/✓ (\S+) +ready +\S+ +pid (\d+)$/gm)].map(match => [match[1]!, match[2]!]),
+      [...stdout.matchAll(/ (\S+) +(?:not )?ready +\S+ +pid (\d+)$/gm)].map(match => [match[1]!, match[2]!]),
     )
   }
   const filter = `label=com.docker.compose.project=${stack.projectName}`

@@ -49,11 +49,16 @@ describe('make up, and what follows', () => {
   })
 
   test('make ps tells what runs, where and whether it is ready', async () => {
-    const { code, stdout, output } = await stack.make('ps')
-    expect(code, output).toBe(0)
-    for (const service of services)
-      expect(stdout).toMatch(new RegExp(`✓ ${service} +ready +\\S*127\\.0\\.0\\.1:\\d+`))
-    expect(stdout).toContain(`http://127.0.0.1:${stack.ports.USER_API_PORT}`)
+    await eventually(
+      async () => {
+        const { code, stdout, output } = await stack.make('ps')
+        expect(code, output).toBe(0)
+        for (const service of services)
+          expect(stdout).toMatch(new RegExp(`✓ ${service} +ready +\\S*127\\.0\\.0\\.1:\\d+`))
+        expect(stdout).toContain(`http://127.0.0.1:${stack.ports.USER_API_PORT}`)
+      },
+      { what: 'all of them to be ready' },
+    )
   })
 
   test('the services answer at the ports of this machine', async () => {
@@ -184,7 +189,13 @@ describe('make up, and what follows', () => {
     expect(Object.keys(shares)).toEqual(['batch-consumer', 'batch-consumer-2', 'batch-consumer-3'])
     expect(Object.values(shares).map(share => partitionsIn(share).length)).toEqual([3, 3, 3])
     expect(new Set(Object.values(shares).flatMap(partitionsIn)).size).toBe(9)
-    expect((await stack.make('ps')).stdout).toMatch(/✓ batch-consumer-3 +ready +127\.0\.0\.1:\d+/)
+    await eventually(
+      async () => {
+        const { stdout } = await stack.make('ps')
+        expect(stdout).toMatch(/✓ batch-consumer-3 +ready +127\.0\.0\.1:\d+/)
+      },
+      { what: 'the third to be ready' },
+    )
     // Whichever partitions of the topic user it has, keys come to all of them.
     const second = Object.keys(shares).find(
       name => name !== 'batch-consumer' && shares[name]!.includes('user/'),

@@ -86,9 +86,17 @@ test('what a group has committed is compared with the ends; who only listens is 
 
   await worker.stop()
   await listener.stop()
-  const after = await readLag({ kafka })
-  expect(groupOf(after, shared)?.partitions).toEqual([partition(0, '1', 1, null), partition(1, '2', 0, null)])
-  expect(after.listeners.map(({ group }) => group)).not.toContain(alone)
+  await eventually(
+    async () => {
+      const after = await readLag({ kafka })
+      expect(groupOf(after, shared)?.partitions).toEqual([
+        partition(0, '1', 1, null),
+        partition(1, '2', 0, null),
+      ])
+      expect(after.listeners.map(({ group }) => group)).not.toContain(alone)
+    },
+    { what: 'both to have left their groups' },
+  )
 })
 
 test('lanes: who has them, how far they are published, and how many rows wait since when', async () => {
@@ -101,7 +109,11 @@ test('lanes: who has them, how far they are published, and how many rows wait si
   const [a, b] = [0, 1].map(lane => ['a', 'b', 'c', 'd', 'e'].find(id => laneOf(id, lanes) === lane)!)
   const insert = (aggregateid: string, version: number) => insertEvent(outbox, { aggregateid, version })
 
-  const relay = await outbox.startRelay({ RELAY_LANES: String(lanes), HOLE_GRACE_MS: '60000' })
+  const relay = await outbox.startRelay({
+    RELAY_LANES: String(lanes),
+    LEASE_MS: '60000',
+    HOLE_GRACE_MS: '600000',
+  })
   await insert(a!, 1)
   const open = await openTransaction(outbox, connection =>
     insertEvents(connection, outbox.type, [{ aggregateid: b!, version: 1 }]),
@@ -153,7 +165,7 @@ test('a poller: who works, how far the cursor is behind now and behind the last 
     (await readLag({ kafka, poller: { mysql, tables: followed } })).pollers!.find(
       each => each.topic === topic,
     )!
-  const poller = await setting.start({ LEASE_MS: '2000' })
+  const poller = await setting.start({ LEASE_MS: '20000' })
   await eventually(
     async () => {
       const cursor = await cursorOf()

@@ -78,7 +78,7 @@ describe('readRange', () => {
         }
         values.push(...records.map(each => String(each.value)))
       },
-      { logger },
+      { logger, idleTimeoutMs: 60_000 },
     )
     await eventually(() => expect(groupId() !== '' && other().joined).toBe(true), {
       what: 'the second member',
@@ -92,7 +92,7 @@ describe('readRange', () => {
   test('does not count the time that handling takes', async () => {
     const topic = await tenRecords()
     const { kafka, logger } = testKafka()
-    const idleTimeoutMs = 2_000
+    const idleTimeoutMs = 10_000
     const range = { topic, partition: 0, from: 0n, to: 10n }
     const slowly = () => setTimeout(idleTimeoutMs * 1.5)
     await expect(readRange(kafka, [range], slowly, { logger, idleTimeoutMs })).resolves.toBeUndefined()

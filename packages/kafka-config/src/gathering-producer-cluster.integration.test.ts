@@ -17,7 +17,7 @@ afterEach(async () => {
 
 test('leaders that die: their records move on to the next leader, in order', async () => {
   const topic = await createTopic({ partitions: 6, replicationFactor: 3, on: kafka })
-  const producer = await connectedProducer(kafka, { deliveryTimeoutMs: 60_000 })
+  const producer = await connectedProducer(kafka, { deliveryTimeoutMs: 120_000 })
   const sending = sendWithoutPause(producer, topic)
   await sending.moreAcknowledged()
 
@@ -31,16 +31,17 @@ test('leaders that die: their records move on to the next leader, in order', asy
   await victim.start()
   await sending.moreAcknowledged()
   expect(await faultsOf(await sending.stop(), topic, kafka)).toEqual([])
-})
+}, 300_000)
 
-test('a partition without a leader holds up only its own records', async () => {
+test('a partition without a leader holds up only its own records', { timeout: 300_000 }, async () => {
+  const deliveryTimeoutMs = 15_000
   const topic = await createTopic({
     partitions: 3,
     replicationFactor: 1,
     prefix: uniqueName('unreplicated'),
     on: kafka,
   })
-  const producer = await connectedProducer(kafka, { deliveryTimeoutMs: 4_000 })
+  const producer = await connectedProducer(kafka, { deliveryTimeoutMs })
   const send = (partition: number) => producer.send({ topic, key: 'k', value: 'v', partition })
   const leaders = await leadersOf(topic)
   await Promise.all([send(0), send(1), send(2)])
@@ -48,16 +49,15 @@ test('a partition without a leader holds up only its own records', async () => {
   const victim = kafka.nodes.find(({ id }) => id === leaders.get(1))!
   await victim.kill()
   for (let round = 0; round < 3; round++) {
-    const sentAt = performance.now()
     const leaderless = failureOf(send(1))
-    await Promise.all([send(0), send(2)])
-    expect(performance.now() - sentAt).toBeLessThan(2_000)
+    const others = Promise.all([send(0), send(2)]).then(() => 'stored')
+    expect(await Promise.race([others, leaderless])).toBe('stored')
     const { error, afterMs } = await leaderless
     expect(error).toBeInstanceOf(DeliveryTimeoutError)
     expect(error).toMatchObject({ partition: 1 })
-    expect(afterMs).toBeLessThan(4_500)
+    expect(afterMs).toBeLessThan(2 * deliveryTimeoutMs)
   }
-  expect(producer.connected).toBe(true)
+  await eventually(() => expect(producer.connected).toBe(true), { what: 'the producer to be connected' })
   await victim.start()
   await eventually(() => send(1), { what: 'the partition to take records again' })
 })

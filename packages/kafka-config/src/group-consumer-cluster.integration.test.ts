@@ -27,7 +27,7 @@ test('a cluster whose group coordinator dies: consumption goes on, nothing is lo
   })
   const producer = createGatheringProducer(cluster.kafka, {
     logger: cluster.logger,
-    deliveryTimeoutMs: 30_000,
+    deliveryTimeoutMs: 120_000,
   })
   onTestFinished(() => producer.close())
   const send = (from: number) =>
@@ -47,7 +47,7 @@ test('a cluster whose group coordinator dies: consumption goes on, nothing is lo
   await eventually(() => expect(new Set(seen).size).toBe(60), { what: 'the records after the death' })
   await eventually(() => expect(consumer.joined).toBe(true), { what: 'the membership' })
   expect(fatal).toEqual([])
-})
+}, 300_000)
 
 /** Node id of the broker that coordinates the group. */
 async function findCoordinator({ kafka }: TestKafka, groupId: string): Promise<number> {

@@ -19,7 +19,7 @@ import { pino } from 'pino'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { classifyKafkaError } from './errors.ts'
 import { createGroupConsumer } from './group-consumer.ts'
-import { createKafka } from './kafka.ts'
+import { createKafka, withAdmin } from './kafka.ts'
 import type { KafkaSettings } from './settings.ts'
 import { waitForKafka } from './wait-for-kafka.ts'
 
@@ -77,6 +77,13 @@ beforeAll(async () => {
   tls = address('SSL')
   saslTls = address('SASL_SSL')
   await createScramUser(plaintextPort!, username, password)
+  for (const mechanism of ['scram-sha-256', 'scram-sha-512'] as const) {
+    const client = clientFor(settingsFor(sasl, { KAFKA_SASL_MECHANISM: mechanism, ...credentials }))
+    // The broker hears of the user a moment after its controller has it.
+    await eventually(() => withAdmin(client.kafka, admin => admin.describeCluster()), {
+      what: `the user to be known for ${mechanism}`,
+    })
+  }
   return async () => {
     await kafka.stop()
     await rm(dir, { recursive: true, force: true })

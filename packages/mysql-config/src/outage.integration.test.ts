@@ -42,9 +42,9 @@ describe('a connection that is lost', () => {
     const settings = { ...database.settings('root'), MYSQL_PASSWORD: rootPassword }
     mysql = open(
       { ...settings, MYSQL_HOST: '127.0.0.1', MYSQL_PORT: proxy.port, MYSQL_POOL_SIZE: 2 },
-      { answerTimeoutMs: 2_000 },
+      { answerTimeoutMs: 10_000 },
     )
-    await mysql.health()
+    await eventually(() => mysql.health(), { what: 'the database to answer' })
   })
 
   const stored = async () =>
@@ -123,7 +123,8 @@ describe('a connection that is lost', () => {
     })
     await cut
     expect(checked).toBe('checked')
-    expect(steps).toEqual(['schema', 'schema', 'grants'])
+    // Twice at least: an answer that takes too long has the same effect.
+    expect(steps.join(' ')).toMatch(/^(schema ){2,}grants$/)
   })
 
   test('while idle: nobody notices', async () => {

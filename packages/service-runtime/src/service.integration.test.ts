@@ -42,7 +42,7 @@ async function startProcess(env: Record<string, string> = {}, cwd = import.meta.
         if (found === undefined) throw new Error(`"${msg}" is not among:\n${stdout}${stderr}`)
         return found
       },
-      { what: `the line "${msg}"`, timeoutMs: 10_000 },
+      { what: `the line "${msg}"` },
     )
   const probe = async (path: string): Promise<{ status: number; text: string }> => {
     const { port } = await line('probes listening')

@@ -9,6 +9,8 @@ import { produce, readTopic } from './records.ts'
 import { connectTo, testKafka, type TestKafka } from './test-kafka.ts'
 import { createTopic, withAdmin } from './topics.ts'
 
+const patienceMs = 60_000
+
 describe('behind the fault proxy', () => {
   let proxy: FaultProxy
   let through: TestKafka
@@ -40,7 +42,8 @@ describe('behind the fault proxy', () => {
     await admin.connect()
     const startedAt = performance.now()
     await admin.describeCluster()
-    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(400)
+    // Twice 200 ms, but for the millisecond that a timer may be early.
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(398)
     await admin.disconnect()
   })
 
@@ -64,12 +67,12 @@ describe('behind the fault proxy', () => {
 
   test('swallowing leaves connections open and unanswered until it is restored', async () => {
     proxy.swallow()
-    const unanswered = describeCluster(addressOf(proxy), 300)
+    const unanswered = describeCluster(addressOf(proxy), patienceMs)
     expect(await Promise.race([unanswered, sleep(200, 'nothing yet')])).toBe('nothing yet')
-    expect(proxy.connections).toBe(1)
-    expect(await unanswered).toBeNull()
+    await eventually(() => expect(proxy.connections).toBe(1), { what: 'the connection' })
     await proxy.restore()
-    expect(await describeCluster(addressOf(proxy))).toMatchObject({ brokerIds: [1] })
+    expect(await unanswered).toBeNull()
+    expect(await describeCluster(addressOf(proxy), patienceMs)).toMatchObject({ brokerIds: [1] })
   })
 })
 
@@ -78,7 +81,7 @@ test('a target that the broker does not advertise is refused instead of being by
   const said = vi.spyOn(console, 'error').mockReturnValue()
   // Another spelling of the same address: reachable, but not what the broker advertises.
   const proxy = await startFaultProxy({ target: `127.1:${port}` })
-  expect(await describeCluster(addressOf(proxy))).toBeNull()
+  expect(await describeCluster(addressOf(proxy), patienceMs)).toBeNull()
   expect(String(said.mock.lastCall?.[1])).toContain('use that as target')
 })
 

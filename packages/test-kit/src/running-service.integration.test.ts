@@ -1,9 +1,10 @@
 import { identifyProcess } from '@kafka-pattern/local-stack'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { eventually } from './eventually.ts'
 import { startService } from './running-service.ts'
 import { createTopic } from './topics.ts'
 
-async function isHealthy(probeUrl: string, timeoutMs = 5_000): Promise<boolean> {
+async function isHealthy(probeUrl: string, timeoutMs = 60_000): Promise<boolean> {
   try {
     return (await fetch(`${probeUrl}/healthz`, { signal: AbortSignal.timeout(timeoutMs) })).ok
   } catch {
@@ -16,7 +17,9 @@ test('a service runs as a process of its own that can be frozen, thawed and stop
   expect(service.logLines.some(line => line.msg === 'ready')).toBe(true)
   expect(await isHealthy(service.probeUrl)).toBe(true)
   service.freeze()
-  expect(await isHealthy(service.probeUrl, 300)).toBe(false)
+  await eventually(async () => expect(await isHealthy(service.probeUrl, 300)).toBe(false), {
+    what: 'the process to stand still',
+  })
   service.thaw()
   expect(await isHealthy(service.probeUrl)).toBe(true)
   expect(service.exit).toBeNull()

@@ -168,13 +168,14 @@ describe('a downstream that fails', () => {
     })
     await produce([
       ...recordsFor(topic, ['a', 'bad', 'c'], 0),
-      ...recordsFor(topic, numbered('other', 500), 1),
+      ...recordsFor(topic, numbered('other', 100), 1),
     ])
     await startInstance({
       topics: [topic],
       group,
       handle,
-      retryPolicy: { kind: 'fixed', delayMs: 500, maxAttempts: 4 },
+      // Time enough for the twenty commits of the other partition, on a slow disk too.
+      retryPolicy: { kind: 'fixed', delayMs: 5_000, maxAttempts: 4 },
     })
     const [dead] = await readTopic(deadLetterTopic(topic, group), { count: 1 })
     expect(dead?.key?.toString()).toBe('bad')
@@ -183,8 +184,8 @@ describe('a downstream that fails', () => {
     expect(String(dead?.headers['dlt.error-message'])).toBe('timed out')
     expect(attempts).toBe(4)
     // The other partition was through before this one was.
-    expect(otherAtLastAttempt.at(-1)).toBe(500)
-    await eventually(async () => expect(await committedOffsets(group, topic)).toEqual({ 0: '3', 1: '500' }), {
+    expect(otherAtLastAttempt.at(-1)).toBe(100)
+    await eventually(async () => expect(await committedOffsets(group, topic)).toEqual({ 0: '3', 1: '100' }), {
       what: 'the commits',
     })
     expect(stored.filter(name => !name.startsWith('other'))).toEqual(['a', 'c'])
@@ -264,7 +265,8 @@ describe('partitions', () => {
       await produce(recordsFor(topic, slow.slice(from, from + 5_000), 0))
     }
     await produce(recordsFor(topic, numbered('a', 100), 1))
-    const instance = await startInstance({ topics: [topic], group, handle, batchSize: 50 })
+    const batchSize = 500
+    const instance = await startInstance({ topics: [topic], group, handle, batchSize })
     for (const more of ['b', 'c', 'd']) {
       await produce(recordsFor(topic, numbered(more, 100), 1))
       await eventually(() => expect(stored.filter(name => name.startsWith(more))).toHaveLength(100), {
@@ -272,9 +274,11 @@ describe('partitions', () => {
       })
     }
     expect(stored.filter(name => name.startsWith('slow'))).toEqual([])
+    await eventually(() => expect(instance.counted.fetched).toBeGreaterThanOrEqual(bufferLimit(batchSize)), {
+      what: 'a full buffer',
+    })
     // One fetch of at most 1 MiB may overshoot the limit; it held all 30,000 records if nothing paused the partition.
-    expect(instance.counted.fetched).toBeGreaterThanOrEqual(bufferLimit(50))
-    expect(instance.counted.fetched).toBeLessThan(bufferLimit(50) + 13_000)
+    expect(instance.counted.fetched).toBeLessThan(bufferLimit(batchSize) + 13_000)
     gate.resolve()
     await eventually(
       async () => expect(await committedOffsets(group, topic)).toEqual({ 0: '30000', 1: '400' }),
@@ -289,12 +293,12 @@ describe('partitions', () => {
 describe('membership', () => {
   test('a batch that takes longer than the session timeout costs neither the membership nor a record', async () => {
     const { topic, group } = await topicAndGroup()
-    // The session of these instances is 6,000 ms.
+    const sessionTimeoutMs = 15_000
     const { stored, handle } = storing(
-      names => new Promise(resolve => setTimeout(resolve, names.includes('r0') ? 9_000 : 0)),
+      names => new Promise(resolve => setTimeout(resolve, names.includes('r0') ? sessionTimeoutMs * 1.5 : 0)),
     )
     await produce(recordsFor(topic, numbered('r', 10)))
-    const instance = await startInstance({ topics: [topic], group, handle })
+    const instance = await startInstance({ topics: [topic], group, handle, sessionTimeoutMs })
     await eventually(() => expect(instance.commits).toEqual([`${topic}/0 5`, `${topic}/0 10`]), {
       what: 'both commits',
     })
@@ -406,11 +410,13 @@ test('instances that come and go under load: no record lost, none twice, every k
   const ledger = new Ledger()
   const keys = numbered('key', 16)
   const producing = new AbortController()
+  let handled = 0
   const handleAs =
     (instance: string): BatchHandler =>
     async (records, { partition }) => {
       // Long enough that every rebalance finds batches in process.
       await new Promise(resolve => setTimeout(resolve, 20))
+      handled += records.length
       for (const { record, value } of records) {
         ledger.seen(String(record.key), Number(value.name), `${partition}/${record.offset} by ${instance}`)
       }
@@ -420,6 +426,10 @@ test('instances that come and go under load: no record lost, none twice, every k
 
   const load = (async () => {
     for (let sequence = 1; !producing.signal.aborted; sequence++) {
+      // More than that would outlast the waits below where each commit takes long.
+      await eventually(() => expect(sequence * keys.length - handled).toBeLessThan(1_000), {
+        what: 'the load to be handled',
+      })
       await produce(keys.map(key => ({ topic, key, value: created(String(sequence)) })))
       for (const key of keys) ledger.sent(key, sequence)
     }
@@ -454,4 +464,4 @@ test('instances that come and go under load: no record lost, none twice, every k
   await eventually(() => expect(ledger.report().total.lost).toBe(0), { what: 'every record to be handled' })
   const { faults } = ledger.report()
   expect(faults).toEqual([])
-})
+}, 360_000)

@@ -60,7 +60,10 @@ test('leaders that move under load, while their old brokers live: no record lost
 
 /** A record of each key every 20 ms, whatever becomes of those before. */
 function startLoad(cluster: TestKafka, topic: string, ledger: Ledger): () => Promise<void> {
-  const producer = createGatheringProducer(cluster.kafka, { logger: cluster.logger })
+  const producer = createGatheringProducer(cluster.kafka, {
+    logger: cluster.logger,
+    deliveryTimeoutMs: 120_000,
+  })
   onTestFinished(() => producer.close())
   const stopping = new AbortController()
   onTestFinished(() => stopping.abort())

@@ -21,6 +21,8 @@ export interface TestInstanceOptions {
   retryPolicy?: RetryPolicy
   drainTimeoutMs?: number
   groupInstanceId?: string
+  /** long by default: a member that is only slow must not lose its partitions */
+  sessionTimeoutMs?: number
   /** other brokers than the run's stack */
   on?: TestKafka
 }
@@ -54,8 +56,7 @@ export async function startInstance(options: TestInstanceOptions): Promise<TestI
     logger,
     maxWaitMs: 100,
     ...(options.groupInstanceId !== undefined && { groupInstanceId: options.groupInstanceId }),
-    // The least that brokers allow: heartbeats are more frequent then, so that a rebalance is noticed sooner.
-    sessionTimeoutMs: 6_000,
+    sessionTimeoutMs: options.sessionTimeoutMs ?? 30_000,
   })
   const commits: string[] = []
   const retries: string[] = []
@@ -117,7 +118,7 @@ export async function startInstance(options: TestInstanceOptions): Promise<TestI
     retryPolicy: options.retryPolicy ?? { kind: 'fixed', delayMs: 10, maxAttempts: 3 },
     report,
     limits: { batchSize: options.batchSize ?? 5, batchTimeoutMs: options.batchTimeoutMs ?? 200 },
-    drainTimeoutMs: options.drainTimeoutMs ?? 10_000,
+    drainTimeoutMs: options.drainTimeoutMs ?? 50_000,
     onDefect: error => {
       defect = error
     },

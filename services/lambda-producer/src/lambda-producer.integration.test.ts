@@ -3,6 +3,7 @@ import { createKafka } from '@kafka-pattern/kafka-config'
 import {
   createTopic,
   deleteTopic,
+  eventually,
   readTopic,
   startFaultProxy,
   startService,
@@ -101,7 +102,11 @@ test('a topic that exists otherwise is used as it is, and one warning names the 
   })
   for (let i = 0; i < 3; i++) expect((await invoke(lambda)).statusCode).toBe(201)
   expect(await withAdmin(testKafka(), admin => admin.fetchTopicOffsets(topic))).toHaveLength(2)
-  const warnings = logLines(lambda).filter(({ level }) => level === 40)
+  const linesOf = (what: string) => logLines(lambda).filter(({ msg }) => msg === what)
+  await eventually(() => expect(linesOf('record acknowledged')).toHaveLength(3), { what: 'their lines' })
+  const warnings = logLines(lambda).filter(
+    ({ level, differences }) => level === 40 && differences !== undefined,
+  )
   expect(warnings).toMatchObject([{ topic, differences: [{ what: 'partitions', wanted: '5', found: '2' }] }])
 })
 
@@ -140,7 +145,9 @@ test('first invocations at the same time connect once', async () => {
   )
   await Promise.all(sends)
   // The producer's, which stays, and the one that looked after the topic.
-  expect([proxy.connections, proxy.accepted]).toEqual([1, 2])
+  await eventually(() => expect([proxy.connections, proxy.accepted]).toEqual([1, 2]), {
+    what: 'the connection that stays',
+  })
 })
 
 test('bad settings end it before its first invocation, with every bad key named', async () => {

@@ -26,9 +26,9 @@ export async function makeBundle(): Promise<Bundle & { remove(): Promise<void> }
 export function startBundle(
   { dir, handler }: Bundle,
   env: Record<string, string>,
-  timeoutMs?: number,
+  timeoutMs = 60_000,
 ): Promise<LambdaFunction> {
-  return startFunction({ taskRoot: dir, handler, env, ...(timeoutMs !== undefined && { timeoutMs }) })
+  return startFunction({ taskRoot: dir, handler, env, timeoutMs })
 }
 
 /** @throws Error when the function gave no answer: it threw, or its time was over */

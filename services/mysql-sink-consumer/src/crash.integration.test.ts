@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
 import {
   appliedBatches,
@@ -17,24 +18,30 @@ const kills = 10
 test('killed at random moments, again and again: every batch is applied once, and the replica is what it must be', async () => {
   const stage = await setStage({ partitions: 3 })
   const states = histories(300, 40)
-  await produceStates(stage.topic, states)
-  const ends = await endOffsets(stage)
-  // A static member gets its partitions back at once, and small batches make many moments to be killed in.
-  const env = { KAFKA_GROUP_INSTANCE_ID: 'sink-1', BATCH_SIZE: '20' }
+  const portion = states.length / kills
+  // A static member gets its partitions back at once.
+  const env = { KAFKA_GROUP_INSTANCE_ID: 'sink-1' }
   const lives: RunningService[] = []
+  let killedAtWork = 0
   for (let kill = 1; kill <= kills; kill++) {
-    const life = await stage.start(env, { waitReady: false })
+    await produceStates(stage.topic, states.slice((kill - 1) * portion, kill * portion))
+    // Small batches make many moments to be killed in, and a portion that is not soon applied.
+    const life = await stage.start({ ...env, BATCH_SIZE: '5' }, { waitReady: false })
     lives.push(life)
     // Every third one dies while it starts, joins or looks for its position.
     if (kill % 3 !== 0) await life.waitForLog(line => line.msg === 'batch applied')
     await sleep(Math.random() * (kill % 3 === 0 ? 800 : 60))
     await life.kill()
+    if (!isDeepStrictEqual(await stage.offsets(), await endOffsets(stage))) killedAtWork++
   }
-  expect(await stage.offsets()).not.toEqual(ends)
+  // Now and then one may be through before the signal reaches it.
+  expect(killedAtWork).toBeGreaterThan(kills / 2)
 
-  lives.push(await stage.start(env))
+  const last = await stage.start(env)
+  lives.push(last)
   await untilApplied(stage)
   expect(await stage.replica()).toEqual(newestOf(states))
+  await last.stop()
   expect(repeatedOffsets(lives)).toEqual([])
 }, 360_000)
 
@@ -51,6 +58,8 @@ test('the whole topic replayed from its beginning changes nothing', async () => 
   const replaying = await stage.start()
   await untilApplied(stage)
   expect(await stage.replica()).toEqual(newestOf(states))
+  // Its log is whole when it has ended.
+  await replaying.stop()
   const replayed = appliedBatches(replaying)
   expect(replayed.reduce((records, batch) => records + batch.records, 0)).toBe(states.length)
   expect(replayed.every(({ upserted, deleted }) => upserted + deleted === 0)).toBe(true)

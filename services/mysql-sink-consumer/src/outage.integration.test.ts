@@ -19,6 +19,7 @@ import {
   recordOf,
   repeatedOffsets,
   setStage,
+  shortSession,
   stateOf,
   untilApplied,
   untilUpsertWaits,
@@ -47,7 +48,7 @@ test('the database goes away for longer than the session and comes back: it wait
   const server = await startOwnMysql()
   const stage = await setStage({ database: await createDatabase({ on: server }) })
   const users = sender(stage)
-  const sink = await stage.start()
+  const sink = await stage.start({ KAFKA_SESSION_TIMEOUT_MS: '15000' })
   await users.send()
   await untilApplied(stage)
 
@@ -55,13 +56,14 @@ test('the database goes away for longer than the session and comes back: it wait
   await users.send()
   await sink.waitForLog(line => line.msg === 'not applied, the partition waits')
   await eventually(async () => expect(await readiness(sink)).toBe(503), { what: '/readyz to be 503' })
-  // The session is 6 s: without heartbeats it would be over.
-  await sleep(8_000)
+  // Without heartbeats the session would be over.
+  await sleep(17_000)
   await users.send()
   await server.process.start()
   await untilApplied(stage)
   expect(await stage.replica()).toEqual(users.newest())
   await eventually(async () => expect(await readiness(sink)).toBe(200), { what: '/readyz to be 200' })
+  await sink.stop()
   expect(joins(sink)).toBe(1)
   expect(deadLettered([sink])).toEqual([])
   expect(repeatedOffsets([sink])).toEqual([])
@@ -78,12 +80,15 @@ test('a database that is read-only for a while is waited for, nothing is dead-le
 
   await root.write('SET GLOBAL read_only = 1')
   await users.send()
-  const waits = await sink.waitForLog(line => line.msg === 'not applied, the partition waits')
-  expect(waits.reason).toMatch(/read-only/)
+  await sink.waitForLog(
+    line => line.msg === 'not applied, the partition waits' && /read-only/.test(String(line.reason)),
+    { what: 'waiting because of read-only' },
+  )
   await eventually(async () => expect(await readiness(sink)).toBe(503), { what: '/readyz to be 503' })
   await root.write('SET GLOBAL read_only = 0')
   await untilApplied(stage)
   expect(await stage.replica()).toEqual(users.newest())
+  await sink.stop()
   expect(deadLettered([sink])).toEqual([])
 })
 
@@ -108,13 +113,14 @@ test('connections cut again and again, also when the answer to a COMMIT is on it
   await cuts
   await untilApplied(stage)
   expect(await stage.replica()).toEqual(newestOf(states))
+  await sink.stop()
   expect(deadLettered([sink])).toEqual([])
   expect(repeatedOffsets([sink])).toEqual([])
 })
 
 test('idle for longer than the server keeps its connections open: the next batch is applied at the first attempt', async () => {
   const stage = await setStage({ partitions: 3 })
-  const sink = await stage.start()
+  const sink = await stage.start(shortSession)
   const first = histories(100, 1)
   await produceStates(stage.topic, first)
   await untilApplied(stage)
@@ -123,7 +129,8 @@ test('idle for longer than the server keeps its connections open: the next batch
   await produceStates(stage.topic, second)
   await untilApplied(stage)
   expect(await stage.replica()).toEqual(newestOf([...first, ...second]))
-  expect(sink.logLines.filter(line => Number(line.level) >= 40)).toEqual([])
+  await sink.stop()
+  expect(sink.logLines.filter(line => line.msg === 'not applied, the partition waits')).toEqual([])
 })
 
 test('a deadlock is begun anew', async () => {
@@ -157,7 +164,7 @@ test('a broker that is away for a while: nothing is lost, nothing is applied twi
   const users = sender(stage)
   const [target = ''] = testKafka().brokers
   const proxy = await startFaultProxy({ target })
-  const sink = await stage.start({ KAFKA_BROKERS: proxy.address })
+  const sink = await stage.start({ ...shortSession, KAFKA_BROKERS: proxy.address })
   await users.send()
   await untilApplied(stage)
   await proxy.refuse()
@@ -166,6 +173,7 @@ test('a broker that is away for a while: nothing is lost, nothing is applied twi
   await proxy.restore()
   await untilApplied(stage)
   expect(await stage.replica()).toEqual(users.newest())
+  await sink.stop()
   expect(repeatedOffsets([sink])).toEqual([])
 }, 360_000)
 
@@ -173,7 +181,8 @@ test('SIGTERM: the batch that is being written is finished, and the group told o
   const stage = await setStage()
   const { root } = stage.database
   const id = randomUUID()
-  const sink = await stage.start()
+  // As much time as there can be: that it is limited is for other tests to tell.
+  const sink = await stage.start({ DRAIN_TIMEOUT_MS: '50000', SHUTDOWN_TIMEOUT_MS: '60000' })
   await produce([recordOf(stage.topic, stateOf(id, 1))])
   await untilApplied(stage)
   const stopped = Promise.withResolvers<number | string>()
@@ -181,7 +190,7 @@ test('SIGTERM: the batch that is being written is finished, and the group told o
     await transaction.rows('SELECT id FROM users_replica WHERE id = ? FOR UPDATE', [id])
     await produce([recordOf(stage.topic, stateOf(id, 2))])
     await untilUpsertWaits(stage)
-    sink.stop().then(stopped.resolve, stopped.reject)
+    sink.stop(90_000).then(stopped.resolve, stopped.reject)
     await sink.waitForLog(line => line.msg === 'draining')
   })
   expect(await stopped.promise).toBe(0)

@@ -9,6 +9,7 @@ import {
   recordOf,
   repeatedOffsets,
   setStage,
+  shortSession,
   stateOf,
   untilApplied,
   untilUpsertWaits,
@@ -20,7 +21,7 @@ test('frozen in the middle of a transaction, another takes over, thawed: it appl
   const { root } = stage.database
   const ids = Array.from({ length: 5 }, () => randomUUID())
   const versions = (version: number) => ids.map(id => stateOf(id, version))
-  const frozen = await stage.start()
+  const frozen = await stage.start(shortSession)
   await produce(versions(1).map(state => recordOf(stage.topic, state)))
   await untilApplied(stage)
 
@@ -32,7 +33,7 @@ test('frozen in the middle of a transaction, another takes over, thawed: it appl
     frozen.freeze()
   })
 
-  const successor = await stage.start()
+  const successor = await stage.start(shortSession)
   await produce(versions(3).map(state => recordOf(stage.topic, state)))
   await untilApplied(stage)
   expect(await stage.replica()).toEqual(newestOf(versions(3)))
@@ -57,6 +58,7 @@ test('frozen in the middle of a transaction, another takes over, thawed: it appl
   await produce(versions(4).map(state => recordOf(stage.topic, state)))
   await untilApplied(stage)
   expect(await stage.replica()).toEqual(newestOf(versions(4)))
+  await Promise.all([frozen.stop(), successor.stop()])
   expect(repeatedOffsets([frozen, successor])).toEqual([])
 }, 300_000)
 
@@ -93,6 +95,7 @@ test('sinks that come and go under load: every batch is applied once, and the re
   await load
   await untilApplied(stage)
   expect(await stage.replica()).toEqual(newestOf(sent))
+  await third.stop()
   expect(repeatedOffsets([first, second, third])).toEqual([])
 }, 300_000)
 

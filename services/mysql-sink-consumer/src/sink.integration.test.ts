@@ -12,6 +12,7 @@ import {
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   appliedBatches,
+  deadLettered,
   deletedState,
   momentOf,
   newestOf,
@@ -268,7 +269,8 @@ describe('what cannot be applied', () => {
     expect(letters.every(({ category, attempts }) => category === 'not retryable' && attempts === 1)).toBe(
       true,
     )
-    const lines = sink.logLines.filter(line => line.msg === 'record dead-lettered')
+    await sink.waitForLog(line => line.nextOffset === String(records.length))
+    const lines = deadLettered([sink])
     expect(lines).toHaveLength(6)
     expect(lines.find(line => line.offset === '3')).toMatchObject({
       topic,
@@ -301,7 +303,8 @@ describe('what cannot be applied', () => {
     expect(letters[0]?.message).toMatch(/Data too long for column 'name'/)
     expect(letters[1]?.message).toMatch(/CONSTRAINT|Check constraint/)
     // The log says which record it was, and shows nobody's data.
-    const lines = sink.logLines.filter(line => line.msg === 'record dead-lettered')
+    await sink.waitForLog(line => line.nextOffset === '304')
+    const lines = deadLettered([sink])
     expect(lines).toHaveLength(4)
     expect(JSON.stringify(lines)).not.toContain('xxx')
     expect(letters[0]?.headers['correlation-id']?.toString()).toBe(`of-${ids[7]}-2`)

@@ -15,14 +15,14 @@ test('8 writers, 100,000 rows, transactions of up to 2 s, rollbacks: each commit
   })
   await eventually(() => expect(writing.committed).toBeGreaterThanOrEqual(100_000), {
     what: '100,000 committed rows',
-    timeoutMs: 90_000,
+    timeoutMs: 150_000,
   })
   await writing.stop()
 
   const expected = await writing.expected()
   const seen = await publishedVersions(outbox.topic, {
     count: countVersions(expected),
-    timeoutMs: 60_000,
+    timeoutMs: 120_000,
   })
   expect(seen).toEqual(expected)
-}, 300_000)
+}, 420_000)

@@ -27,10 +27,12 @@ test('an outage is waited out: it goes on behind the last record printed, and re
     what: 'readiness to be withdrawn',
   })
 
+  // It must not be back when the partition is made: only a member that joins sees it at once.
+  consumer.freeze()
   await kafka.nodes[0]?.start()
-  // Before the consumer is back, so that it was not there when these were produced.
   await withAdmin(kafka, admin => admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] }))
   await produce([...records('after'), { topic, key: 'new', value: 'in-new-partition', partition: 2 }], kafka)
+  consumer.thaw()
   await eventually(() => expect(printed().length).toBeGreaterThanOrEqual(41), {
     what: 'the records after the outage',
   })
@@ -40,7 +42,7 @@ test('an outage is waited out: it goes on behind the last record printed, and re
   await eventually(async () => expect((await fetch(`${consumer.probeUrl}/readyz`)).status).toBe(200), {
     what: 'readiness to come back',
   })
-})
+}, 300_000)
 
 test('down at start: it waits, says for what, and joins when the broker is there', async () => {
   const kafka = await startOwnKafka()
@@ -56,4 +58,4 @@ test('down at start: it waits, says for what, and joins when the broker is there
   await eventually(() => expect(consumer.stdoutLines).toContain(`[consume] ${topic} 0 0 k v`), {
     what: 'its line',
   })
-})
+}, 300_000)

@@ -206,13 +206,16 @@ test('a reader that stops reading holds the consumer, not its memory; all comes 
       })),
     )
   }
+  await eventually(() => expect(consumer.isHeld()).toBe(true), { what: 'records that nobody reads' })
   // 20 MB wait on the broker. What it has in hand is one fetch.
   const before = await consumed(consumer.probeUrl)
   expect(before).toBeLessThan(count / 10)
   expect(sum(await committed(group, topic))).toBeLessThanOrEqual(before)
   expect(await metric(consumer.probeUrl, 'process_resident_memory_bytes')).toBeLessThan(250e6)
   // Its event loop turns and its heartbeats go on.
-  expect((await fetch(`${consumer.probeUrl}/readyz`)).status).toBe(200)
+  await eventually(async () => expect((await fetch(`${consumer.probeUrl}/readyz`)).status).toBe(200), {
+    what: 'readiness',
+  })
 
   const lines = consumer.readOn()
   const records = () => lines.filter(line => line.startsWith('[consume]'))
@@ -249,6 +252,8 @@ interface HeldConsumer {
   readonly probeUrl: string
   /** Its exit code. */
   readonly exit: Promise<unknown>
+  /** Whether so much of its output lies here that no more of it is taken. */
+  isHeld(): boolean
   /** Reads on; returns the lines from then on, to which more are added. */
   readOn(): string[]
   /** As `| head` does when it has enough. */
@@ -292,6 +297,7 @@ async function startHeldConsumer(topic: string, group: string): Promise<HeldCons
   return {
     probeUrl: `http://127.0.0.1:${port}`,
     exit,
+    isHeld: () => child.stdout.readableLength >= child.stdout.readableHighWaterMark,
     readOn() {
       child.stdout.resume()
       return lines

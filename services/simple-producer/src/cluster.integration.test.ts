@@ -62,7 +62,7 @@ test('a partition without a leader: its records are answered 503, those of the o
     },
     { what: '201 for every partition' },
   )
-}, 300_000)
+}, 600_000)
 
 test('two of three brokers down: 503; what was answered 201 is there, even when the third dies after the two came back', async () => {
   const { service, createSome, untilAllAreStored, lost } = await startReplicated()
@@ -84,7 +84,7 @@ test('two of three brokers down: 503; what was answered 201 is there, even when 
   await untilAllAreStored()
   expect(await lost()).toEqual([])
   expect(await service.stop()).toBe(0)
-}, 300_000)
+}, 600_000)
 
 test('all three brokers killed under load: what was answered 201 is there when they are back', async () => {
   const { service, createSome, untilAllAreStored, lost } = await startReplicated()
@@ -99,7 +99,7 @@ test('all three brokers killed under load: what was answered 201 is there when t
   await untilAllAreStored()
   expect(await lost()).toEqual([])
   expect(await service.stop()).toBe(0)
-}, 300_000)
+}, 600_000)
 
 /** The service on a topic with three replicas, and a memory of what it acknowledged. */
 async function startReplicated() {
@@ -121,7 +121,7 @@ async function startReplicated() {
       async () => {
         for (const { status } of await createSome()) expect(status).toBe(201)
       },
-      { what: '201 on every partition', timeoutMs: 60_000 },
+      { what: '201 on every partition', timeoutMs: 120_000 },
     )
   /** The acknowledged ones that cannot be read. */
   const lost = async () => {

@@ -20,6 +20,9 @@ export interface Answer {
 
 export const ada = { name: 'Ada Lovelace', level: 42 }
 
+/** The service's own limits so far away that a slow machine does not reach them: for tests that are not about them. */
+export const farLimits = { REQUEST_TIMEOUT_MS: '300000', SHUTDOWN_TIMEOUT_MS: '400000' }
+
 const Refusal = z.object({
   error: z.string().min(1),
   fields: z.array(z.object({ field: z.string(), problem: z.string().min(1) })).optional(),

@@ -4,11 +4,12 @@ import { startConsumer } from './observed-consumer.ts'
 
 test('a partition that is resumed is fetched at once, not when the last fetch has waited its time out', async () => {
   const topic = await createTopic({ partitions: 2 })
-  const maxWaitTimeInMs = 3_000
+  const maxWaitTimeInMs = 30_000
   const { consumer, received, assigned } = await startConsumer({
     groupId: uniqueName('group'),
     topic,
     maxWaitTimeInMs,
+    sessionTimeout: 120_000,
   })
   expect(assigned).toHaveLength(2)
 
@@ -20,7 +21,12 @@ test('a partition that is resumed is fetched at once, not when the last fetch ha
 
     await eventually(() => expect(received).toHaveLength(before + 1), {
       what: 'the record of the resumed partition',
-      timeoutMs: maxWaitTimeInMs / 3,
+      timeoutMs: maxWaitTimeInMs / 2,
     })
   }
+
+  const disconnected = consumer.disconnect()
+  // Ends the last fetch, for which the consumer would wait.
+  await produce([{ topic, partition: 0, key: 'k', value: 'the last one' }])
+  await disconnected
 })

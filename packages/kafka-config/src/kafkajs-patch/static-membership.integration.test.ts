@@ -32,7 +32,13 @@ test('a static member that was replaced is told so by its commit, and does not t
   const topic = await createTopic()
   const groupId = uniqueName('group')
   // Its own heartbeat comes too late to tell it
-  const replaced = await startConsumer({ groupId, topic, groupInstanceId: 'only', heartbeatInterval: 20_000 })
+  const replaced = await startConsumer({
+    groupId,
+    topic,
+    groupInstanceId: 'only',
+    heartbeatInterval: 60_000,
+    sessionTimeout: 180_000,
+  })
   const successor = await startConsumer({ groupId, topic, groupInstanceId: 'only' })
   await eventually(() => expect(successor.assigned).toEqual([0]), {
     what: 'the successor to have the partition',
