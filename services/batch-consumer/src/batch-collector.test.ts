@@ -3,12 +3,12 @@ import { BatchCollector } from './batch-collector.ts'
 import type { Batch, Collecting } from './batch-collector.ts'
 import type { KafkaRecord } from '@kafka-pattern/kafka-config'
 
-const limits = { batchSize: 3, batchTimeoutMs: 100 }
+const limits = { batchSize: 3, batchBytes: 1_000, batchTimeoutMs: 100 }
 
-function records(first: number, count: number): KafkaRecord[] {
+function records(first: number, count: number, bytes = 0): KafkaRecord[] {
   return Array.from({ length: count }, (_, index) => ({
     key: null,
-    value: null,
+    value: bytes === 0 ? null : Buffer.alloc(bytes),
     timestamp: '0',
     attributes: 0,
     offset: String(first + index),
@@ -73,6 +73,24 @@ describe('closing a batch', () => {
     clock.nowMs = 100
     expect(offsets(collector.close())).toEqual(['9'])
     expect(collector.collecting()).toEqual({ state: 'empty' })
+  })
+
+  test('closes it with the record that reaches BATCH_BYTES, across fetches, at BATCH_SIZE all the same', () => {
+    const { collector } = collectorWithClock()
+    collector.add(records(0, 1, 600))
+    expect(collector.close()).toBeNull()
+    collector.add([...records(1, 1, 399), { ...records(2, 1)[0]!, key: Buffer.alloc(1) }])
+    expect(collector.close(), 'the third record is what both limits wait for').toMatchObject({
+      closedBy: 'size',
+      nextOffset: '3',
+    })
+    collector.add(records(3, 2, 500))
+    collector.add(records(5, 1, 5_000))
+    collector.add(records(6, 2, 1))
+    expect(collector.close()).toMatchObject({ closedBy: 'bytes', firstOffset: '3', nextOffset: '5' })
+    expect(collector.close()).toMatchObject({ closedBy: 'bytes', firstOffset: '5', nextOffset: '6' })
+    expect(collector.close()).toBeNull()
+    expect([collector.buffered, collector.bufferedBytes]).toEqual([2, 2])
   })
 
   test('names the offset after its last record, also beyond 2^53 and with gaps of a compacted topic', () => {

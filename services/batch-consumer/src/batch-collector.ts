@@ -13,7 +13,7 @@ export interface Batch {
   readonly closedBy: CloseReason
 }
 
-export type CloseReason = 'size' | 'timeout'
+export type CloseReason = 'size' | 'bytes' | 'timeout'
 
 /** What the collector can say of the batch that it is collecting. */
 export type Collecting =
@@ -24,6 +24,8 @@ export type Collecting =
 export interface BatchLimits {
   /** A batch closes when it holds this many records... */
   readonly batchSize: number
+  /** ...or when their keys and values have this many bytes: with the record that reaches it... */
+  readonly batchBytes: number
   /** ...or this long after its first record arrived, whichever comes first. */
   readonly batchTimeoutMs: number
 }
@@ -44,6 +46,7 @@ export class BatchCollector {
   readonly #now: () => number
   readonly #fetches: Fetched[] = []
   #buffered = 0
+  #bufferedBytes = 0
 
   constructor(limits: BatchLimits, now: () => number) {
     this.#limits = limits
@@ -55,19 +58,28 @@ export class BatchCollector {
     return this.#buffered
   }
 
+  /** The bytes of their keys and values. */
+  get bufferedBytes(): number {
+    return this.#bufferedBytes
+  }
+
   /** Records of one fetch, in offset order, following on all that came before. */
   add(records: readonly KafkaRecord[]): void {
     if (records.length === 0) return
     this.#fetches.push({ records, arrivedAtMs: this.#now(), from: 0 })
     this.#buffered += records.length
+    this.#bufferedBytes += bytesOf(records)
   }
 
   /** Whether the next batch is due, and else how long until its time is up. */
   collecting(): Collecting {
     const oldest = this.#fetches[0]
     if (oldest === undefined) return { state: 'empty' }
-    if (this.#buffered >= this.#limits.batchSize) return { state: 'due', reason: 'size' }
-    const closesInMs = oldest.arrivedAtMs + this.#limits.batchTimeoutMs - this.#now()
+    const { batchSize, batchBytes, batchTimeoutMs } = this.#limits
+    if (this.#bufferedBytes >= batchBytes && this.#fitting() < batchSize)
+      return { state: 'due', reason: 'bytes' }
+    if (this.#buffered >= batchSize) return { state: 'due', reason: 'size' }
+    const closesInMs = oldest.arrivedAtMs + batchTimeoutMs - this.#now()
     return closesInMs > 0 ? { state: 'filling', closesInMs } : { state: 'due', reason: 'timeout' }
   }
 
@@ -75,7 +87,7 @@ export class BatchCollector {
   close(): Batch | null {
     const collecting = this.collecting()
     if (collecting.state !== 'due') return null
-    const records = this.#cut(Math.min(this.#buffered, this.#limits.batchSize))
+    const records = this.#cut(this.#fitting())
     const first = records[0]
     const last = records.at(-1)
     if (first === undefined || last === undefined) return null
@@ -85,6 +97,24 @@ export class BatchCollector {
       nextOffset: (BigInt(last.offset) + 1n).toString(),
       closedBy: collecting.reason,
     }
+  }
+
+  /** How many of the buffered records the next batch holds at most. */
+  #fitting(): number {
+    const { batchSize, batchBytes } = this.#limits
+    const most = Math.min(this.#buffered, batchSize)
+    // Nearly always, and then nothing needs to be counted.
+    if (this.#bufferedBytes < batchBytes) return most
+    let count = 0
+    let bytes = 0
+    for (const { records, from } of this.#fetches) {
+      for (let index = from; index < records.length; index++) {
+        if (count === most || bytes >= batchBytes) return count
+        bytes += bytesOfRecord(records[index]!)
+        count++
+      }
+    }
+    return count
   }
 
   #cut(count: number): KafkaRecord[] {
@@ -98,6 +128,17 @@ export class BatchCollector {
       records = records === null ? piece : records.concat(piece)
     }
     this.#buffered -= count
+    this.#bufferedBytes -= bytesOf(records ?? [])
     return records ?? []
   }
+}
+
+function bytesOf(records: readonly KafkaRecord[]): number {
+  let bytes = 0
+  for (const record of records) bytes += bytesOfRecord(record)
+  return bytes
+}
+
+function bytesOfRecord({ key, value }: KafkaRecord): number {
+  return (key?.length ?? 0) + (value?.length ?? 0)
 }

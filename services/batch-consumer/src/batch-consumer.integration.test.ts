@@ -83,6 +83,43 @@ describe('a batch closes', () => {
   })
 })
 
+test('large records: batches close at BATCH_BYTES, and a partition that hangs holds three of them, not the backlog', async () => {
+  const { topic, group } = await topicAndGroup(2)
+  const batchBytes = 1024 * 1024
+  const count = 40
+  // A quarter of a batch each, in blanks around the JSON.
+  const large = numbered('large', count).map(name => created(name) + ' '.repeat(batchBytes / 4))
+  for (const value of large) await produce([{ topic, partition: 0, key: null, value }])
+  const gate = Promise.withResolvers<void>()
+  onTestFinished(() => gate.resolve())
+  const { stored, batches, handle } = storing(async names => {
+    if (names.some(name => name.startsWith('large'))) await gate.promise
+  })
+  const fetchedLarge = () =>
+    instance.counted.fetched - stored.filter(name => !name.startsWith('large')).length
+  const instance = await startInstance({ topics: [topic], group, handle, batchSize: 500, batchBytes })
+
+  await eventually(() => expect(fetchedLarge()).toBeGreaterThanOrEqual(12), { what: 'a full buffer' })
+  // Each of them comes with a fetch of its own, which would bring more of the other partition, too.
+  for (const small of ['a', 'b', 'c']) {
+    await produce(recordsFor(topic, [small], 1))
+    await eventually(() => expect(stored).toContain(small), { what: small })
+  }
+  // One batch in process, two that wait, and what one fetch may overshoot: it brings 512 KiB of a partition, but no less than a record.
+  expect(fetchedLarge()).toBeLessThanOrEqual(12 + 4)
+
+  gate.resolve()
+  await eventually(
+    async () => expect(await committedOffsets(group, topic)).toEqual({ 0: String(count), 1: '3' }),
+    {
+      what: 'the rest, once the handler goes on',
+    },
+  )
+  const sizes = batches.filter(([name]) => name?.startsWith('large')).map(names => names.length)
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(count)
+  expect(Math.max(...sizes)).toBe(4)
+})
+
 describe('wrong records', () => {
   test('not JSON, not the schema, null: dead letters, the rest of the batch done and committed', async () => {
     const { topic, group } = await topicAndGroup()

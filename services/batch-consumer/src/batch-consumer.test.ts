@@ -78,7 +78,7 @@ async function started(handle: BatchHandler, drainTimeoutMs = 1_000) {
     deadLetters: { refused: false, publish: () => Promise.resolve('done') },
     retryPolicy: { kind: 'fixed', delayMs: 0, maxAttempts: 1 },
     report: unobserved,
-    limits: { batchSize: 2, batchTimeoutMs: 60_000 },
+    limits: { batchSize: 2, batchBytes: 1_000_000, batchTimeoutMs: 60_000 },
     drainTimeoutMs,
     onDefect: error => void defects.push(error),
   })

@@ -7,7 +7,11 @@ const read = (environment: Record<string, string>) => parseSettings(Settings, en
 describe('settings', () => {
   test('without any: batches of 5 or 5 s, all three topics, exponential with full jitter', () => {
     const settings = read({})
-    expect(limitsOf(settings)).toEqual({ batchSize: 5, batchTimeoutMs: 5_000 })
+    expect(limitsOf(settings)).toEqual({
+      batchSize: 5,
+      batchBytes: 4_194_304,
+      batchTimeoutMs: 5_000,
+    })
     expect(settings.KAFKA_TOPICS).toEqual(['user', 'family', 'coworker'])
     expect(settings.KAFKA_CONSUMER_GROUP).toBe('batch-consumer')
     expect(settings.DEMO_FAULTS).toBe(false)
@@ -39,6 +43,7 @@ describe('settings', () => {
   test.each([
     ['BATCH_SIZE', '0'],
     ['BATCH_SIZE', 'many'],
+    ['BATCH_BYTES', '1023'],
     ['BATCH_TIMEOUT_MS', '-1'],
     ['RETRY_KIND', 'linear'],
     ['RETRY_FACTOR', '0.5'],

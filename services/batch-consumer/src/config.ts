@@ -37,6 +37,8 @@ export const Settings = z
     TOPIC_REPLICATION_FACTOR: replicationFactor,
     /** A batch closes at so many records... */
     BATCH_SIZE: wholeNumber({ min: 1, max: 100_000 }).default(5),
+    /** ...or at so many bytes of keys and values: twice as much again waits for each partition, at most... */
+    BATCH_BYTES: wholeNumber({ min: 1_024, max: 1_073_741_824 }).default(4 * 1024 * 1024),
     /** ...or so long after its first one arrived. */
     BATCH_TIMEOUT_MS: durationMs.default(5_000),
     RETRY_KIND: z
@@ -96,7 +98,11 @@ export function retryPolicyOf(settings: Settings): RetryPolicy {
 }
 
 export function limitsOf(settings: Settings): BatchLimits {
-  return { batchSize: settings.BATCH_SIZE, batchTimeoutMs: settings.BATCH_TIMEOUT_MS }
+  return {
+    batchSize: settings.BATCH_SIZE,
+    batchBytes: settings.BATCH_BYTES,
+    batchTimeoutMs: settings.BATCH_TIMEOUT_MS,
+  }
 }
 
 /** A new group begins with the oldest records there are: work that was put on the topic before is work to do. */

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { PartitionBuffer, bufferLimit } from './partition-buffer.ts'
+import { PartitionBuffer, bufferLimit, bufferLimitBytes } from './partition-buffer.ts'
 import type { KafkaRecord } from '@kafka-pattern/kafka-config'
 
-function records(first: number, count: number): KafkaRecord[] {
+function records(first: number, count: number, valueBytes = 0): KafkaRecord[] {
   return Array.from({ length: count }, (_, index) => ({
     key: null,
-    value: null,
+    value: valueBytes === 0 ? null : Buffer.alloc(valueBytes),
     timestamp: '0',
     attributes: 0,
     offset: String(first + index),
@@ -13,10 +13,10 @@ function records(first: number, count: number): KafkaRecord[] {
   }))
 }
 
-function bufferWithCalls(batchSize = 3) {
+function bufferWithCalls(batchSize = 3, batchBytes = 1_000_000) {
   const calls: string[] = []
   const backpressure = { pause: () => void calls.push('pause'), resume: () => void calls.push('resume') }
-  return { calls, buffer: new PartitionBuffer({ batchSize, batchTimeoutMs: 100 }, backpressure) }
+  return { calls, buffer: new PartitionBuffer({ batchSize, batchBytes, batchTimeoutMs: 100 }, backpressure) }
 }
 
 describe('the buffer of a partition', () => {
@@ -55,7 +55,11 @@ describe('the buffer of a partition', () => {
     let now = 0
     const backpressure = { pause: () => {}, resume: () => {} }
     // Every look at the clock takes one millisecond.
-    const buffer = new PartitionBuffer({ batchSize: 3, batchTimeoutMs: 2 }, backpressure, () => now++)
+    const buffer = new PartitionBuffer(
+      { batchSize: 3, batchBytes: 1_000, batchTimeoutMs: 2 },
+      backpressure,
+      () => now++,
+    )
     buffer.add(records(0, 1))
     const next = buffer.next(new AbortController().signal)
     await vi.advanceTimersByTimeAsync(10)
@@ -89,6 +93,20 @@ describe('the buffer of a partition', () => {
     }
     expect(calls).toEqual(['pause', 'resume'])
     await buffer.next(signal)
+    expect(calls).toEqual(['pause', 'resume'])
+  })
+
+  test('a few large records fill it as many small ones do', async () => {
+    const { calls, buffer } = bufferWithCalls(100, 1_000)
+    const { signal } = new AbortController()
+    buffer.add(records(0, 19, 100))
+    expect(calls).toEqual([])
+    buffer.add(records(19, 2, 100))
+    expect(calls).toEqual(['pause'])
+    expect(bufferLimitBytes(1_000)).toBe(2_000)
+    expect((await buffer.next(signal))?.records).toHaveLength(10)
+    expect(calls, 'still more than half full').toEqual(['pause'])
+    expect((await buffer.next(signal))?.records).toHaveLength(10)
     expect(calls).toEqual(['pause', 'resume'])
   })
 })

@@ -9,11 +9,16 @@ export interface Backpressure {
 }
 
 /**
- * A partition is paused from here on. One fetch may overshoot it: a fetch is never cut. Four batches, because then two of them are left to
+ * A partition is paused from so many records on. One fetch may overshoot it: a fetch is never cut. Four batches, because then two of them are left to
  * work on while the next fetch is under way; with half as many the worker waits for a tenth of its time (measured).
  */
 export function bufferLimit(batchSize: number): number {
   return Math.max(4 * batchSize, 1_000)
+}
+
+/** It is paused from so many bytes on, too. Two batches: with large records a fetch takes long, but so does the work. */
+export function bufferLimitBytes(batchBytes: number): number {
+  return 2 * batchBytes
 }
 
 /**
@@ -25,6 +30,7 @@ export class PartitionBuffer {
   readonly #collector: BatchCollector
   readonly #backpressure: Backpressure
   readonly #limit: number
+  readonly #limitBytes: number
   #paused = false
   #wake: (() => void) | null = null
 
@@ -32,11 +38,13 @@ export class PartitionBuffer {
     this.#collector = new BatchCollector(limits, now)
     this.#backpressure = backpressure
     this.#limit = bufferLimit(limits.batchSize)
+    this.#limitBytes = bufferLimitBytes(limits.batchBytes)
   }
 
   add(records: readonly KafkaRecord[]): void {
     this.#collector.add(records)
-    if (!this.#paused && this.#collector.buffered >= this.#limit) {
+    const { buffered, bufferedBytes } = this.#collector
+    if (!this.#paused && (buffered >= this.#limit || bufferedBytes >= this.#limitBytes)) {
       this.#paused = true
       this.#backpressure.pause()
     }
@@ -57,7 +65,8 @@ export class PartitionBuffer {
   }
 
   #resumeWhenHalfEmpty(): void {
-    if (!this.#paused || this.#collector.buffered > this.#limit / 2) return
+    const { buffered, bufferedBytes } = this.#collector
+    if (!this.#paused || buffered > this.#limit / 2 || bufferedBytes > this.#limitBytes / 2) return
     this.#paused = false
     this.#backpressure.resume()
   }

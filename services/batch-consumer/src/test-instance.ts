@@ -17,6 +17,7 @@ export interface TestInstanceOptions {
   group: string
   handle: BatchHandler
   batchSize?: number
+  batchBytes?: number
   batchTimeoutMs?: number
   retryPolicy?: RetryPolicy
   drainTimeoutMs?: number
@@ -117,7 +118,11 @@ export async function startInstance(options: TestInstanceOptions): Promise<TestI
     deadLetters,
     retryPolicy: options.retryPolicy ?? { kind: 'fixed', delayMs: 10, maxAttempts: 3 },
     report,
-    limits: { batchSize: options.batchSize ?? 5, batchTimeoutMs: options.batchTimeoutMs ?? 200 },
+    limits: {
+      batchSize: options.batchSize ?? 5,
+      batchBytes: options.batchBytes ?? 4 * 1024 * 1024,
+      batchTimeoutMs: options.batchTimeoutMs ?? 200,
+    },
     drainTimeoutMs: options.drainTimeoutMs ?? 50_000,
     onDefect: error => {
       defect = error
