@@ -10,10 +10,14 @@ import { deadLetterTopic } from './dead-letter.ts'
  */
 export const deadLetterMaxBytes = 16 * 1024 * 1024
 
+/** Java's Long.MAX_VALUE: no limit. (`message.timestamp.after.max.ms` is of Kafka 3.6.) */
+const anyTimeAhead = 2n ** 63n - 1n
+
 /**
  * How a dead-letter topic should be: as many partitions and replicas as the topic of its records, so that a dead letter can
  * lie in the partition of the same number and keeps the order that it had. Nothing is deleted by age: a dead letter has the
- * timestamp of its record, so that a retention of 7 days would delete an older record's dead letter as soon as it is written.
+ * timestamp of its record, so that a retention of 7 days would delete an older record's dead letter as soon as it is written. And
+ * any timestamp is taken: brokers refuse those that are more than an hour ahead, and that of a topic which takes them may be.
  */
 export function deadLetterTopicSpec(original: {
   topic: string
@@ -30,6 +34,8 @@ export function deadLetterTopicSpec(original: {
       'cleanup.policy': 'delete',
       'retention.ms': '-1',
       'max.message.bytes': String(deadLetterMaxBytes),
+      'message.timestamp.type': 'CreateTime',
+      'message.timestamp.after.max.ms': String(anyTimeAhead),
       // What the brokers decide about the replicas (-1), they decide about this, too.
       ...(replicationFactor !== -1 && { 'min.insync.replicas': replicationFactor >= 3 ? '2' : '1' }),
     },

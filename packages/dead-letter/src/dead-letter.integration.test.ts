@@ -44,7 +44,7 @@ async function connectProducer(): Promise<GatheringProducer> {
 }
 
 /** A topic, a group, and their dead-letter topic, which does not exist yet and is deleted after the test. */
-async function topicAndGroup(options: { partitions?: number } = {}) {
+async function topicAndGroup(options: { partitions?: number; configs?: Record<string, string> } = {}) {
   // Records here carry old timestamps: the broker's retention, checked every five minutes, would delete them in between.
   const topic = await createTopic({ prefix: 'letters', configs: { 'retention.ms': '-1' }, ...options })
   const group = uniqueName('group')
@@ -128,6 +128,22 @@ describe('publish', () => {
     await publisher.publish(consumed(original), { ...failure, group, message: 'long '.repeat(1_000) })
     const [letter] = await readTopic(dlt, { count: 1 })
     expect(letter?.value?.equals(original.value ?? Buffer.alloc(0))).toBe(true)
+  })
+
+  test('takes a record from days ahead, if its own topic did', async () => {
+    const noLimit = { 'retention.ms': '-1', 'message.timestamp.after.max.ms': String(2n ** 63n - 1n) }
+    const { topic, group, dlt } = await topicAndGroup({ configs: noLimit })
+    const producer = await connectProducer()
+    const timestamp = Date.now() + 3 * 86_400_000
+    await producer.send({ topic, key: 'k', value: 'v', timestamp })
+    const [original] = await readTopic(topic, { count: 1 })
+    if (original === undefined) throw new Error('not read')
+    await createDeadLetterPublisher({ ...testKafka(), producer }).publish(consumed(original), {
+      ...failure,
+      group,
+    })
+    const [letter] = await readTopic(dlt, { count: 1 })
+    expect(letter?.timestamp).toBe(String(timestamp))
   })
 
   test('throws when the dead letter cannot be stored, and works again when it can', async () => {
