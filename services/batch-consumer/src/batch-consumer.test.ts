@@ -11,6 +11,7 @@ import type {
 } from '@kafka-pattern/kafka-config'
 
 const unobserved: BatchReport = {
+  behind: () => {},
   began: () => () => {},
   processed: () => {},
   isolating: () => {},
@@ -69,7 +70,7 @@ class FakeConsumer implements GroupConsumer {
   onFatal(): void {}
 }
 
-async function started(handle: BatchHandler, drainTimeoutMs = 1_000) {
+async function started(handle: BatchHandler, { drainTimeoutMs = 1_000, report = unobserved } = {}) {
   const consumer = new FakeConsumer()
   const defects: Error[] = []
   const batchConsumer = createBatchConsumer({
@@ -77,7 +78,7 @@ async function started(handle: BatchHandler, drainTimeoutMs = 1_000) {
     handle,
     deadLetters: { refused: false, publish: () => Promise.resolve('done') },
     retryPolicy: { kind: 'fixed', delayMs: 0, maxAttempts: 1 },
-    report: unobserved,
+    report,
     limits: { batchSize: 2, batchBytes: 1_000_000, batchTimeoutMs: 60_000 },
     drainTimeoutMs,
     onDefect: error => void defects.push(error),
@@ -102,7 +103,7 @@ describe('what is committed', () => {
 
   test('nothing of a batch that ends after it was abandoned', async () => {
     const gate = Promise.withResolvers<void>()
-    const { consumer, batchConsumer } = await started(() => gate.promise, 20)
+    const { consumer, batchConsumer } = await started(() => gate.promise, { drainTimeoutMs: 20 })
     await consumer.handlers.onRecords(fetched(1, [0, 1]))
     await turn()
     await batchConsumer.stop()
@@ -141,6 +142,19 @@ describe('what is committed', () => {
       ['2', 1],
     ])
   })
+})
+
+test('the lag is told with each fetch and commit, of a partition that hangs as well', async () => {
+  const lags: number[] = []
+  const gate = Promise.withResolvers<void>()
+  const report = { ...unobserved, behind: (_partition: unknown, records: number) => void lags.push(records) }
+  const { consumer } = await started(() => gate.promise, { report })
+  await consumer.handlers.onRecords(fetched(1, [90, 91]))
+  await consumer.handlers.onRecords({ ...fetched(1, [92, 93]), highWatermark: '120' })
+  await turn()
+  expect(lags).toEqual([10, 30])
+  gate.resolve()
+  await vi.waitFor(() => expect(lags).toEqual([10, 30, 28, 26]))
 })
 
 test('records of an assignment that is over are not collected', async () => {

@@ -35,6 +35,8 @@ interface Owned extends TopicPartition {
   /** Where the next batch collects while one is in process. */
   readonly buffer: PartitionBuffer
   highWatermark: string
+  /** Everything before it is done: the last commit, or else the first record that was fetched. */
+  doneUpTo: string | null
 }
 
 export function createBatchConsumer(options: BatchConsumerOptions): BatchConsumer {
@@ -62,12 +64,13 @@ export function createBatchConsumer(options: BatchConsumerOptions): BatchConsume
   }
 
   async function commitDone(
-    { topic, partition, assignment, highWatermark }: Owned,
+    owner: Owned,
     place: BatchPlace,
     batch: Batch,
     nextOffset: string,
     stop: Stop,
   ): Promise<boolean> {
+    const { topic, partition, assignment } = owner
     try {
       if (nextOffset === batch.firstOffset) return false
       const outcome = await retry(() => consumer.commit(topic, partition, nextOffset, assignment), {
@@ -75,8 +78,11 @@ export function createBatchConsumer(options: BatchConsumerOptions): BatchConsume
         signal: stop.abandoned,
         onRetry: info => report.commitRefused(place, info),
       })
-      if (outcome === 'committed') report.committed(place, batch, nextOffset, highWatermark)
-      return outcome === 'committed'
+      if (outcome !== 'committed') return false
+      owner.doneUpTo = nextOffset
+      tellLag(owner)
+      report.committed(place, batch, nextOffset)
+      return true
     } catch (error) {
       // Abandoned: the next owner of the partition handles these records again, and its commits count.
       if (error instanceof AbortError) return false
@@ -94,7 +100,13 @@ export function createBatchConsumer(options: BatchConsumerOptions): BatchConsume
 
   function own(partition: TopicPartition, assignment: number): Owned {
     const backpressure = { pause: () => consumer.pause(partition), resume: () => consumer.resume(partition) }
-    return { ...partition, assignment, buffer: new PartitionBuffer(limits, backpressure), highWatermark: '0' }
+    return {
+      ...partition,
+      assignment,
+      buffer: new PartitionBuffer(limits, backpressure),
+      highWatermark: '0',
+      doneUpTo: null,
+    }
   }
 
   /** Hands a fetch to its partition and returns at once: no partition waits for another one's work, nor do the heartbeats. */
@@ -102,7 +114,16 @@ export function createBatchConsumer(options: BatchConsumerOptions): BatchConsume
     const owner = owned.get(nameOf({ topic, partition }))
     if (owner?.assignment !== assignment) return
     owner.highWatermark = highWatermark
+    owner.doneUpTo ??= records[0]!.offset
+    tellLag(owner)
     owner.buffer.add(records)
+  }
+
+  /** With each fetch, too: of a partition that hangs nothing is committed, and its lag is what tells. */
+  function tellLag(owner: Owned): void {
+    const { highWatermark, doneUpTo } = owner
+    if (doneUpTo === null) return
+    report.behind(owner, Math.max(0, Number(BigInt(highWatermark) - BigInt(doneUpTo))))
   }
 
   /** All partitions are given up: what is in process may finish within the limit; later results are not committed. */

@@ -9,6 +9,8 @@ import type { Logger, ServiceMetrics } from '@kafka-pattern/service-runtime'
 
 /** What becomes of batches and records, told as it happens. It watches only: nothing here decides anything. */
 export interface BatchReport {
+  /** So many records of the partition were not done when it was last fetched, or committed. */
+  behind(partition: TopicPartition, records: number): void
   /** Returns what to call when the batch has ended. */
   began(place: BatchPlace, batch: Batch): (outcome: BatchOutcome['state']) => void
   processed(place: BatchPlace, count: number): void
@@ -17,7 +19,7 @@ export interface BatchReport {
   retrying(place: BatchPlace, record: KafkaRecord, info: RetryInfo): void
   deadLettered(place: BatchPlace, record: KafkaRecord, failure: RecordFailure, stored: RecordMetadata): void
   deadLetterRefused(place: BatchPlace, record: KafkaRecord, info: RetryInfo): void
-  committed(place: BatchPlace, batch: Batch, nextOffset: string, highWatermark: string): void
+  committed(place: BatchPlace, batch: Batch, nextOffset: string): void
   commitRefused(place: BatchPlace, info: RetryInfo): void
   gaveUp(partition: TopicPartition): void
 }
@@ -25,6 +27,9 @@ export interface BatchReport {
 /** Reports to the log and to the metrics. */
 export function createBatchReport(logger: Logger, metrics: ServiceMetrics): BatchReport {
   return {
+    behind({ topic, partition }, records) {
+      metrics.lag.set({ topic, partition }, records)
+    },
     began({ topic }, batch) {
       metrics.batchSize.observe({ topic }, batch.records.length)
       const ended = metrics.durations.startTimer({ topic })
@@ -65,9 +70,7 @@ export function createBatchReport(logger: Logger, metrics: ServiceMetrics): Batc
       const fields = { ...idsOf(place, record), attempt, delayMs, reason: reasonOf(error), err: error }
       logger.error(fields, 'dead letter refused, the partition waits')
     },
-    committed(place, batch, nextOffset, highWatermark) {
-      const { topic, partition } = place
-      metrics.lag.set({ topic, partition }, Math.max(0, Number(BigInt(highWatermark) - BigInt(nextOffset))))
+    committed(place, batch, nextOffset) {
       if (!logger.isLevelEnabled('info')) return
       const open = batch.records.findIndex(record => record.offset === nextOffset)
       const records = open === -1 ? batch.records.length : open

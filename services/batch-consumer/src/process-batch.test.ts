@@ -8,6 +8,7 @@ import type { DeadLetters } from '@kafka-pattern/dead-letter'
 import type { BatchHandler } from './handler.ts'
 
 const unobserved: BatchReport = {
+  behind: () => {},
   began: () => () => {},
   processed: () => {},
   isolating: () => {},

@@ -169,6 +169,8 @@ test('a refused dead letter turns readiness off and says what is waited for; acc
     { what: '/readyz to wait for the dead-letter topic' },
   )
   expect(await committedOffsets(group, topic)).toEqual({ 0: '-1' })
+  const metrics = await (await fetch(`${service.probeUrl}/metrics`)).text()
+  expect(metrics).toContain(`kafka_consumer_lag_records{topic="${topic}",partition="0"} 1`)
 
   await allowMessageBytes(dlt, 1_048_588)
   await service.waitForLog(isCommitUpTo('1'))

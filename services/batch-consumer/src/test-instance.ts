@@ -69,6 +69,7 @@ export async function startInstance(options: TestInstanceOptions): Promise<TestI
   let defect: Error | null = null
 
   const report: BatchReport = {
+    behind: () => {},
     began: (_place, batch) => {
       counted.begun += batch.records.length
       return () => {}
