@@ -27,7 +27,7 @@ import type { Scan } from './scan.ts'
 import type { KeyedRecord, TransactionalProducer } from '@kafka-pattern/kafka-config'
 import type { Mysql } from '@kafka-pattern/mysql-config'
 
-/** Records of the next transaction whose partitions are announced while this one is stored: enough to know nearly all partitions. */
+/** While a backlog is drained: records of the next transaction whose partitions are announced while this one is stored. Enough to know nearly all. */
 const announcedAhead = 100
 /** No transaction takes so long unless something is away. Who is wrongly taken for held up costs reads, nothing else. */
 const heldUpAfterMs = 2_000

@@ -17,10 +17,25 @@ import type { OutboxRow } from './outbox-row.ts'
 import type { RelayReport } from './relay-report.ts'
 import type { Scan } from './scan.ts'
 
+/** What the relay asks of a lane. */
+export type ServedLane = Pick<
+  Lane,
+  | 'number'
+  | 'ahead'
+  | 'takesRows'
+  | 'busy'
+  | 'heldUp'
+  | 'stopped'
+  | 'waitingBytes'
+  | 'oldestWaiting'
+  | 'offer'
+  | 'giveBack'
+>
+
 export interface OutboxRelayOptions {
-  readonly reader: OutboxReader
-  readonly keeper: LaneKeeper
-  readonly report: RelayReport
+  readonly reader: Pick<OutboxReader, 'read' | 'readFor' | 'forget' | 'examineHoles' | 'ageOf' | 'holes'>
+  readonly keeper: Pick<LaneKeeper, 'start' | 'stop' | 'healthy'> & { readonly lanes: readonly ServedLane[] }
+  readonly report: Pick<RelayReport, 'state' | 'databaseAway'>
   /** Between two reads that find nothing, at most. */
   readonly pollIntervalMs: number
   /** Read and waiting for the transactions before, at most; the last read may exceed it. */
@@ -31,7 +46,7 @@ export interface OutboxRelayOptions {
 
 /** Reads follow each other no faster: what comes meanwhile shares a transaction. */
 const shortestPauseMs = 2
-/** Under load the next transaction gathers for half as long as the end of the last one was waited for, at most so long. */
+/** Under load the next transaction gathers for half of the time that the last one was waited for, and never longer than this. */
 const longestGatherMs = 20
 /** How often a fresh picture of the open transactions can be had, and some (open-transactions.ts). */
 const examineIntervalMs = 150
@@ -42,7 +57,7 @@ export class OutboxRelay {
   readonly #options: OutboxRelayOptions
   readonly #stopping = new AbortController()
   /** The lanes that the reads are for. */
-  readonly #serving = new Set<Lane>()
+  readonly #serving = new Set<ServedLane>()
   #loops: Promise<unknown>[] = []
   #reads = false
 
@@ -94,7 +109,7 @@ export class OutboxRelay {
    * large ones. Resolves with how long it waited, in ms.
    */
   async #untilOneIsFree(): Promise<number> {
-    const isServed = (lane: Lane) => this.#serving.has(lane) || !lane.takesRows
+    const isServed = (lane: ServedLane) => this.#serving.has(lane) || !lane.takesRows
     const allPublish = () =>
       this.#serving.size > 0 &&
       [...this.#serving].every(lane => lane.busy) &&
@@ -138,9 +153,10 @@ export class OutboxRelay {
     }
   }
 
+  /** What waits in a lane that was stopped is never published, and goes with the lane. */
   get #waitingBytes(): number {
     let sum = 0
-    for (const lane of this.#serving) sum += lane.waitingBytes
+    for (const lane of this.#serving) if (!lane.stopped) sum += lane.waitingBytes
     return sum
   }
 

@@ -1,0 +1,91 @@
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { emptyCursor } from './cursor.ts'
+import { OutboxRelay } from './outbox-relay.ts'
+import type { ServedLane } from './outbox-relay.ts'
+import type { Scan } from './scan.ts'
+
+const nothing: Scan = { rows: [], high: 0, gaps: [], closed: [], more: false }
+
+type FakeLane = { -readonly [Name in keyof ServedLane]: ServedLane[Name] } & { offers: number }
+
+function fakeLane(number: number, state: Partial<FakeLane> = {}): FakeLane {
+  const lane: FakeLane = {
+    number,
+    ahead: emptyCursor,
+    takesRows: true,
+    busy: false,
+    heldUp: false,
+    stopped: false,
+    waitingBytes: 0,
+    oldestWaiting: null,
+    offers: 0,
+    offer: () => void lane.offers++,
+    giveBack: () => {},
+    ...state,
+  }
+  return lane
+}
+
+let relay: OutboxRelay | undefined
+afterEach(() => relay?.stop())
+
+/** A relay of these lanes that runs, and how often it has read. */
+function started(lanes: FakeLane[]): { reads: number } {
+  const counted = { reads: 0 }
+  relay = new OutboxRelay({
+    reader: {
+      read: () => {
+        counted.reads++
+        return Promise.resolve(nothing)
+      },
+      readFor: () => {},
+      forget: () => {},
+      examineHoles: () => Promise.resolve(),
+      ageOf: () => Promise.resolve(0),
+      holes: 0,
+    },
+    keeper: { lanes, healthy: true, start: () => {}, stop: () => Promise.resolve() },
+    report: { state: () => {}, databaseAway: () => {} },
+    pollIntervalMs: 2,
+    readAheadBytes: 1_000,
+    onFatal: error => {
+      throw error
+    },
+  })
+  relay.start()
+  return counted
+}
+
+const aWhile = () => new Promise(resolve => setTimeout(resolve, 100))
+
+describe('while all lanes publish', () => {
+  test('nothing is read, until one of them is through', async () => {
+    const lanes = [fakeLane(0, { busy: true }), fakeLane(1, { busy: true })]
+    const counted = started(lanes)
+    await aWhile()
+    // The first read is for lanes that are new to it.
+    expect(counted.reads).toBe(1)
+    lanes[1]!.busy = false
+    await vi.waitFor(() => expect(counted.reads).toBeGreaterThan(3))
+  })
+
+  test('a lane that opens, or gets on, is read for', async () => {
+    const lanes = [fakeLane(0, { busy: true })]
+    started(lanes)
+    await aWhile()
+    const opened = fakeLane(1, { busy: true })
+    lanes.push(opened)
+    await vi.waitFor(() => expect(opened.offers).toBe(1))
+  })
+})
+
+test('a lane that is stopped with more rows than may wait does not hold up the reads for the others', async () => {
+  const stopped = fakeLane(0, { waitingBytes: 2_000 })
+  const other = fakeLane(1)
+  started([stopped, other])
+  await vi.waitFor(() => expect(other.offers).toBe(1))
+  await aWhile()
+  expect(other.offers, 'no room').toBe(1)
+  stopped.stopped = true
+  await vi.waitFor(() => expect(other.offers).toBeGreaterThan(1))
+})
