@@ -98,7 +98,6 @@ async function watchTrips({
   const timer = setInterval(settle, settleEveryMs)
   const tellGivenUp = () =>
     tellNotShown(trips.takeGivenUp(), `more than ${mostOpen} were under way at a time`)
-  const tellUnderWay = () => tellNotShown(trips.underWay(), 'still under way when this ended')
   const givenUpTimer = setInterval(tellGivenUp, tellGivenUpEveryMs)
   const flow = followFlow(
     runtime,
@@ -123,7 +122,7 @@ async function watchTrips({
     await Promise.all([flow, records.stop()])
     settle()
     tellGivenUp()
-    tellUnderWay()
+    tellNotShown(trips.underWay(), 'still under way when this ended')
   }
 }
 

@@ -13,7 +13,7 @@ import { whileFollowing } from './while-following.ts'
 describe('change data capture and the outbox', () => {
   let stack: TestStack
   beforeAll(async () => {
-    // So seldom that four changes of a user are made meanwhile, also where each commit takes its time.
+    // It polls so seldom that four changes of a user are made meanwhile, also where each commit takes its time.
     stack = await newStack({ RELAY_LANES: '4', POLL_INTERVAL_MS: '2000' })
     return () => stack.remove()
   })

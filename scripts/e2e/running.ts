@@ -7,7 +7,7 @@ import type { TestStack } from './make.ts'
 
 const runFile = promisify(execFile)
 
-/** The names of those that are ready, once these are among them: on a busy machine a service may not be for a moment. */
+/** The names of those that are ready, once these are among them: on a busy machine a service may be not ready for a moment. */
 export async function runningServices(stack: TestStack, awaited: string[]): Promise<string[]> {
   return eventually(
     async () => {

@@ -234,7 +234,7 @@ test('whoever watches too much loses the oldest, not the memory, and is told how
   expect(trips.takeGivenUp()).toBe(0)
 })
 
-test('what is still under way can be counted, a record that waits for its request, too', () => {
+test('what is still under way can be counted, also a record that waits for its request', () => {
   const trips = createTrips(plan)
   trips.apply(produced(), 0)
   trips.apply(record(place(17), null, 1, 'key'), 0)

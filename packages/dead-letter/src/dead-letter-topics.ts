@@ -10,14 +10,15 @@ import { deadLetterTopic } from './dead-letter.ts'
  */
 export const deadLetterMaxBytes = 16 * 1024 * 1024
 
-/** Java's Long.MAX_VALUE: no limit. (`message.timestamp.after.max.ms` is of Kafka 3.6.) */
+/** Java's Long.MAX_VALUE: no limit. Brokers older than Kafka 3.6 do not know the setting. */
 const anyTimeAhead = 2n ** 63n - 1n
 
 /**
  * How a dead-letter topic should be: as many partitions and replicas as the topic of its records, so that a dead letter can
  * lie in the partition of the same number and keeps the order that it had. Nothing is deleted by age: a dead letter has the
- * timestamp of its record, so that a retention of 7 days would delete an older record's dead letter as soon as it is written. And
- * any timestamp is taken: brokers refuse those that are more than an hour ahead, and that of a topic which takes them may be.
+ * timestamp of its record, so that a retention of 7 days would delete an older record's dead letter as soon as it is written. Any
+ * timestamp is taken: by default brokers refuse one that is more than an hour ahead (since Kafka 4.0), but the record's own topic may
+ * have allowed it.
  */
 export function deadLetterTopicSpec(original: {
   topic: string

@@ -13,7 +13,7 @@ const runFile = promisify(execFile)
 const firstPort = 20_000
 const lastPort = 32_000
 
-// A port that was found is anybody's until its server listens, and whenever its server is down. No process is therefore given one
+// A port that was found is anybody's until its server listens, and whenever its server is down. So a process never gets the same one
 // twice, and test files that run side by side look for theirs in different parts of the range.
 const given = new Set<number>()
 const testWorker = process.env.VITEST_POOL_ID

@@ -39,7 +39,7 @@ interface Fetched {
 
 /**
  * Collects the records of one partition over any number of fetches and says when a batch is due. Pure but for the clock,
- * which is injected (milliseconds, monotonic). A fetch is kept as it came and cut by `slice`: nothing is done per record.
+ * which is injected (milliseconds, monotonic). A fetch is kept as it came and cut by `slice`: of a record only its bytes are counted.
  */
 export class BatchCollector {
   readonly #limits: BatchLimits

@@ -119,10 +119,14 @@ export function createBatchConsumer(options: BatchConsumerOptions): BatchConsume
     owner.buffer.add(records)
   }
 
-  /** With each fetch, too: of a partition that hangs nothing is committed, and its lag is what tells. */
+  /**
+   * With each fetch, too: a partition that hangs commits nothing, and its lag shows that. A full one is not fetched either; its lag is then
+   * that of the last fetch.
+   */
   function tellLag(owner: Owned): void {
     const { highWatermark, doneUpTo } = owner
-    if (doneUpTo === null) return
+    // A commit may end after the partition was given up, and its lag is the next owner's to tell.
+    if (doneUpTo === null || owned.get(nameOf(owner)) !== owner) return
     report.behind(owner, Math.max(0, Number(BigInt(highWatermark) - BigInt(doneUpTo))))
   }
 

@@ -37,7 +37,7 @@ export const Settings = z
     TOPIC_REPLICATION_FACTOR: replicationFactor,
     /** A batch closes at so many records... */
     BATCH_SIZE: wholeNumber({ min: 1, max: 100_000 }).default(5),
-    /** ...or at so many bytes of keys and values: twice as much again waits for each partition, at most... */
+    /** ...or at so many bytes of keys and values (a partition holds about three times as much: src/partition-buffer.ts)... */
     BATCH_BYTES: wholeNumber({ min: 1_024, max: 1_073_741_824 }).default(4 * 1024 * 1024),
     /** ...or so long after its first one arrived. */
     BATCH_TIMEOUT_MS: durationMs.default(5_000),

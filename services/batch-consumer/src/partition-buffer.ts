@@ -9,8 +9,8 @@ export interface Backpressure {
 }
 
 /**
- * A partition is paused from so many records on. One fetch may overshoot it: a fetch is never cut. Four batches, because then two of them are left to
- * work on while the next fetch is under way; with half as many the worker waits for a tenth of its time (measured).
+ * A partition is paused from so many records on. One fetch may overshoot it: a fetch is never cut. Four batches, because then two of
+ * them are left to work on while the next fetch is under way; with half as many the worker waits for a tenth of its time (measured).
  */
 export function bufferLimit(batchSize: number): number {
   return Math.max(4 * batchSize, 1_000)

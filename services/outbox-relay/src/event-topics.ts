@@ -65,7 +65,7 @@ export class EventTopics {
     return unfitForTopic(aggregatetype)
   }
 
-  /** The end of the service cuts a creation short, which is no failure of a lane: each ends by its own signal, in its turn. */
+  /** The end of the service cuts a creation short, which is no failure of a lane: each ends by its own signal. */
   #unlessStopping<T>(creation: Promise<T>): Promise<T> {
     return creation.catch((error: unknown) => {
       if (!this.#options.stopping.aborted) throw error
