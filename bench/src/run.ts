@@ -47,19 +47,21 @@ if (unknown.length > 0) {
 }
 
 const dataDir = await mkdtemp(join(tmpdir(), 'kafka-pattern-bench-'))
-const stack = await startKafka({ brokers: 1, dataDir, tuning: 'throughput' })
+const starting = startKafka({ brokers: 1, dataDir, tuning: 'throughput' })
+let databases: Databases | undefined
+// From the start of the first server on: they outlive whoever started them.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void stopAll().finally(() => process.exit(130)))
+}
+const stack = await starting
 const logger = createLogger({ name: 'bench', level: 'warn' })
 const kafka = createKafka(
   { KAFKA_BROKERS: stack.brokers, KAFKA_CLUSTER_NAME: 'bench', KAFKA_TLS: false },
   logger,
 )
-let databases: Databases | undefined
 /** What has worked in this run: the broker, the database and the worker of Kafka Connect serve all figures. */
 const warm = new Set<string>()
 const measured: Measured[] = []
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void stopAll().finally(() => process.exit(130)))
-}
 try {
   await createTopics(kafka)
   for (const figure of figures) if (wanted.includes(figure.id)) measured.push(await measure(figure))
@@ -69,10 +71,9 @@ try {
 report(measured)
 if (measured.some(({ failures }) => failures.size > 0)) process.exitCode = 1
 
-/** The servers outlive whoever started them. */
 async function stopAll(): Promise<void> {
   await databases?.stop()
-  await stack.stop()
+  await (await starting).stop()
   rmSync(dataDir, { recursive: true, force: true })
 }
 
