@@ -88,7 +88,8 @@ async function watchTrips({
     quietKafka(brokers, 'watch'),
     plan.topics,
     (topic, partition, record) => {
-      for (const fact of factOfRecord(topic, partition, record)) trips.apply(fact, Date.now())
+      const now = Date.now()
+      for (const fact of factOfRecord(topic, partition, record, now)) trips.apply(fact, now)
     },
     failure.reject,
   )

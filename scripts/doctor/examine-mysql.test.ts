@@ -15,6 +15,6 @@ test('a database without this project’s tables is a fault', () => {
   expect(judgeSchema('db', [])).toMatchObject({ kind: 'fault', text: 'no tables of this project in db' })
   expect(judgeSchema('db', [{ component: 'cdc-poller', version: 1 }])).toEqual({
     kind: 'fine',
-    text: 'db has the tables of cdc-poller 1',
+    text: 'db has the tables of cdc-poller (version 1)',
   })
 })

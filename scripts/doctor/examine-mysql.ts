@@ -38,7 +38,7 @@ export function judgeSchema(database: string, components: { component: string; v
       '`make clean` and another start load infra/mysql.',
     )
   }
-  const list = components.map(({ component, version }) => `${component} ${version}`)
+  const list = components.map(({ component, version }) => `${component} (version ${version})`)
   return fine(`${database} has the tables of ${list.join(', ')}`)
 }
 

@@ -20,7 +20,7 @@ export function describeTrip(trip: Trip, colored: (service: string) => string): 
   )
   const line = [...way, ...first].join(arrow) + others.map(steps => `;${arrow}${steps.join(arrow)}`).join('')
   const at = beginOf(trip)
-  const from = begin === null ? arrow.trimStart() : ''
+  const from = begin === null ? `${describeOrigin(trip)}${arrow.trimStart()}` : ''
   return `${colors.dim(at === null ? '-' : timeOf(at))} ${describeId(trip)} ${from}${line}`
 }
 
@@ -30,6 +30,11 @@ const arrow = ` ${colors.dim('→')} `
 function setOutAt({ begin }: Trip): number | null {
   if (begin === null) return null
   return begin.fact === 'stored' ? begin.at + (begin.tookMs ?? 0) : begin.at
+}
+
+/** Nothing is known of a record that no request brought, unless it comes from a dead letter. */
+function describeOrigin({ replayedFrom }: Trip): string {
+  return replayedFrom === null ? '' : `replayed from ${printable(nameOf(replayedFrom))} `
 }
 
 function describeId({ correlationId, key }: Trip): string {

@@ -86,13 +86,24 @@ const record = (value: string | null, headers: Record<string, string> = {}): Kaf
 })
 
 test('a record on its topic: whose it is, and the version of the row in it', () => {
-  const fact = { fact: 'record', place, at: 1_000, key: 'u1' }
-  expect(factOfRecord('user', 2, record('{"version": 3}', { 'correlation-id': 'c' }))).toEqual([
+  const fact = { fact: 'record', place, at: 1_000, replayedFrom: null, key: 'u1' }
+  expect(factOfRecord('user', 2, record('{"version": 3}', { 'correlation-id': 'c' }), 9_000)).toEqual([
     { ...fact, correlationId: 'c', version: 3 },
   ])
   // A row that SQL changed has an event with an empty id.
-  expect(factOfRecord('user', 2, record('{"ver', { 'correlation-id': '' }))).toEqual([
+  expect(factOfRecord('user', 2, record('{"ver', { 'correlation-id': '' }), 9_000)).toEqual([
     { ...fact, correlationId: null, version: null },
   ])
-  expect(factOfRecord('user', 2, record(null))).toEqual([])
+  expect(factOfRecord('user', 2, record(null), 9_000)).toEqual([])
+})
+
+test('a dead letter that was sent back begins its trip now: it has kept the time of its first one', () => {
+  const headers = { 'dlt.replayed-from': 'user.billing.dlt/2/5' }
+  expect(factOfRecord('user', 2, record('{}', headers), 9_000)).toMatchObject([
+    { at: 9_000, replayedFrom: { topic: 'user.billing.dlt', partition: 2, offset: '5' } },
+  ])
+  const foreign = { 'dlt.replayed-from': 'somewhere' }
+  expect(factOfRecord('user', 2, record('{}', foreign), 9_000)).toMatchObject([
+    { at: 1_000, replayedFrom: null },
+  ])
 })

@@ -1,9 +1,10 @@
 /** What the services' logs and the topics' records tell of trips. */
 import { HEADERS, headerText } from '@kafka-pattern/events'
+import { replayedFromHeader } from '@kafka-pattern/dead-letter'
 import type { KafkaRecord } from '@kafka-pattern/kafka-config'
 import type { ComposeService } from '../compose-file/compose-file.ts'
 import type { FlowEvent } from './flow-event.ts'
-import type { TripFact } from './trips.ts'
+import type { Place, TripFact } from './trips.ts'
 
 /** @param seenAtMs when the line was read, for those that tell no time themselves */
 export function factsOf(service: ComposeService, event: FlowEvent, seenAtMs: number): TripFact[] {
@@ -57,20 +58,36 @@ export function factsOf(service: ComposeService, event: FlowEvent, seenAtMs: num
   }
 }
 
-/** None for a tombstone: it ends what the record before it told. */
-export function factOfRecord(topic: string, partition: number, record: KafkaRecord): TripFact[] {
+/**
+ * None for a tombstone: it ends what the record before it told.
+ * @param seenAtMs when it was read, for a dead letter that was sent back: it has kept the time of its first journey
+ */
+export function factOfRecord(
+  topic: string,
+  partition: number,
+  record: KafkaRecord,
+  seenAtMs: number,
+): TripFact[] {
   const { offset, key, value, headers, timestamp } = record
   if (value === null) return []
+  const replayedFrom = placeIn(headerText(headers, replayedFromHeader) ?? '')
   return [
     {
       fact: 'record',
       place: { topic, partition, offset },
-      at: Number(timestamp),
+      at: replayedFrom === null ? Number(timestamp) : seenAtMs,
+      replayedFrom,
       correlationId: headerText(headers, HEADERS.correlationId) || null,
       key: key?.toString() ?? '',
       version: versionIn(value),
     },
   ]
+}
+
+/** "user.billing.dlt/2/17", as a replay writes it. */
+function placeIn(text: string): Place | null {
+  const [, topic, partition, offset] = /^([^/]+)\/(\d+)\/(\d+)$/.exec(text) ?? []
+  return topic === undefined ? null : { topic, partition: Number(partition), offset: offset! }
 }
 
 function noted(

@@ -42,6 +42,7 @@ const stored = (version: number, changes = 1, service = 'cdc-registry'): TripFac
 })
 const record = (at: Place, version: number | null, afterMs: number, key = 'u1'): TripFact => ({
   fact: 'record',
+  replayedFrom: null,
   place: at,
   at: begunAt + afterMs,
   correlationId: 'order-4711',
@@ -195,6 +196,7 @@ test('a state that was overwritten before the poller looked arrives as the newer
 test('a record that no request brought is told after a moment, with its key where it has no correlation id', () => {
   const direct: TripFact = {
     fact: 'record',
+    replayedFrom: null,
     place: place(17),
     at: begunAt,
     correlationId: null,
@@ -205,6 +207,14 @@ test('a record that no request brought is told after a moment, with its key wher
   expect(linesAfter(facts, 999)).toEqual([])
   expect(linesAfter(facts, 1_000)).toEqual([
     `${begin} key??[1 → user/2@17 → simple-consumer +2 ms, batch-consumer +9 ms`,
+  ])
+})
+
+test('a dead letter that was sent back says where it comes from', () => {
+  const sentBack = { ...record(place(17), null, 0), replayedFrom: place(5, 'user.dlt') } as TripFact
+  const facts = [sentBack, taken('simple-consumer', place(17), 2), taken('batch-consumer', place(17), 9)]
+  expect(linesAfter(facts, 1_000)).toEqual([
+    `${begin} order-4711 replayed from user.dlt/2@5 → user/2@17 → simple-consumer +2 ms, batch-consumer +9 ms`,
   ])
 })
 

@@ -39,6 +39,8 @@ export type TripFact =
       fact: 'record'
       place: Place
       at: number
+      /** the dead letter that was sent back; null for other records */
+      replayedFrom: Place | null
       correlationId: string | null
       key: string
       version: number | null
@@ -79,6 +81,8 @@ export type Trip = {
   key: string
   /** null: the record came to the topic without a request that was seen */
   begin: Begin | null
+  /** the dead letter that was sent back, where that is the record */
+  replayedFrom: Place | null
   legs: Leg[]
 }
 
@@ -293,6 +297,7 @@ function tripOf({ begin, record }: Open, legs: Leg[]): Trip {
     correlationId: begin?.correlationId ?? record?.correlationId ?? null,
     key: begin?.fact === 'stored' ? begin.userId : (record?.key ?? ''),
     begin,
+    replayedFrom: record?.replayedFrom ?? null,
     legs,
   }
 }

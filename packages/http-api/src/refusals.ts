@@ -18,7 +18,8 @@ export interface Refusal {
 
 /** @param part of the request: `body`, `path`, `query`, `headers` */
 export function invalidRequest(part: string, fields: InvalidRequest['fields']): Refusal {
-  return { status: 400, body: { error: `the ${part} is not as it should be`, fields } }
+  const verb = part === 'headers' ? 'are' : 'is'
+  return { status: 400, body: { error: `the ${part} ${verb} not as it should be`, fields } }
 }
 
 /** @param limitBytes what a body may have */

@@ -273,6 +273,7 @@ describe('settings', () => {
       '  SHUTDOWN_TIMEOUT_MS  must be a whole number from 0 to 2147483647 (was "-1")',
       expect.stringMatching(/^ {2}API_TOKEN {12}Too big: .*\(its value is not shown\)$/),
     ])
+    expect(lines.at(-1)).toMatch(/^The environment sets them, and counts before \S+\/\.env; /)
     expect(service.stderr()).not.toContain('hunter2')
   })
 
@@ -284,6 +285,7 @@ describe('settings', () => {
     expect(await service.exit).toBe(78)
     expect(service.stderr()).toContain('PROBE_PORT  must be a whole number from 0 to 65535 (was "abc")')
     expect(service.stderr()).not.toContain('SHUTDOWN_TIMEOUT_MS')
+    expect(service.stderr()).toContain(`Set them in the environment or in ${join(folder, '.env')}; `)
 
     const repaired = await startProcess({ SHUTDOWN_TIMEOUT_MS: '1000', START: '', PROBE_PORT: '0' }, folder)
     // START=fails of the file holds: an empty string in the environment is not set.

@@ -97,9 +97,12 @@ export function loadSettings<S extends z.ZodType>(
     return parseSettings(schema, { ...readEnvFile(directory), ...withoutEmpty(process.env) })
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error
-    process.stderr.write(
-      `${name}: ${error.message}\nSet them in the environment or in ${resolve(directory, '.env')}; the service's README lists them all.\n`,
-    )
+    const file = resolve(directory, '.env')
+    const isFromEnvironment = error.keys.every(key => withoutEmpty(process.env)[key] !== undefined)
+    const where = isFromEnvironment
+      ? `The environment sets them, and counts before ${file}`
+      : `Set them in the environment or in ${file}`
+    process.stderr.write(`${name}: ${error.message}\n${where}; the service's README lists them all.\n`)
     return process.exit(exitCodes.badSettings)
   }
 }

@@ -83,6 +83,7 @@ export function printWhereToLook(services: ComposeService[]): void {
     rows.push([`curl -i ${baseUrl(api)}/create ${body}`, ''])
   }
   rows.push(['make watch', 'the records through all services, live, until Ctrl-C'])
+  rows.push(['make lag', 'how far everybody is behind, live, until Ctrl-C'])
   rows.push(['make dlt', 'the dead letters, with why they are there'])
   rows.push(...apis.map((api): [string, string] => [`${baseUrl(api)}/docs`, `try ${api.name} in a browser`]))
   rows.push(...consumers.map((c): [string, string] => [`${probeUrl(c)}/metrics`, `what ${c.name} counts`]))

@@ -65,6 +65,7 @@ export function printWhereToLook(pattern: Pattern, services: ComposeService[]): 
     rows.push([`${baseUrl(registry)}/docs`, `try ${registry.name} in a browser`])
   }
   rows.push(['make watch', 'the changes through all services, live, until Ctrl-C'])
+  rows.push(['make lag', 'how far everybody is behind, live, until Ctrl-C'])
   for (const name of [pattern.reader, pattern.sink]) {
     const service = services.find(candidate => candidate.name === name)
     if (service?.environment.PROBE_PORT) rows.push([`${probeUrl(service)}/metrics`, `what ${name} counts`])
