@@ -40,9 +40,15 @@ const stored = (version: number, changes = 1, service = 'cdc-registry'): TripFac
   changes,
   as: service === 'cdc-registry' ? 'row' : 'row, outbox',
 })
-const record = (at: Place, version: number | null, afterMs: number, key = 'u1'): TripFact => ({
+const record = (
+  at: Place,
+  version: number | null,
+  afterMs: number,
+  key = 'u1',
+  replayedFrom: Place | null = null,
+): TripFact => ({
   fact: 'record',
-  replayedFrom: null,
+  replayedFrom,
   place: at,
   at: begunAt + afterMs,
   correlationId: 'order-4711',
@@ -211,7 +217,7 @@ test('a record that no request brought is told after a moment, with its key wher
 })
 
 test('a dead letter that was sent back says where it comes from', () => {
-  const sentBack = { ...record(place(17), null, 0), replayedFrom: place(5, 'user.dlt') } as TripFact
+  const sentBack = record(place(17), null, 0, 'key', place(5, 'user.dlt'))
   const facts = [sentBack, taken('simple-consumer', place(17), 2), taken('batch-consumer', place(17), 9)]
   expect(linesAfter(facts, 1_000)).toEqual([
     `${begin} order-4711 replayed from user.dlt/2@5 → user/2@17 → simple-consumer +2 ms, batch-consumer +9 ms`,
