@@ -154,7 +154,7 @@ test('the lag is told with each fetch and commit, of a partition that hangs as w
   await turn()
   expect(lags).toEqual([10, 30])
   gate.resolve()
-  await vi.waitFor(() => expect(lags).toEqual([10, 30, 28, 26]))
+  await vi.waitFor(() => expect(lags).toEqual([10, 30, 28, 26]), { timeout: 4_000 })
 })
 
 test('records of an assignment that is over are not collected', async () => {
