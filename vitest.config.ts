@@ -28,6 +28,7 @@ export default defineConfig({
           name: 'integration',
           include: ['{packages,services,scripts}/**/*.integration.test.ts'],
           globalSetup: ['packages/test-kit/src/global-setup.ts'],
+          setupFiles: ['packages/test-kit/src/ports-of-worker.ts'],
           sequence: { groupOrder: 2 },
           // They wait for brokers most of the time, so that more files than cores run side by side.
           maxWorkers: 4,
@@ -39,6 +40,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['scripts/**/*.e2e.test.ts'],
+          setupFiles: ['packages/test-kit/src/ports-of-worker.ts'],
           sequence: { groupOrder: 3 },
           // Each file has a stack of its own, and waits most of the time.
           maxWorkers: 2,

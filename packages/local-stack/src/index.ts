@@ -11,7 +11,7 @@ export type { ClusterView } from './kafka-readiness.ts'
 export { findMariaDb, startMariaDb } from './mariadb.ts'
 export type { MariaDbOptions, StartedMariaDb } from './mariadb.ts'
 export type { Progress } from './maven.ts'
-export { findFreePort, findFreePorts, findPortHolder, isPortFree } from './ports.ts'
+export { findFreePort, findFreePorts, findPortHolder, isPortFree, searchPortsIn } from './ports.ts'
 export {
   identifyProcess,
   isAlive,

@@ -11,21 +11,27 @@ const runFile = promisify(execFile)
 // server is down between kill and restart, be given to any outgoing connection; worse, a client that keeps dialling
 // it on the loopback can be given the very port as its source and connect to itself.
 const firstPort = 20_000
-const lastPort = 32_000
+const portCount = 12_000
 
-// A port that was found is anybody's until its server listens, and whenever its server is down. So a process never gets the same one
-// twice, and test files that run side by side look for theirs in different parts of the range.
+// A port that was found is anybody's until its server listens, and whenever its server is down. So a process never gets the same one twice.
 const given = new Set<number>()
-const testWorker = process.env.VITEST_POOL_ID
-const parts = testWorker === undefined ? 1 : 8
-const portsOfAPart = (lastPort - firstPort) / parts
-const firstOfPart = firstPort + (Number(testWorker ?? 0) % parts) * portsOfAPart
+let searched = { first: firstPort, count: portCount }
+
+/**
+ * From now on this process looks for its ports in one of `parts` equal parts of the range, so that processes which run side by side
+ * do not get each other's.
+ * @param part from 0
+ */
+export function searchPortsIn(part: number, parts: number): void {
+  const count = Math.floor(portCount / parts)
+  searched = { first: firstPort + part * count, count }
+}
 
 /** A port on 127.0.0.1 that nothing listens on now. */
 export async function findFreePort(): Promise<number> {
   for (;;) {
-    const port = firstOfPart + Math.floor(Math.random() * portsOfAPart)
-    if (given.size === portsOfAPart) given.clear()
+    const port = searched.first + Math.floor(Math.random() * searched.count)
+    if (given.size >= searched.count) given.clear()
     if (given.has(port)) continue
     given.add(port)
     if (await isPortFree(port)) return port
