@@ -58,7 +58,7 @@ function started(lanes: FakeLane[]): { reads: number } {
 
 /** Much longer than it takes, and less than a test may take. */
 const soon = (check: () => void) => vi.waitFor(check, { timeout: 20_000 })
-vi.setConfig({ testTimeout: 60_000 })
+const testTimeoutMs = 60_000
 
 /** Resolves when the relay, which waits for this to change, has looked at it again and again. */
 function untilLookedAt(lane: FakeLane, name: 'busy' | 'waitingBytes'): Promise<void> {
@@ -77,33 +77,45 @@ function untilLookedAt(lane: FakeLane, name: 'busy' | 'waitingBytes'): Promise<v
 }
 
 describe('while all lanes publish', () => {
-  test('nothing is read, until one of them is through', async () => {
-    const lanes = [fakeLane(0, { busy: true }), fakeLane(1, { busy: true })]
-    const counted = started(lanes)
-    await untilLookedAt(lanes[1]!, 'busy')
-    // The first read is for lanes that are new to it.
-    expect(counted.reads).toBe(1)
-    lanes[1]!.busy = false
-    await soon(() => expect(counted.reads).toBeGreaterThan(3))
-  })
+  test(
+    'nothing is read, until one of them is through',
+    async () => {
+      const lanes = [fakeLane(0, { busy: true }), fakeLane(1, { busy: true })]
+      const counted = started(lanes)
+      await untilLookedAt(lanes[1]!, 'busy')
+      // The first read is for lanes that are new to it.
+      expect(counted.reads).toBe(1)
+      lanes[1]!.busy = false
+      await soon(() => expect(counted.reads).toBeGreaterThan(3))
+    },
+    testTimeoutMs,
+  )
 
-  test('a lane that opens, or gets on, is read for', async () => {
-    const lanes = [fakeLane(0, { busy: true })]
-    started(lanes)
-    await untilLookedAt(lanes[0]!, 'busy')
-    const opened = fakeLane(1, { busy: true })
-    lanes.push(opened)
-    await soon(() => expect(opened.offers).toBe(1))
-  })
+  test(
+    'a lane that opens, or gets on, is read for',
+    async () => {
+      const lanes = [fakeLane(0, { busy: true })]
+      started(lanes)
+      await untilLookedAt(lanes[0]!, 'busy')
+      const opened = fakeLane(1, { busy: true })
+      lanes.push(opened)
+      await soon(() => expect(opened.offers).toBe(1))
+    },
+    testTimeoutMs,
+  )
 })
 
-test('a lane that is stopped with more rows than may wait does not hold up the reads for the others', async () => {
-  const stopped = fakeLane(0, { waitingBytes: 2_000 })
-  const other = fakeLane(1)
-  started([stopped, other])
-  await soon(() => expect(other.offers).toBe(1))
-  await untilLookedAt(stopped, 'waitingBytes')
-  expect(other.offers, 'no room').toBe(1)
-  stopped.stopped = true
-  await soon(() => expect(other.offers).toBeGreaterThan(1))
-})
+test(
+  'a lane that is stopped with more rows than may wait does not hold up the reads for the others',
+  async () => {
+    const stopped = fakeLane(0, { waitingBytes: 2_000 })
+    const other = fakeLane(1)
+    started([stopped, other])
+    await soon(() => expect(other.offers).toBe(1))
+    await untilLookedAt(stopped, 'waitingBytes')
+    expect(other.offers, 'no room').toBe(1)
+    stopped.stopped = true
+    await soon(() => expect(other.offers).toBeGreaterThan(1))
+  },
+  testTimeoutMs,
+)
