@@ -55,6 +55,7 @@ export async function followChanges(start: Position, tools: ChangesTools): Promi
   let position = start
   let sample = await tools.look(null)
   let reading = read(position)
+  let saving = Promise.resolve()
   while (!stopping.aborted) {
     const page = await reading
     const goesOn = page.isFull && performance.now() - sample.atMs < longestRunMs
@@ -62,7 +63,7 @@ export async function followChanges(start: Position, tools: ChangesTools): Promi
     if (goesOn) reading = read(page.end)
 
     const news = page.rows.filter(isNews)
-    await tools.publish(news)
+    await Promise.all([tools.publish(news), saving])
     tools.dropped(page.rows.length - news.length)
     const mark = before(lowMark(sample, overlapMs))
     const horizon = before(lowMark(sample, overlapMs + clockSlackMs))
@@ -74,15 +75,18 @@ export async function followChanges(start: Position, tools: ChangesTools): Promi
     // A page that is not full went to the end of the table: then the mark alone is the limit.
     const upTo = (limit: Position) => (page.isFull ? earlier(position, limit) : limit)
     known.forgetBefore(upTo(horizon).updatedAt)
-    await tools.save(upTo(mark))
+    // Stored while the next page is published, when there is one: a commit waits for the disk.
+    saving = withoutSurprise(tools.save(upTo(mark)))
     if (goesOn) continue
 
+    await saving
     if (!page.isFull) await tools.pause()
     const next = await tools.look(sample)
     if (next !== sample) position = earlier(position, before(readAgainFrom(sample, next, overlapMs)))
     sample = next
     reading = read(position)
   }
+  await saving
 }
 
 /** What is awaited later, or not at all when the service stops, may fail meanwhile. */

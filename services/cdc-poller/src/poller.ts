@@ -103,9 +103,10 @@ export function createPoller(options: PollerOptions): Poller {
     async function save(cursor: Position): Promise<void> {
       // When nothing happens, the cursor moves with the time: that need not be written at every poll.
       if (unsavedRecords === 0 && !lease.isDue) return
+      // Before the wait: what is published meanwhile is not in it.
+      unsavedRecords = 0
       await patiently(() => lease.save(cursor))
       saved = cursor
-      unsavedRecords = 0
       report.saved(cursor)
     }
 

@@ -89,18 +89,12 @@ function datetimeToJson(value: unknown): string {
   return `"${datetime.slice(0, 10)}T${datetime.slice(11)}Z"`
 }
 
-const namespaceBytes = 16
-const nameBuffer = Buffer.alloc(namespaceBytes + 4096)
-nameBuffer.write('5b1f0c6e9d4a4c0fa0d27d3a3c1e8b46', 'hex')
+/** The sixteen bytes of the namespace in which these names are unique. */
+const namespace = 'cdc-poller/state'
 
 /** Version 5 of RFC 9562, section 5.5: the same name gives the same uuid, in every process. */
 function uuidOf(name: string): string {
-  // A character takes three bytes at most.
-  const input =
-    name.length * 3 <= nameBuffer.length - namespaceBytes
-      ? nameBuffer.subarray(0, namespaceBytes + nameBuffer.write(name, namespaceBytes))
-      : Buffer.concat([nameBuffer.subarray(0, namespaceBytes), Buffer.from(name)])
-  const digits = hash('sha1', input, 'hex')
+  const digits = hash('sha1', namespace + name, 'hex')
   // oxlint-disable-next-line no-bitwise -- the two bits of the variant
   const variant = ((Number.parseInt(digits[16]!, 16) & 0x3) | 0x8).toString(16)
   return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-5${digits.slice(13, 16)}-${variant}${digits.slice(17, 20)}-${digits.slice(20, 32)}`
