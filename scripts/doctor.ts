@@ -8,7 +8,7 @@ import { examineConnect } from './doctor/examine-connect.ts'
 import { examineKafka, parseAddress } from './doctor/examine-kafka.ts'
 import { examineDisk, examineTools } from './doctor/examine-machine.ts'
 import { examineMysql } from './doctor/examine-mysql.ts'
-import { examineDotEnv, examinePorts } from './doctor/examine-settings.ts'
+import { examineDotEnv, examinePorts, examineServiceSettings } from './doctor/examine-settings.ts'
 import { note, printFindings, type Finding } from './doctor/finding.ts'
 import { isConnect } from './local-runtime/connect-server.ts'
 import { isKafka } from './local-runtime/kafka-server.ts'
@@ -27,7 +27,10 @@ await runCommand(async () => {
     all.push(...findings)
   }
   report('Tools', await examineTools((await chooseRuntime()).runtime.kind))
-  report('Settings', await examineDotEnv(stack.repositoryDir))
+  report('Settings', [
+    ...(await examineDotEnv(stack.repositoryDir)),
+    ...(await examineServiceSettings(stack.file.services)),
+  ])
   report('Disk', await examineDisk(stack.repositoryDir))
   report('Ports on 127.0.0.1', await examinePorts(stack, runtime))
 

@@ -7,6 +7,7 @@ import { runPubsubDemo } from './demo/pubsub/demo.ts'
 import { runUsersDemo } from './demo/users/demo.ts'
 import { patterns } from './demo/users/patterns.ts'
 import { startConnector, stopReplaced } from './one-reader.ts'
+import { requireAcceptedSettings } from './refused-settings.ts'
 import { brokerProfiles, requireSameBrokers } from './runtime/broker-count.ts'
 import { chooseRuntime, usableRuntimes } from './runtime/choose-runtime.ts'
 import { colors, print, seconds } from './terminal.ts'
@@ -25,6 +26,7 @@ await runCommand(async () => {
     }
   }
   await requireSameBrokers(runtime, stack)
+  await requireAcceptedSettings(services)
   print(
     `${colors.bold(`Starting ${services.length} services as ${runtime.title}`)} ${colors.dim(`(${reason})`)}`,
   )

@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { errorCode, findPortHolder, isPortFree } from '@kafka-pattern/local-stack'
+import type { ComposeService } from '../compose-file/compose-file.ts'
 import { runsLocally } from '../local-runtime/local-runtime.ts'
+import { describeRefused, refusedSettings } from '../refused-settings.ts'
 import { brokersOf } from '../runtime/broker-count.ts'
 import type { Runtime, Stack } from '../runtime/runtime.ts'
 import { fault, fine, note, type Finding } from './finding.ts'
@@ -26,6 +28,12 @@ export async function examineDotEnv(repositoryDir: string): Promise<Finding[]> {
   return [
     fault(`.env sets ${unknown.join(', ')}, which nothing reads`, 'Compare the names with .env.example.'),
   ]
+}
+
+/** What a service would refuse at its start, whether it comes from `.env` or from the environment. */
+export async function examineServiceSettings(services: ComposeService[]): Promise<Finding[]> {
+  const refused = await refusedSettings(services)
+  return refused.map(setting => fault(describeRefused(setting), 'Change it in the environment or in .env.'))
 }
 
 export async function examinePorts(stack: Stack, runtime: Runtime): Promise<Finding[]> {

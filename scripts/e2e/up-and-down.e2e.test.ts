@@ -261,6 +261,16 @@ describe('make up, and what follows', () => {
     expect(await startsOf(stack)).toEqual(before)
   })
 
+  test('make up with a setting that a service refuses: nothing is touched', async () => {
+    const before = await startsOf(stack)
+    const { code, stderr } = await stack.make('up', 'BATCH_SIZE=0')
+    expect(code).not.toBe(0)
+    expect(stderr).toMatch(
+      /^ +BATCH_SIZE of batch-consumer: must be a whole number from 1 to 100000 \(was "0"\)$/m,
+    )
+    expect(await startsOf(stack)).toEqual(before)
+  })
+
   test('a service that ended is shown, and the next make up brings it back', async () => {
     await killService(stack, 'user-api')
     await eventually(
@@ -302,7 +312,17 @@ describe('make up, and what follows', () => {
     expect(running).not.toContain('user-api')
   })
 
-  test('the data outlives make down', async () => {
+  test('a broker that ended is shown', async () => {
+    await killService(stack, 'kafka')
+    await eventually(
+      async () => {
+        expect((await stack.make('ps')).stdout).toMatch(/✗ kafka +ended/)
+      },
+      { what: 'make ps to show that kafka ended' },
+    )
+  })
+
+  test('the data outlives make down, and a broker that was killed', async () => {
     const { code, output } = await stack.make('up')
     expect(code, output).toBe(0)
     expect((await stack.make('dlt')).stdout).toContain('user.batch-consumer.dlt  3 dead letters')
@@ -348,7 +368,7 @@ async function killService(stack: TestStack, service: string): Promise<void> {
   if (stack.kind === 'containers') {
     await runFile('docker', ['kill', `${stack.projectName}-${service}-1`])
   } else {
-    process.kill(await pidOf(join(stack.stateDir, 'services', `${service}.json`)), 'SIGKILL')
+    process.kill(Number((await startsOf(stack))[service]), 'SIGKILL')
   }
 }
 

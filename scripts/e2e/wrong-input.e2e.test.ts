@@ -48,13 +48,19 @@ async function setUpFreshClone(path: string): Promise<{ code: unknown; stderr: s
 }
 
 describe('settings', () => {
-  test('one that a service refuses: its own sentence, and which service', async () => {
+  test('one that services refuse: their own sentence, which services, and nothing is started', async () => {
     const stack = await stackOfThisTest()
     const { code, stderr, output } = await stack.make('up', 'LOG_LEVEL=chatty')
     expect(code, output).not.toBe(0)
-    expect(stderr).toMatch(/user-api (ended while starting|did not become ready)/)
-    expect(stderr).toMatch(/LOG_LEVEL .*(trace|debug|info)/)
+    const sentence =
+      /LOG_LEVEL of user-api, family-api, coworker-api, .*: must be one of trace, .* \(was "chatty"\)/
+    expect(stderr).toMatch(sentence)
     expect(output).not.toContain('This is a defect')
+    expect(await isPortFree(stack.ports.KAFKA_PORT!)).toBe(true)
+
+    const doctor = await stack.make('doctor', 'LOG_LEVEL=chatty')
+    expect(doctor.code).not.toBe(0)
+    expect(doctor.stdout).toMatch(sentence)
   })
 
   test.each([

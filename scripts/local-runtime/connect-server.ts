@@ -26,10 +26,7 @@ export const connectServer: ImageServer = {
   },
 
   async find(stateDir, service) {
-    const connect = await findConnect(dataDirOf(stateDir, service))
-    if (connect === null) return null
-    const { port, server } = connect
-    return { port, pid: server.pid, stop: () => server.stop(), kill: () => server.kill() }
+    return (await findConnect(dataDirOf(stateDir, service)))?.server ?? null
   },
 
   logFile: (stateDir, { name }) => join(dataDirOf(stateDir, name), 'server.log'),

@@ -1,5 +1,6 @@
 /** A service whose image is somebody else's server, without containers: the same server by local-stack, as a plain process. */
 import { join } from 'node:path'
+import type { ControlledServer } from '@kafka-pattern/local-stack'
 import type { ComposeService } from '../compose-file/compose-file.ts'
 import { UserError } from '../user-error.ts'
 
@@ -10,19 +11,10 @@ export type ImageServer = {
   prepare?(stateDir: string, services: ComposeService[]): Promise<void>
   /** Resolves when it is ready. What takes long is told to `progress`. */
   start(stateDir: string, service: ComposeService, progress: (line: string) => void): Promise<void>
-  /** The one that runs, null when none does. */
-  find(stateDir: string, service: string): Promise<RunningServer | null>
+  /** The one that was started and not stopped, null when there is none. It may have ended by itself. */
+  find(stateDir: string, service: string): Promise<ControlledServer | null>
   /** where its output goes when it does not run, too */
   logFile(stateDir: string, service: ComposeService): string
-}
-
-export type RunningServer = {
-  port: number
-  pid: number | null
-  /** False when it had to be killed. */
-  stop(): Promise<boolean>
-  /** SIGKILL */
-  kill(): Promise<void>
 }
 
 /** Where the server keeps all that it has, by the name of its service. */

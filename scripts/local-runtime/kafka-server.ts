@@ -15,9 +15,11 @@ export const kafkaServer: ImageServer = {
     if (first === undefined) return
     const members = membersOf(first)
     if (members.length === 1) return
-    const running = await Promise.all(members.map(name => findKafka(dataDirOf(stateDir, name))))
+    const running = await Promise.all(
+      members.map(async name => (await this.find(stateDir, name))?.isRunning()),
+    )
     // Whoever joins those that run finds them where they are.
-    if (running.some(kafka => kafka !== null)) return
+    if (running.some(Boolean)) return
     const known = await readQuorum(stateDir, members)
     await writeQuorum(stateDir, members, await formQuorum(members.length, known?.clusterId))
   },
@@ -36,10 +38,7 @@ export const kafkaServer: ImageServer = {
   },
 
   async find(stateDir, service) {
-    const kafka = await findKafka(dataDirOf(stateDir, service))
-    const node = kafka?.nodes[0]
-    if (!kafka || !node) return null
-    return { port: node.port, pid: node.pid, stop: () => node.stop(), kill: () => node.kill() }
+    return (await findKafka(dataDirOf(stateDir, service)))?.nodes[0] ?? null
   },
 
   logFile: (stateDir, service) =>

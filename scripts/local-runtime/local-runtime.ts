@@ -85,7 +85,9 @@ export function createLocalRuntime(stack: Stack): Runtime {
 
   const isRunning = async (service: ComposeService) => {
     const server = imageServerOf(service)
-    if (server !== undefined) return (await server.find(stack.stateDir, service.name)) !== null
+    if (server !== undefined) {
+      return (await (await server.find(stack.stateDir, service.name))?.isRunning()) === true
+    }
     const state = await readServiceState(paths, service.name)
     return state !== null && (await isAlive(state.process))
   }
@@ -117,9 +119,12 @@ export function createLocalRuntime(stack: Stack): Runtime {
   async function stop(service: ComposeService): Promise<ServiceEnd | null> {
     const server = imageServerOf(service)
     if (server === undefined) return stopService(paths, service.name, service.stopGracePeriodMs)
-    const running = await server.find(stack.stateDir, service.name)
-    if (running === null) return null
-    return (await running.stop()) ? 'terminated' : 'killed'
+    const started = await server.find(stack.stateDir, service.name)
+    if (started === null) return null
+    const endedBefore = !(await started.isRunning())
+    const inOrder = await started.stop()
+    if (endedBefore) return 'ended before'
+    return inOrder ? 'terminated' : 'killed'
   }
 
   return {
@@ -220,14 +225,16 @@ export function createLocalRuntime(stack: Stack): Runtime {
       detail,
       process: { host: hostname(), pid },
     })
+    const endedStatus = (pid: number | null) => status('ended', pid, `make logs SERVICE=${service.name}`)
     if (server !== undefined) {
-      const running = await server.find(stack.stateDir, service.name)
-      return running && status('ready', running.pid)
+      const started = await server.find(stack.stateDir, service.name)
+      if (started === null) return null
+      return (await started.isRunning()) ? status('ready', started.pid) : endedStatus(started.pid)
     }
     const state = await readServiceState(paths, service.name)
     if (state === null) return null
     const { pid } = state.process
-    if (!(await isAlive(state.process))) return status('ended', pid, `make logs SERVICE=${service.name}`)
+    if (!(await isAlive(state.process))) return endedStatus(pid)
     return status((await isReady(state.probePort)) ? 'ready' : 'not ready', pid)
   }
 

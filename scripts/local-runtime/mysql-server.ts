@@ -26,10 +26,7 @@ export const mysqlServer: ImageServer = {
   },
 
   async find(stateDir, service) {
-    const mariaDb = await findMariaDb(dataDirOf(stateDir, service))
-    if (mariaDb === null) return null
-    const { port, server } = mariaDb
-    return { port, pid: server.pid, stop: () => server.stop(), kill: () => server.kill() }
+    return (await findMariaDb(dataDirOf(stateDir, service)))?.server ?? null
   },
 
   logFile: (stateDir, { name }) => join(dataDirOf(stateDir, name), 'server.log'),

@@ -109,7 +109,6 @@ export async function startService(paths: ServicePaths, service: ComposeService)
   giveUp.abort()
   if (outcome === 'ready') return
   if (outcome === 'not ready') throw await notReadyError(service, path)
-  await rm(stateFile(paths, service.name), { force: true })
   throw new UserError(
     `${service.name} ended while starting (${outcome}). The end of its log, ${path}:\n${await endOf(path, logStart)}`,
   )

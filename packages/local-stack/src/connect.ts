@@ -116,12 +116,13 @@ export async function startConnect(options: ConnectOptions): Promise<StartedConn
   return connect
 }
 
-/** The worker that runs on this data folder, started by whichever process; null when none runs. */
+/**
+ * The worker on this data folder, started by whichever process; null when it was stopped. When it was not, it may have ended by
+ * itself: `isRunning` tells.
+ */
 export async function findConnect(dataDir: string): Promise<StartedConnect | null> {
   const state = await readConnectState(resolve(dataDir))
-  if (state === null) return null
-  const connect = attach(resolve(dataDir), state)
-  return (await connect.server.isRunning()) ? connect : null
+  return state === null || state.process === null ? null : attach(resolve(dataDir), state)
 }
 
 function attach(dataDir: string, state: ConnectState): StartedConnect {

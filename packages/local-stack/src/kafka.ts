@@ -52,7 +52,6 @@ export type KafkaQuorum = {
 
 export type KafkaNode = ControlledServer & {
   readonly id: number
-  readonly port: number
   /** host:port */
   readonly address: string
   /** where its output goes */
@@ -144,13 +143,14 @@ async function launchKafka(options: KafkaOptions, jvm: KafkaJvm): Promise<Starte
   return kafka
 }
 
-/** The brokers that run on this data folder, started by whichever process; null when none of them runs. */
+/**
+ * The brokers on this data folder, started by whichever process; null when all of them were stopped. One that was not may have ended
+ * by itself: `isRunning` tells.
+ */
 export async function findKafka(dataDir: string): Promise<StartedKafka | null> {
   const state = await readKafkaState(resolve(dataDir))
-  if (state === null) return null
-  const kafka = attach(resolve(dataDir), state)
-  const running = await Promise.all(kafka.nodes.map(node => node.isRunning()))
-  return running.includes(true) ? kafka : null
+  if (state === null || state.nodes.every(node => node.process === null)) return null
+  return attach(resolve(dataDir), state)
 }
 
 function attach(dataDir: string, state: KafkaState): StartedKafka {
@@ -176,7 +176,6 @@ function controlNode(dataDir: string, state: KafkaState, node: KafkaNodeState): 
   })
   return Object.assign(server, {
     id: node.id,
-    port: node.port,
     address: `127.0.0.1:${node.port}`,
     logFile: logFile(dataDir, node.id),
   })

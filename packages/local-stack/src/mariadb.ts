@@ -89,12 +89,13 @@ export async function startMariaDb(options: MariaDbOptions = {}): Promise<Starte
   return mariaDb
 }
 
-/** The server that runs on this data folder, started by whichever process; null when none runs. */
+/**
+ * The server on this data folder, started by whichever process; null when it was stopped. When it was not, it may have ended by
+ * itself: `isRunning` tells.
+ */
 export async function findMariaDb(dataDir: string): Promise<StartedMariaDb | null> {
   const state = await readMariaDbState(resolve(dataDir))
-  if (state === null) return null
-  const mariaDb = attach(resolve(dataDir), state)
-  return (await mariaDb.server.isRunning()) ? mariaDb : null
+  return state === null || state.process === null ? null : attach(resolve(dataDir), state)
 }
 
 function attach(dataDir: string, state: MariaDbState): StartedMariaDb {

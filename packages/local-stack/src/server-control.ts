@@ -8,6 +8,7 @@ const defaultStopTimeoutMs = 15_000
 const freezeTimeoutMs = 30_000
 
 export type ControlledServer = {
+  readonly port: number
   /** null while it is stopped */
   readonly pid: number | null
   isRunning(): Promise<boolean>
@@ -46,6 +47,7 @@ export function controlServer({ title, port, state, save, launch }: ServerHandle
   }
   const isRunning = async () => state.process !== null && (await isAlive(state.process))
   return {
+    port,
     get pid() {
       return state.process?.pid ?? null
     },

@@ -54,14 +54,19 @@ export const runtimeSettings = {
 
 export type RuntimeSettings = z.output<z.ZodObject<typeof runtimeSettings>>
 
-/** Every wrong setting at once; the message is for a person at a terminal and holds no secret. */
+/** What is wrong with a setting, in words that hold no secret. */
+export type SettingsProblem = { readonly key: string; readonly problem: string }
+
+/** Every wrong setting at once; the message is for a person at a terminal. */
 export class SettingsError extends Error {
+  readonly problems: readonly SettingsProblem[]
   readonly keys: readonly string[]
-  constructor(problems: readonly { key: string; problem: string }[]) {
+  constructor(problems: readonly SettingsProblem[]) {
     const width = Math.max(...problems.map(({ key }) => key.length))
     const lines = problems.map(({ key, problem }) => `  ${key.padEnd(width)}  ${problem}`)
     super([problems.length === 1 ? 'a setting is wrong' : 'settings are wrong', ...lines].join('\n'))
     this.name = 'SettingsError'
+    this.problems = problems
     this.keys = [...new Set(problems.map(({ key }) => key))]
   }
 }
