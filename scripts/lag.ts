@@ -3,7 +3,7 @@
  * file one look. `make lag JSON=1` (`--json`): one look as a JSON document.
  */
 import { classifyKafkaError } from '@kafka-pattern/kafka-config'
-import { classifyMysqlError, type Mysql } from '@kafka-pattern/mysql-config'
+import type { Mysql } from '@kafka-pattern/mysql-config'
 import { ForeignCursorError } from '../services/outbox-relay/src/cursor-text.ts'
 import { runCommand, untilInterrupted } from './command.ts'
 import { timeOf } from './flow/format-log-line.ts'
@@ -34,9 +34,12 @@ await runCommand(async () => {
   const clients: Mysql[] = []
   const sources = sourcesOf(stack, runtime, started, brokers, clients)
   try {
-    if (process.argv.includes('--json')) print(JSON.stringify(await look(sources), null, 2))
-    else if (process.stdout.isTTY) await follow(sources, statuses)
-    else for (const line of linesOf(await look(sources), statuses)) print(line)
+    const asJson = process.argv.includes('--json')
+    if (process.stdout.isTTY && !asJson) return await follow(sources, statuses)
+    const report = await look(sources)
+    if (asJson) print(JSON.stringify(report, null, 2))
+    else for (const line of linesOf(report, statuses)) print(line)
+    return report.databaseAway === undefined ? 0 : 1
   } finally {
     await Promise.all(clients.map(client => client.close()))
   }
@@ -97,7 +100,7 @@ function linesOf(report: LagReport, statuses: ServiceStatus[]): string[] {
   return [colors.dim(`How far behind at ${timeOf(report.at)}`), '', ...lagTables(report, serviceOf)]
 }
 
-/** @throws {UserError} when Kafka or the database does not answer */
+/** @throws {UserError} when Kafka does not answer */
 async function look(sources: LagSources): Promise<LagReport> {
   try {
     return await readLag(sources)
@@ -108,11 +111,7 @@ async function look(sources: LagSources): Promise<LagReport> {
   }
 }
 
-/** Something is away, or not as it should be; everything else is a defect of this command. */
+/** Kafka is away, or something not as it should be; everything else is a defect of this command. */
 function isAnswerable(error: unknown): boolean {
-  return (
-    error instanceof ForeignCursorError ||
-    classifyKafkaError(error) === 'retryable' ||
-    classifyMysqlError(error) === 'unavailable'
-  )
+  return error instanceof ForeignCursorError || classifyKafkaError(error) === 'retryable'
 }

@@ -1,9 +1,20 @@
 /** One look at everything that can be behind. Its shape is that of `make lag JSON=1`. */
 import { OUTBOX_CURSOR_TOPIC, USER_CHANGES_TOPIC } from '@kafka-pattern/events'
-import { readConsumerGroups, readPartitionEnds, type Kafka } from '@kafka-pattern/kafka-config'
-import type { Mysql } from '@kafka-pattern/mysql-config'
+import {
+  readConsumerGroups,
+  readPartitionEnds,
+  type ConsumerGroup,
+  type Kafka,
+} from '@kafka-pattern/kafka-config'
+import { classifyMysqlError, type Mysql } from '@kafka-pattern/mysql-config'
 import type { ComposeService } from '../compose-file/compose-file.ts'
-import { judgeGroups, judgePositions, type GroupLag, type Listener } from './consumer-lag.ts'
+import {
+  judgeGroups,
+  judgePositions,
+  type GroupLag,
+  type GroupPosition,
+  type Listener,
+} from './consumer-lag.ts'
 import { readPollerCursors, type CursorLag, type FollowedTable } from './poller-cursors.ts'
 import { readRelayLanes, type RelayLag } from './relay-lanes.ts'
 import { readSinkPositions } from './sink-positions.ts'
@@ -20,6 +31,8 @@ export type LagReport = {
   pollers?: CursorLag[]
   /** what the sinks keep in the database, against the ends of the partitions; only where a sink was started */
   sinks?: GroupLag[]
+  /** why these three are missing: the database does not answer */
+  databaseAway?: string
 }
 
 /** Where to look. A service that was not started is not asked about, nor is the database then. */
@@ -30,15 +43,15 @@ export type LagSources = {
   sink?: { mysql: Mysql }
 }
 
-/** @throws what the database says at once, or Kafka when no broker has answered for some seconds */
-export async function readLag({ kafka, relay, poller, sink }: LagSources): Promise<LagReport> {
+/**
+ * Without the database, where it does not answer.
+ * @throws what it refuses, or Kafka when no broker has answered for some seconds
+ */
+export async function readLag(sources: LagSources): Promise<LagReport> {
+  const { kafka, relay } = sources
   const at = new Date().toISOString()
   const all = await readConsumerGroups(kafka)
-  const [lanes, pollers, positions] = await Promise.all([
-    relay && readRelayLanes(relay.mysql, all, relay),
-    poller && readPollerCursors(poller.mysql, poller.tables),
-    sink && readSinkPositions(sink.mysql),
-  ])
+  const { positions, ...database } = await readDatabase(sources, all)
   // The numbers that a relay commits are those of a table: they have nothing to do with the ends of a topic.
   const groups = all.filter(({ committed }) => !committed.some(({ topic }) => topic === cursorTopicOf(relay)))
   const places = [
@@ -49,9 +62,27 @@ export async function readLag({ kafka, relay, poller, sink }: LagSources): Promi
   return {
     at,
     ...judgeGroups(groups, ends),
-    ...(lanes && { relay: lanes }),
-    ...(pollers && { pollers }),
+    ...database,
     ...(positions && { sinks: judgePositions(positions, all, ends) }),
+  }
+}
+
+type InDatabase = Pick<LagReport, 'relay' | 'pollers' | 'databaseAway'> & { positions?: GroupPosition[] }
+
+async function readDatabase(
+  { relay, poller, sink }: LagSources,
+  groups: ConsumerGroup[],
+): Promise<InDatabase> {
+  try {
+    const [lanes, pollers, positions] = await Promise.all([
+      relay && readRelayLanes(relay.mysql, groups, relay),
+      poller && readPollerCursors(poller.mysql, poller.tables),
+      sink && readSinkPositions(sink.mysql),
+    ])
+    return { ...(lanes && { relay: lanes }), ...(pollers && { pollers }), ...(positions && { positions }) }
+  } catch (error) {
+    if (classifyMysqlError(error) !== 'unavailable') throw error
+    return { databaseAway: error instanceof Error ? error.message : String(error) }
   }
 }
 

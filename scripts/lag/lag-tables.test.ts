@@ -109,6 +109,13 @@ test('lanes, pollers, and sinks beside the groups that they are', () => {
   ])
 })
 
+test('a database that does not answer: the groups are shown all the same', () => {
+  const [missing, which] = lagTables({ ...consumers, databaseAway: 'connect ECONNREFUSED' }).slice(-2)
+  expect(missing).toBe('MySQL does not answer (connect ECONNREFUSED).')
+  expect(which).toMatch(/lanes, cursors and the positions of sinks.*make doctor/)
+  expect(lagTables({ ...consumers, databaseAway: '' })).toEqual(expect.arrayContaining(lagTables(consumers)))
+})
+
 test('a stack that has only just started', () => {
   expect(lagTables({ at, groups: [], listeners: [] })).toEqual(['No consumer has said yet how far it is.'])
 })

@@ -10,7 +10,7 @@ type Column<Row> = { title: string; of: (row: Row) => string; align?: 'right' }
 
 /** @param serviceOf the service that names itself so when it takes a lease; null: none that is known */
 export function lagTables(
-  { groups, listeners, relay, pollers, sinks }: LagReport,
+  { groups, listeners, relay, pollers, sinks, databaseAway }: LagReport,
   serviceOf: ServiceOf = () => null,
 ): string[] {
   const sections = [
@@ -18,6 +18,7 @@ export function lagTables(
     listeners.map(describeListener),
     relay === undefined ? [] : relayTable(relay, serviceOf),
     pollers === undefined || pollers.length === 0 ? [] : pollerTable(pollers, serviceOf),
+    databaseAway === undefined ? [] : describeMissing(databaseAway),
   ].filter(lines => lines.length > 0)
   if (sections.length === 0) return ['No consumer has said yet how far it is.']
   return sections.flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]))
@@ -97,6 +98,13 @@ function pollerTable(pollers: CursorLag[], serviceOf: ServiceOf): string[] {
     { title: 'behind the newest row', of: poller => formatAge(poller.behindNewestMs), align: 'right' },
     { title: 'owner', of: poller => describeOwner(poller, serviceOf) },
   ])
+}
+
+function describeMissing(reason: string): string[] {
+  return [
+    colors.red(`MySQL does not answer (${reason}).`),
+    '  What only it knows is missing above: lanes, cursors and the positions of sinks. `make doctor` looks closer.',
+  ]
 }
 
 const nobody = colors.dim('nobody')

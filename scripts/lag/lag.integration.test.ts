@@ -1,5 +1,6 @@
 /** The figures of `make lag`, where they are known. */
 import { createGroupConsumer } from '@kafka-pattern/kafka-config'
+import { createMysql } from '@kafka-pattern/mysql-config'
 import {
   createDatabase,
   createTopic,
@@ -207,4 +208,31 @@ test('sinks: the position beside the rows, which counts, and not the copy of it 
       ],
     },
   ])
+})
+
+test('a database that does not answer costs what it knows, and nothing else', async () => {
+  const topic = await filledTopic()
+  const group = uniqueName('group')
+  const admin = kafka.admin()
+  await admin.connect()
+  onTestFinished(() => admin.disconnect())
+  await admin.setOffsets({ groupId: group, topic, partitions: [{ partition: 0, offset: '1' }] })
+  const mysql = createMysql(
+    {
+      MYSQL_HOST: '127.0.0.1',
+      MYSQL_PORT: 1,
+      MYSQL_USER: 'nobody',
+      MYSQL_PASSWORD: '',
+      MYSQL_DATABASE: 'nowhere',
+      MYSQL_TLS: false,
+      MYSQL_POOL_SIZE: 1,
+    },
+    logger,
+  )
+  onTestFinished(() => mysql.close())
+
+  const report = await readLag({ kafka, sink: { mysql } })
+  expect(report.databaseAway).toContain('ECONNREFUSED 127.0.0.1:1')
+  expect(report).not.toHaveProperty('sinks')
+  expect(groupOf(report, group)).toMatchObject({ lag: 1 })
 })
