@@ -7,15 +7,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka } from '../../packages/kafka-config/src/index.ts'
+import { nodeOptionsOf } from './node-options.ts'
 import { loadHttp, peakResidentMb, startNode } from './run-script.ts'
 import type { Result, Task } from './task.ts'
 
 export const mainFile = (service: string) => `${import.meta.dirname}/../../services/${service}/src/main.ts`
 
 /** What docker-compose.yml gives the services, as far as it matters for speed and memory. */
-const serviceEnv = (task: Task) => ({
+const serviceEnv = (service: string, task: Task) => ({
   NODE_ENV: 'production',
-  NODE_OPTIONS: '--max-semi-space-size=8',
+  NODE_OPTIONS: nodeOptionsOf(service),
   KAFKA_BROKERS: task.brokers.join(','),
   KAFKA_TOPIC: task.topic,
   KAFKA_TOPICS: task.topic,
@@ -28,7 +29,12 @@ export async function runHttpService(
   task: Task,
   env: Record<string, string>,
 ): Promise<Result> {
-  const server = startNode([mainFile(service)], { ...serviceEnv(task), PORT: '0', PROBE_PORT: '0', ...env })
+  const server = startNode([mainFile(service)], {
+    ...serviceEnv(service, task),
+    PORT: '0',
+    PROBE_PORT: '0',
+    ...env,
+  })
   try {
     return await loadHttp(server, { path: '/create', ...task })
   } finally {
@@ -54,7 +60,7 @@ export async function runConsumingService(
   const child = spawn(process.execPath, [mainFile(service)], {
     env: {
       ...process.env,
-      ...serviceEnv(task),
+      ...serviceEnv(service, task),
       KAFKA_CONSUMER_GROUP: groupId,
       PROBE_PORT: String(probePort),
       ...env,

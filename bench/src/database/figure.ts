@@ -1,4 +1,5 @@
 /** A figure of the database patterns: what is prepared once for all its turns, and a turn. */
+import { nodeOptionsOf } from '../node-options.ts'
 import { peakResidentMb, startNode, type Child } from '../run-script.ts'
 import { mainFile } from '../run-service.ts'
 import { startSource, type Connector } from './debezium.ts'
@@ -44,14 +45,6 @@ export function freshName(kind: string): string {
   return `bench-${kind}-${++names}`
 }
 
-/** The heap that docker-compose.yml gives these services, and all others. */
-const commonHeap = '--max-semi-space-size=8'
-const heapOf: Record<string, string> = {
-  'cdc-poller': '--max-semi-space-size=16 --max-old-space-size=128',
-  'outbox-relay': '--max-semi-space-size=8 --max-old-space-size=96',
-  'mysql-sink-consumer': '--max-semi-space-size=8 --max-old-space-size=96',
-}
-
 /** A service as docker-compose.yml runs it, as far as it matters for speed and memory. */
 export function startService(
   databases: Databases,
@@ -61,7 +54,7 @@ export function startService(
 ): Child {
   return startNode([mainFile(service)], {
     NODE_ENV: 'production',
-    NODE_OPTIONS: heapOf[service] ?? commonHeap,
+    NODE_OPTIONS: nodeOptionsOf(service),
     KAFKA_BROKERS: databases.brokers.join(','),
     PORT: '0',
     PROBE_PORT: '0',
