@@ -3,6 +3,17 @@ import { describeFlowEvent } from './describe-flow-event.ts'
 import { parseFlowEvent } from './flow-event.ts'
 
 test.each([
+  [
+    'record acknowledged',
+    { durationMs: 12.4, correlationId: 'a\u001B[2J' },
+    'user/1@5 acknowledged in 12 ms, request a?[2J',
+  ],
+  ['record acknowledged', { durationMs: 12.4 }, 'user/1@5 acknowledged in 12 ms'],
+  [
+    'user stored',
+    { userId: 'u', version: 2, events: ['UserRenamed'], correlationId: 'abc' },
+    'user u version 2 stored: UserRenamed, request abc',
+  ],
   ['record retried', { attempt: 2, delayMs: 100, reason: '\u001B[2J' }, 'user/1@5 attempt 2 in 100 ms: ?[2J'],
   [
     'record dead-lettered',

@@ -5,7 +5,7 @@ import type { FlowEvent } from './flow-event.ts'
 export function describeFlowEvent(event: FlowEvent): string {
   switch (event.msg) {
     case 'record acknowledged':
-      return `${placeOf(event)} acknowledged in ${Math.round(event.durationMs)} ms`
+      return `${placeOf(event)} acknowledged in ${Math.round(event.durationMs)} ms${requestOf(event)}`
     case 'record seen':
       return `${placeOf(event)} seen: ${event.value}`
     case 'record processed':
@@ -19,7 +19,7 @@ export function describeFlowEvent(event: FlowEvent): string {
     case 'batch committed':
       return `${rangeOf(event)} ${colors.green(`batch ${event.batch} committed, ${count(event.records, 'record')}`)}`
     case 'user stored':
-      return `user ${event.userId} version ${event.version} stored: ${event.events.join(', ')}`
+      return `user ${event.userId} version ${event.version} stored: ${event.events.join(', ')}${requestOf(event)}`
     case 'changes published':
       return `${event.topic} ${count(event.records, 'change')} published`
     case 'events published':
@@ -33,6 +33,11 @@ export function describeFlowEvent(event: FlowEvent): string {
   const outcomes = Object.entries({ upserted, deleted, stale }).filter(([, rows]) => rows > 0)
   const details = outcomes.map(([outcome, rows]) => `${rows} ${outcome}`).join(', ')
   return `${rangeOf(event)} ${colors.green(`${count(event.records, 'record')} applied: ${details || 'nothing to do'}`)}`
+}
+
+/** The correlation id, with which the trip of a record begins. */
+function requestOf({ correlationId }: { correlationId?: string | undefined }): string {
+  return correlationId === undefined ? '' : colors.dim(`, request ${printable(correlationId)}`)
 }
 
 /** "topic/1@5-9", "topic/1@5" */
