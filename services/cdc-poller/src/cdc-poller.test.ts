@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { followChanges } from './cdc-poller.ts'
 import { sampleAfter } from './low-mark.ts'
 import { followNaively } from './naive-poller.ts'
@@ -47,6 +47,9 @@ interface RunOptions {
 /** Follows a simulated database to its end, over as many processes as it takes. */
 async function run(options: RunOptions): Promise<Run> {
   const database = new SimulatedDatabase(options.seed)
+  // One time for all: how old a look is counts, too.
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => database.elapsedMs)
+  onTestFinished(() => clock.mockRestore())
   const result: Run = { database, published: [], cursor: beginning, dropped: 0, steppedBack: 0 }
   let calls = 0
   let settled = options.backlog === true
@@ -179,4 +182,49 @@ test('the naive cursor loses rows in every one of these', async () => {
   for (const seed of seeds) {
     expect(lostRows(await run({ seed, cursorKind: 'naive' })).length).toBeGreaterThan(0)
   }
+})
+
+test('a cursor is stored while the next page is published, and after its own page', async () => {
+  const steps: string[] = []
+  const moment = '2026-01-01 00:00:00.000000'
+  const pages = [['a'], ['b'], []].map(ids => ({
+    rows: ids.map(id => ({ id, version: '1', updated_at: moment })),
+    end: { updatedAt: moment, key: ids },
+    isFull: ids.length > 0,
+  }))
+  const stopping = new AbortController()
+  const nextIsPublished = Promise.withResolvers<void>()
+  const now = performance.now()
+  await followChanges(beginning, {
+    description,
+    stopping: stopping.signal,
+    overlapMs: 1_000,
+    rememberedRows: 1_000,
+    pageAfter: () => Promise.resolve(pages.shift()!),
+    look: () => {
+      const seen = { now: microsOf(moment) + 1_000_000_000, askedAtMs: now, atMs: now, work: [] }
+      return Promise.resolve(sampleAfter(null, seen, { overlapMs: 1_000, start: 0 }))
+    },
+    async publish([row]) {
+      if (row !== undefined) steps.push(`${row.id} published`)
+      if (row?.id === 'b') nextIsPublished.resolve()
+    },
+    async save({ key: [id = 'the end'] }) {
+      steps.push(`storing ${id}`)
+      await nextIsPublished.promise
+      steps.push(`stored ${id}`)
+    },
+    pause: () => Promise.resolve(stopping.abort()),
+    dropped() {},
+  })
+  expect(steps).toEqual([
+    'a published',
+    'storing a',
+    'b published',
+    'stored a',
+    'storing b',
+    'stored b',
+    'storing the end',
+    'stored the end',
+  ])
 })

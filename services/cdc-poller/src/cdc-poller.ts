@@ -63,7 +63,8 @@ export async function followChanges(start: Position, tools: ChangesTools): Promi
     if (goesOn) reading = read(page.end)
 
     const news = page.rows.filter(isNews)
-    await Promise.all([tools.publish(news), saving])
+    await tools.publish(news)
+    await saving
     tools.dropped(page.rows.length - news.length)
     const mark = before(lowMark(sample, overlapMs))
     const horizon = before(lowMark(sample, overlapMs + clockSlackMs))

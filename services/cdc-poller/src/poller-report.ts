@@ -17,7 +17,8 @@ export interface PollerReport {
   read(rows: number): void
   published(records: number): void
   dropped(rows: number): void
-  saved(cursor: Position): void
+  /** @param records that were published since it was saved before */
+  saved(cursor: Position, records: number): void
   databaseAway(info: RetryInfo): void
   kafkaAway(records: number, info: RetryInfo): void
 }
@@ -64,7 +65,6 @@ export function createPollerReport(
   working.set({ table }, 0)
   rowsRead.inc({ table }, 0)
   rowsDropped.inc({ table }, 0)
-  let publishedSinceSaved = 0
 
   return {
     standsBy() {
@@ -95,16 +95,13 @@ export function createPollerReport(
     },
     published(records) {
       metrics.recordsTotal.inc({ topic, outcome: 'acknowledged' }, records)
-      publishedSinceSaved += records
     },
     dropped(rows) {
       rowsDropped.inc({ table }, rows)
     },
-    saved(saved) {
+    saved(saved, records) {
       cursor = saved
-      if (publishedSinceSaved === 0) return
-      logger.info({ table, topic, records: publishedSinceSaved, cursor }, 'changes published')
-      publishedSinceSaved = 0
+      if (records > 0) logger.info({ table, topic, records, cursor }, 'changes published')
     },
     databaseAway({ attempt, delayMs, error }) {
       // The first of a series is news, the rest is the same outage.

@@ -82,14 +82,16 @@ export function createPoller(options: PollerOptions): Poller {
 
   async function work(lease: Lease): Promise<void> {
     report.took(lease)
+    const tools = toolsFor(lease)
     try {
-      const tools = toolsFor(lease)
       await (options.cursorKind === 'naive' ? followNaively : followChanges)(lease.cursor, tools)
     } catch (error) {
       if (!(error instanceof LeaseLostError)) throw error
       report.gaveUp(error)
       return
     } finally {
+      // What was begun ends before another poller can begin.
+      await tools.lastSave().catch(() => {})
       // Nobody's any more, or already another one's; with the database away it runs out.
       await lease.release().catch(() => {})
     }
@@ -100,14 +102,17 @@ export function createPoller(options: PollerOptions): Poller {
     let saved = lease.cursor
     let unsavedRecords = 0
 
+    let saving: Promise<void> = Promise.resolve()
+
     async function save(cursor: Position): Promise<void> {
       // When nothing happens, the cursor moves with the time: that need not be written at every poll.
       if (unsavedRecords === 0 && !lease.isDue) return
-      // Before the wait: what is published meanwhile is not in it.
+      const records = unsavedRecords
+      // Before the wait: what is published meanwhile is not in it, and who renews the lease meanwhile must not store an earlier one.
       unsavedRecords = 0
-      await patiently(() => lease.save(cursor))
       saved = cursor
-      report.saved(cursor)
+      await patiently(() => lease.save(cursor))
+      report.saved(cursor, records)
     }
 
     async function publish(rows: readonly Row[]): Promise<void> {
@@ -144,7 +149,8 @@ export function createPoller(options: PollerOptions): Poller {
       rowsNewerThan: (updatedAt: string) => patiently(() => table.rowsNewerThan(updatedAt)),
       look: (previous: Sample | null) => look(previous, { overlapMs: options.overlapMs, start }),
       publish,
-      save,
+      save: (cursor: Position) => (saving = save(cursor)),
+      lastSave: () => saving,
       pause: () => pause(options.pollIntervalMs),
       dropped: (rows: number) => report.dropped(rows),
     }

@@ -89,7 +89,7 @@ function datetimeToJson(value: unknown): string {
   return `"${datetime.slice(0, 10)}T${datetime.slice(11)}Z"`
 }
 
-/** The sixteen bytes of the namespace in which these names are unique. */
+/** Sixteen bytes, and never others: whoever remembers ids would take every state for a new one. */
 const namespace = 'cdc-poller/state'
 
 /** Version 5 of RFC 9562, section 5.5: the same name gives the same uuid, in every process. */

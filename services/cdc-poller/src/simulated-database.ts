@@ -45,6 +45,11 @@ export class SimulatedDatabase {
     return this.#committed
   }
 
+  /** On the clock that never steps. */
+  get elapsedMs(): number {
+    return this.#elapsed / 1000
+  }
+
   /** Lets time pass, and in it transactions begin, wait, write, commit and roll back. */
   passTime(): void {
     const micros = Math.floor(this.#chance() * 0.1 * second)
@@ -87,8 +92,7 @@ export class SimulatedDatabase {
         work.push({ kind: 'transaction', id: String(number), session, started: String(since), since })
       }
     }
-    const atMs = this.#elapsed / 1000
-    return { now, askedAtMs: atMs, atMs, work }
+    return { now, askedAtMs: this.elapsedMs, atMs: this.elapsedMs, work }
   }
 
   pageAfter({ updatedAt, key }: Position, pageRows: number): Page {
