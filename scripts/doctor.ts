@@ -9,6 +9,7 @@ import { examineKafka, parseAddress } from './doctor/examine-kafka.ts'
 import { examineDisk, examineTools } from './doctor/examine-machine.ts'
 import { examineMysql } from './doctor/examine-mysql.ts'
 import { examineDotEnv, examinePorts, examineServiceSettings } from './doctor/examine-settings.ts'
+import { examineServices } from './doctor/examine-services.ts'
 import { note, printFindings, type Finding } from './doctor/finding.ts'
 import { isConnect } from './local-runtime/connect-server.ts'
 import { isKafka } from './local-runtime/kafka-server.ts'
@@ -34,7 +35,10 @@ await runCommand(async () => {
   report('Disk', await examineDisk(stack.repositoryDir))
   report('Ports on 127.0.0.1', await examinePorts(stack, runtime))
 
-  const running = (await runtime.status()).filter(({ state }) => state !== 'ended')
+  const statuses = await runtime.status()
+  const ailing = await examineServices(stack.file.services, statuses)
+  if (ailing.length > 0) report('Services', ailing)
+  const running = statuses.filter(({ state }) => state !== 'ended')
   const runningOne = (is: (service: ComposeService) => boolean) =>
     stack.file.services.find(
       service => is(service) && running.some(status => status.service === service.name),

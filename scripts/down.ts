@@ -5,7 +5,9 @@ import { done, print } from './terminal.ts'
 
 await runCommand(async () => {
   let stoppedAny = false
+  let clearedAny = false
   for (const { runtime } of await usableRuntimes()) {
+    clearedAny ||= (await runtime.status()).length > 0
     const stopped = await runtime.down()
     if (stopped.length === 0) continue
     stoppedAny = true
@@ -13,5 +15,6 @@ await runCommand(async () => {
       `${done} Stopped ${runtime.title}: ${stopped.join(', ')}. The data stays; \`make clean\` removes it.`,
     )
   }
-  if (!stoppedAny) print('Nothing runs.')
+  if (!stoppedAny)
+    print(clearedAny ? 'Nothing runs; what had ended by itself is forgotten.' : 'Nothing runs.')
 })

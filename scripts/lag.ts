@@ -1,6 +1,7 @@
 /**
  * `make lag`: how far everybody is behind. On a terminal a table that is drawn anew every second, until Ctrl-C; into a pipe or a
- * file one look. `make lag JSON=1` (`--json`): one look as a JSON document.
+ * file one look. `make lag JSON=1` (`--json`): one look as a JSON document. A look
+ * without the database ends with 1.
  */
 import { classifyKafkaError } from '@kafka-pattern/kafka-config'
 import type { Mysql } from '@kafka-pattern/mysql-config'
@@ -39,7 +40,7 @@ await runCommand(async () => {
     const report = await look(sources)
     if (asJson) print(JSON.stringify(report, null, 2))
     else for (const line of linesOf(report, statuses)) print(line)
-    return report.databaseAway === undefined ? 0 : 1
+    return report.withoutDatabase === undefined ? 0 : 1
   } finally {
     await Promise.all(clients.map(client => client.close()))
   }
@@ -74,7 +75,7 @@ function sourcesOf(
   }
 }
 
-/** What fails after the first look may be over with the next: it is shown above the figures that were there before. */
+/** When Kafka fails after the first look, that may be over with the next: it is said above the figures that were there before. */
 async function follow(sources: LagSources, statuses: ServiceStatus[]): Promise<void> {
   let newest: LagReport | null = null
   await showLive(

@@ -19,8 +19,13 @@ await runCommand(async () => {
     throw new UserError(`${problem} Say make logs SERVICE=<one of ${names.join(', ')}>.`)
   }
   const { isTTY } = process.stdout
+  let isEmpty = true
   await runtime.logs(
     { services: [service], lastLines, ...(isTTY ? { follow: untilInterrupted() } : {}) },
-    (_service, line) => print(isTTY ? formatLogLine(line) : line),
+    (_service, line) => {
+      isEmpty = false
+      print(isTTY ? formatLogLine(line) : line)
+    },
   )
+  if (isEmpty) throw new UserError(`${service} has written nothing: \`make ps\` tells whether it runs.`)
 })

@@ -34,7 +34,9 @@ export async function stopReplaced(runtime: Runtime, stack: Stack, profile: stri
 export async function startConnector(runtime: Runtime, stack: Stack, profile: string): Promise<void> {
   const connectUrl = await findConnect(runtime, stack)
   if (connectUrl === null) return
-  const running = (await runtime.status()).map(status => status.service)
+  const running = (await runtime.status())
+    .filter(({ state }) => state !== 'ended')
+    .map(({ service }) => service)
   for (const { service, connector } of alternatives) {
     if (profile === `${connector}-debezium`) await register(runtime, stack, connectUrl, connector)
     // Connect remembers connectors: what ran before its last stop runs again.

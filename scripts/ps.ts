@@ -1,13 +1,11 @@
 /** `make ps`: what runs, where it answers, whether it is ready. */
-import { z } from 'zod'
 import { runCommand } from './command.ts'
+import { waitingFor } from './readiness.ts'
 import { findActiveRuntime } from './runtime/choose-runtime.ts'
 import { colorOf, colors, done, failed, nameWidth, padVisible, print } from './terminal.ts'
 
 const stateWidth = 11
 const addressWidth = 24
-
-const Readiness = z.object({ waitingFor: z.array(z.string()).default([]) })
 
 await runCommand(async () => {
   const { runtime, stack } = await findActiveRuntime()
@@ -24,7 +22,8 @@ await runCommand(async () => {
     if (status === undefined) continue
     const { PORT } = service.environment
     const port = Number(PORT ?? service.ports[0]?.hostPort)
-    const waits = status.state === 'not ready' ? await describeWaiting(service.environment.PROBE_PORT) : ''
+    const awaited = status.state === 'not ready' ? await waitingFor(service) : []
+    const waits = awaited.length === 0 ? '' : colors.yellow(`, waits for ${awaited.join(', ')}`)
     const address = PORT === undefined ? `127.0.0.1:${port}` : `http://127.0.0.1:${port}`
     print(
       [
@@ -37,16 +36,3 @@ await runCommand(async () => {
     )
   }
 })
-
-/** ", waits for MySQL, lanes", as the service itself says at /readyz; '' when it does not answer. */
-async function describeWaiting(probePort: string | undefined): Promise<string> {
-  if (probePort === undefined) return ''
-  try {
-    const answer = await fetch(`http://127.0.0.1:${probePort}/readyz`, { signal: AbortSignal.timeout(2_000) })
-    const { waitingFor } = Readiness.parse(await answer.json())
-    return waitingFor.length === 0 ? '' : colors.yellow(`, waits for ${waitingFor.join(', ')}`)
-  } catch {
-    // It may have ended just now. That it is not ready is said all the same.
-    return ''
-  }
-}

@@ -3,6 +3,7 @@
  * or stopped: a service that runs is not given up for one that cannot start.
  */
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { parseSettings, SettingsError } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
 import type { ComposeService } from './compose-file/compose-file.ts'
@@ -27,6 +28,7 @@ export async function requireAcceptedSettings(services: ComposeService[]): Promi
   )
 }
 
+/** In one line. */
 export function describeRefused({ key, problem, services }: RefusedSetting): string {
   return `${key} of ${services.join(', ')}: ${problem}`
 }
@@ -56,6 +58,7 @@ function problemsOf(schema: z.ZodType, environment: Record<string, string>): Set
 }
 
 async function schemaOf(program: string): Promise<z.ZodType> {
-  const config: unknown = await import(join(repositoryDir, 'services', program, 'src', 'config.ts'))
+  const file = join(repositoryDir, 'services', program, 'src', 'config.ts')
+  const config: unknown = await import(pathToFileURL(file).href)
   return ConfigModule.parse(config).Settings
 }

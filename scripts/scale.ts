@@ -9,6 +9,7 @@ import { classifyMysqlError } from '@kafka-pattern/mysql-config'
 import { runCommand } from './command.ts'
 import type { ComposeFile, ComposeService } from './compose-file/compose-file.ts'
 import { instanceName, type Instance } from './compose-file/instances.ts'
+import { requireAcceptedSettings } from './refused-settings.ts'
 import { findActiveRuntime, withInstances } from './runtime/choose-runtime.ts'
 import type { Runtime, ServiceEnd } from './runtime/runtime.ts'
 import { readRequest } from './scale/request.ts'
@@ -47,6 +48,7 @@ await runCommand(async () => {
     const target = service.profiles[0] === 'pubsub' ? 'up' : `${service.profiles[0]}-up`
     throw new UserError(`${service.name} does not run: \`make ${target}\` starts it.`)
   }
+  await requireAcceptedSettings([service])
   const sharing = await orSayWhy(() => sharingOf(service)!(service, found.stack, found.runtime.kind))
   try {
     const count = before.length === wanted ? `${wanted}` : `${before.length} → ${wanted}`

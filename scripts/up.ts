@@ -6,6 +6,7 @@ import { runClusterDemo } from './demo/cluster/demo.ts'
 import { runPubsubDemo } from './demo/pubsub/demo.ts'
 import { runUsersDemo } from './demo/users/demo.ts'
 import { patterns } from './demo/users/patterns.ts'
+import { requireDistinctPorts } from './local-runtime/published-ports.ts'
 import { startConnector, stopReplaced } from './one-reader.ts'
 import { requireAcceptedSettings } from './refused-settings.ts'
 import { brokerProfiles, requireSameBrokers } from './runtime/broker-count.ts'
@@ -27,6 +28,7 @@ await runCommand(async () => {
   }
   await requireSameBrokers(runtime, stack)
   await requireAcceptedSettings(services)
+  requireDistinctPorts(services)
   print(
     `${colors.bold(`Starting ${services.length} services as ${runtime.title}`)} ${colors.dim(`(${reason})`)}`,
   )

@@ -20,6 +20,18 @@ export async function runningServices(stack: TestStack, awaited: string[]): Prom
   )
 }
 
+/** What `make doctor` says once nothing is wrong: on a busy machine a service may be not ready for a moment. */
+export async function contentDoctor(stack: TestStack): Promise<string> {
+  return eventually(
+    async () => {
+      const { code, stdout, output } = await stack.make('doctor')
+      expect(code, output).toBe(0)
+      return stdout
+    },
+    { what: 'make doctor to find nothing wrong' },
+  )
+}
+
 /** By name, something that is another one once the service was started anew. */
 export async function startsOf(stack: TestStack): Promise<Record<string, string>> {
   if (stack.kind === 'local') {

@@ -11,7 +11,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { quietKafka } from '../kafka-client.ts'
 import { containersOf, contentsOf, volumesOf } from './leftovers.ts'
 import { newStack, type TestStack } from './make.ts'
-import { startsOf } from './running.ts'
+import { contentDoctor, startsOf } from './running.ts'
 import { holdingsOf } from './scale-table.ts'
 import { whileFollowing } from './while-following.ts'
 
@@ -164,8 +164,7 @@ describe('make up, and what follows', () => {
   })
 
   test('make doctor finds nothing wrong', async () => {
-    const { code, stdout, output } = await stack.make('doctor')
-    expect(code, output).toBe(0)
+    const stdout = await contentDoctor(stack)
     expect(stdout).toContain(`broker 1 advertises 127.0.0.1:${stack.ports.KAFKA_PORT}, which answers`)
     expect(stdout).toContain('Nothing is wrong.')
     const runs = /`make up` runs (containers|local processes)/.exec(stdout)?.[1]
@@ -312,7 +311,7 @@ describe('make up, and what follows', () => {
     expect(running).not.toContain('user-api')
   })
 
-  test('a broker that ended is shown', async () => {
+  test('a broker that ended is shown, and make doctor says so', async () => {
     await killService(stack, 'kafka')
     await eventually(
       async () => {
@@ -320,6 +319,9 @@ describe('make up, and what follows', () => {
       },
       { what: 'make ps to show that kafka ended' },
     )
+    const doctor = await stack.make('doctor')
+    expect(doctor.code).not.toBe(0)
+    expect(doctor.stdout).toMatch(/✗ kafka has ended by itself/)
   })
 
   test('the data outlives make down, and a broker that was killed', async () => {

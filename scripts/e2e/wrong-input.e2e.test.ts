@@ -65,6 +65,10 @@ describe('settings', () => {
 
   test.each([
     ['KAFKA_PORT=abc', 'KAFKA_PORT must be a port number from 1 to 65535'],
+    [
+      'USER_API_PORT=3002',
+      'Port 3002 is to be that of user-api and family-api. Change USER_API_PORT or FAMILY_API_PORT.',
+    ],
     ['BROKERS=2', 'BROKERS must be 1 or 3, but is "2".'],
     ['RUNTIME=sideways', 'RUNTIME must be local or containers, but is "sideways".'],
   ])('%s', async (setting, sentence) => {

@@ -31,8 +31,8 @@ export type LagReport = {
   pollers?: CursorLag[]
   /** what the sinks keep in the database, against the ends of the partitions; only where a sink was started */
   sinks?: GroupLag[]
-  /** why these three are missing: the database does not answer */
-  databaseAway?: string
+  /** why these three are missing: what the database said, or why it cannot be asked */
+  withoutDatabase?: string
 }
 
 /** Where to look. A service that was not started is not asked about, nor is the database then. */
@@ -44,8 +44,8 @@ export type LagSources = {
 }
 
 /**
- * Without the database, where it does not answer.
- * @throws what it refuses, or Kafka when no broker has answered for some seconds
+ * Without the database, where it cannot be asked.
+ * @throws what Kafka says when no broker has answered for some seconds
  */
 export async function readLag(sources: LagSources): Promise<LagReport> {
   const { kafka, relay } = sources
@@ -67,7 +67,7 @@ export async function readLag(sources: LagSources): Promise<LagReport> {
   }
 }
 
-type InDatabase = Pick<LagReport, 'relay' | 'pollers' | 'databaseAway'> & { positions?: GroupPosition[] }
+type InDatabase = Pick<LagReport, 'relay' | 'pollers' | 'withoutDatabase'> & { positions?: GroupPosition[] }
 
 async function readDatabase(
   { relay, poller, sink }: LagSources,
@@ -81,9 +81,14 @@ async function readDatabase(
     ])
     return { ...(lanes && { relay: lanes }), ...(pollers && { pollers }), ...(positions && { positions }) }
   } catch (error) {
-    if (classifyMysqlError(error) !== 'unavailable') throw error
-    return { databaseAway: error instanceof Error ? error.message : String(error) }
+    if (error instanceof Error && isOfDatabase(error)) return { withoutDatabase: error.message }
+    throw error
   }
+}
+
+/** It does not answer, or refuses, as where infra/mysql was not loaded. */
+function isOfDatabase(error: Error): boolean {
+  return classifyMysqlError(error) === 'unavailable' || 'sqlState' in error
 }
 
 /** As docker-compose.yml has it set, or else the default of the service's own settings. */

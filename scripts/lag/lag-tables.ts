@@ -10,15 +10,15 @@ type Column<Row> = { title: string; of: (row: Row) => string; align?: 'right' }
 
 /** @param serviceOf the service that names itself so when it takes a lease; null: none that is known */
 export function lagTables(
-  { groups, listeners, relay, pollers, sinks, databaseAway }: LagReport,
+  { groups, listeners, relay, pollers, sinks, withoutDatabase }: LagReport,
   serviceOf: ServiceOf = () => null,
 ): string[] {
   const sections = [
+    withoutDatabase === undefined ? [] : describeMissing(withoutDatabase),
     groups.length === 0 && (sinks ?? []).length === 0 ? [] : groupTable(groups, sinks ?? []),
     listeners.map(describeListener),
     relay === undefined ? [] : relayTable(relay, serviceOf),
     pollers === undefined || pollers.length === 0 ? [] : pollerTable(pollers, serviceOf),
-    databaseAway === undefined ? [] : describeMissing(databaseAway),
   ].filter(lines => lines.length > 0)
   if (sections.length === 0) return ['No consumer has said yet how far it is.']
   return sections.flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]))
@@ -102,8 +102,8 @@ function pollerTable(pollers: CursorLag[], serviceOf: ServiceOf): string[] {
 
 function describeMissing(reason: string): string[] {
   return [
-    colors.red(`MySQL does not answer (${reason}).`),
-    '  What only it knows is missing above: lanes, cursors and the positions of sinks. `make doctor` looks closer.',
+    colors.red(`MySQL cannot be asked: ${reason}`),
+    '  What only it knows is missing: lanes, cursors and the positions of sinks. `make doctor` looks closer.',
   ]
 }
 

@@ -232,7 +232,7 @@ test('a database that does not answer costs what it knows, and nothing else', as
   onTestFinished(() => mysql.close())
 
   const report = await readLag({ kafka, sink: { mysql } })
-  expect(report.databaseAway).toContain('ECONNREFUSED 127.0.0.1:1')
+  expect(report.withoutDatabase).toContain('ECONNREFUSED 127.0.0.1:1')
   expect(report).not.toHaveProperty('sinks')
   expect(groupOf(report, group)).toMatchObject({ lag: 1 })
 })

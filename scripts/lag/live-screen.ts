@@ -5,6 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 const enter = '\u001B[?1049h\u001B[?25l\u001B[?7l'
 const leave = '\u001B[?7h\u001B[?25h\u001B[?1049l'
 
+/** Of a terminal that does not know how many it has. */
+const usualRows = 24
+
 /** As much of `process.stdout` as is needed. */
 export type Terminal = {
   readonly rows: number
@@ -29,7 +32,7 @@ export async function showLive(
   const interrupted = new Promise<null>(resolve => {
     signal.addEventListener('abort', () => resolve(null), { once: true })
   })
-  const redraw = () => terminal.write(frameOf(lines, terminal.rows))
+  const redraw = () => terminal.write(frameOf(lines, terminal.rows || usualRows))
   terminal.on('resize', redraw)
   try {
     while (!signal.aborted) {

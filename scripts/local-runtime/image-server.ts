@@ -11,7 +11,7 @@ export type ImageServer = {
   prepare?(stateDir: string, services: ComposeService[]): Promise<void>
   /** Resolves when it is ready. What takes long is told to `progress`. */
   start(stateDir: string, service: ComposeService, progress: (line: string) => void): Promise<void>
-  /** The one that was started and not stopped, null when there is none. It may have ended by itself. */
+  /** The one that was started and neither stopped nor killed from here, null when there is none. It may have ended by itself. */
   find(stateDir: string, service: string): Promise<ControlledServer | null>
   /** where its output goes when it does not run, too */
   logFile(stateDir: string, service: ComposeService): string

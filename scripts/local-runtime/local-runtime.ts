@@ -133,19 +133,22 @@ export function createLocalRuntime(stack: Stack): Runtime {
 
     async up(wanted) {
       requireRunnable(wanted)
-      const toStart: ComposeService[] = []
+      const missing: ComposeService[] = []
+      const changed: ComposeService[] = []
       for (const service of wanted) {
-        const running = await isRunning(service)
-        if (running && (await isAsDescribed(service))) continue
-        if (running) {
-          print(
-            `  ${step} ${padVisible(service.name, nameWidth)} its code or settings changed: starting it anew`,
-          )
-          await stop(service)
-        }
-        toStart.push(service)
+        if (!(await isRunning(service))) missing.push(service)
+        else if (!(await isAsDescribed(service))) changed.push(service)
       }
-      await requireFreePorts(toStart)
+      // Before anything is stopped.
+      await requireFreePorts(missing)
+      for (const service of changed) {
+        print(
+          `  ${step} ${padVisible(service.name, nameWidth)} its code or settings changed: starting it anew`,
+        )
+        await stop(service)
+      }
+      await requireFreePorts(changed)
+      const toStart = wanted.filter(service => missing.includes(service) || changed.includes(service))
       for (const server of imageServers) {
         await server.prepare?.(
           stack.stateDir,

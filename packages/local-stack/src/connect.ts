@@ -117,7 +117,7 @@ export async function startConnect(options: ConnectOptions): Promise<StartedConn
 }
 
 /**
- * The worker on this data folder, started by whichever process; null when it was stopped. When it was not, it may have ended by
+ * The worker on this data folder, started by whichever process; null when it was stopped or killed from here. When it was not, it may have ended by
  * itself: `isRunning` tells.
  */
 export async function findConnect(dataDir: string): Promise<StartedConnect | null> {

@@ -73,7 +73,7 @@ test('a process that has got the pid of a broker is neither taken for it nor sig
     await Promise.all([once(stranger, 'spawn'), once(second, 'spawn')])
     const secondEnded = once(second, 'exit')
     const reusedPid = { pid: stranger.pid, startTime: 'when the broker started' }
-    // The second node is what the state says it is, so that there is something to find.
+    // The second node is what the state says it is: it is found running, and stopped.
     const running = await identifyProcess(second.pid!)
     await writeFile(
       join(dataDir, 'state.json'),

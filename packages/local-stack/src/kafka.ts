@@ -144,7 +144,7 @@ async function launchKafka(options: KafkaOptions, jvm: KafkaJvm): Promise<Starte
 }
 
 /**
- * The brokers on this data folder, started by whichever process; null when all of them were stopped. One that was not may have ended
+ * The brokers on this data folder, started by whichever process; null when all of them were stopped or killed from here. One that was not may have ended
  * by itself: `isRunning` tells.
  */
 export async function findKafka(dataDir: string): Promise<StartedKafka | null> {

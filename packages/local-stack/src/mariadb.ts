@@ -90,7 +90,7 @@ export async function startMariaDb(options: MariaDbOptions = {}): Promise<Starte
 }
 
 /**
- * The server on this data folder, started by whichever process; null when it was stopped. When it was not, it may have ended by
+ * The server on this data folder, started by whichever process; null when it was stopped or killed from here. When it was not, it may have ended by
  * itself: `isRunning` tells.
  */
 export async function findMariaDb(dataDir: string): Promise<StartedMariaDb | null> {

@@ -1,0 +1,30 @@
+import type { ComposeService } from '../compose-file/compose-file.ts'
+import { waitingFor } from '../readiness.ts'
+import type { ServiceStatus } from '../runtime/runtime.ts'
+import { fault, type Finding } from './finding.ts'
+
+/** What was started and does not work. */
+export async function examineServices(
+  services: ComposeService[],
+  statuses: ServiceStatus[],
+): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const { service: name, state } of statuses) {
+    if (state === 'ready') continue
+    const log = `\`make logs SERVICE=${name}\``
+    if (state === 'ended') {
+      findings.push(
+        fault(
+          `${name} has ended by itself`,
+          `${log} says why, unless it was killed; \`make up\` and the like start it again.`,
+        ),
+      )
+      continue
+    }
+    const service = services.find(each => each.name === name)
+    const awaited = service === undefined ? [] : await waitingFor(service)
+    const what = awaited.length === 0 ? '' : `: it waits for ${awaited.join(', ')}`
+    findings.push(fault(`${name} is not ready${what}`, `It goes on by itself; ${log} says more.`))
+  }
+  return findings
+}
