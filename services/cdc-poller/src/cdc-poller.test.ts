@@ -206,7 +206,7 @@ test('a cursor is stored while the next page is published, and after its own pag
       return Promise.resolve(sampleAfter(null, seen, { overlapMs: 1_000, start: 0 }))
     },
     async publish([row]) {
-      if (row !== undefined) steps.push(`${row.id} published`)
+      if (row !== undefined) steps.push(`${String(row.id)} published`)
       if (row?.id === 'b') nextIsPublished.resolve()
     },
     async save({ key: [id = 'the end'] }) {
