@@ -1,6 +1,12 @@
 /** The database or Kafka away, in the ways in which they go: it waits, says so, and loses nothing. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { eventually, startOwnKafka, startOwnMysql, startTcpProxy } from '@kafka-pattern/test-kit'
+import {
+  eventually,
+  startFaultProxy,
+  startOwnKafka,
+  startOwnMysql,
+  startTcpProxy,
+} from '@kafka-pattern/test-kit'
 import { expect, test } from 'vitest'
 import { allPublished, insertUsers, killAndFreeLease, newSetting, newUsers } from './test-changes.ts'
 import type { RunningService } from '@kafka-pattern/test-kit'
@@ -98,6 +104,39 @@ test(
     await ready(service)
     // To the broker the test's own consumer is in its group until its session of 30 s is over.
     expect((await allPublished(setting, 120_000)).turnedRound).toEqual([])
+  },
+)
+
+test(
+  'Kafka so slow that the lease is renewed while a cursor is being stored: no cursor is stored that lies before another',
+  { timeout: 300_000 },
+  async () => {
+    const setting = await newSetting()
+    const { root } = setting.database
+    await root.write('CREATE TABLE history (n INT AUTO_INCREMENT PRIMARY KEY, cursor_updated_at DATETIME(6))')
+    await root.write(
+      `CREATE TRIGGER remember AFTER UPDATE ON poller_cursors
+         FOR EACH ROW INSERT INTO history (cursor_updated_at) VALUES (NEW.cursor_updated_at)`,
+    )
+    // Each page has a moment of its own.
+    for (let page = 0; page < 6; page++) {
+      await root.write('INSERT INTO users (id, name, level, version, updated_at) VALUES ?', [
+        newUsers(10).map(user => [...user, `2026-01-01 00:00:0${page}`]),
+      ])
+    }
+    const proxy = await startFaultProxy({ target: setting.on.brokers[0]! })
+    proxy.delay(600)
+    // Due after a third of it, and to deliver a page takes longer.
+    await setting.start(
+      { KAFKA_BROKERS: proxy.address, LEASE_MS: '3300', PAGE_ROWS: '10' },
+      { waitReady: false },
+    )
+    await allPublished(setting)
+    await proxy.restore()
+    const history = await root.rows<{ at: string }>('SELECT cursor_updated_at AS at FROM history ORDER BY n')
+    const stored = history.map(({ at }) => at)
+    expect(new Set(stored).size).toBeGreaterThan(4)
+    expect(stored).toEqual(stored.toSorted())
   },
 )
 
