@@ -260,15 +260,18 @@ describe('make up, and what follows', () => {
     expect(await startsOf(stack)).toEqual(before)
   })
 
-  test('make up with a setting that a service refuses: nothing is touched', async () => {
-    const before = await startsOf(stack)
-    const { code, stderr } = await stack.make('up', 'BATCH_SIZE=0')
-    expect(code).not.toBe(0)
-    expect(stderr).toMatch(
-      /^ +BATCH_SIZE of batch-consumer: must be a whole number from 1 to 100000 \(was "0"\)$/m,
-    )
-    expect(await startsOf(stack)).toEqual(before)
-  })
+  test.each([['up'], ['scale', 'SERVICE=batch-consumer', 'N=2']])(
+    'make %s with a setting that a service refuses: nothing is touched',
+    async (...target) => {
+      const before = await startsOf(stack)
+      const { code, stderr } = await stack.make(...target, 'BATCH_SIZE=0')
+      expect(code).not.toBe(0)
+      expect(stderr).toMatch(
+        /^ +BATCH_SIZE of batch-consumer: must be a whole number from 1 to 100000 \(was "0"\)$/m,
+      )
+      expect(await startsOf(stack)).toEqual(before)
+    },
+  )
 
   test('a service that ended is shown, and the next make up brings it back', async () => {
     await killService(stack, 'user-api')
