@@ -158,7 +158,7 @@ describe('publish', () => {
     )
     expect(await readTopic(dlt)).toEqual([])
 
-    await withAdmin(testKafka(), admin => admin.deleteTopics({ topics: [dlt] }))
+    await deleteTopic(testKafka(), dlt)
     await eventually(() => publisher.publish(consumed(original), { ...failure, group }), { what: 'publish' })
     expect(await readTopic(dlt, { count: 1 })).toHaveLength(1)
   })
@@ -278,15 +278,21 @@ describe('replay', () => {
     expect(await readTopic(topic)).toHaveLength(4)
   })
 
+  test('fails when there is no such topic', async () => {
+    const { kafka, logger } = testKafka()
+    const producer = await connectProducer()
+    const missing = uniqueName('no-such-topic')
+    await expect(replay({ kafka, logger, producer, deadLetterTopic: missing })).rejects.toThrow(missing)
+  })
+
   test('fails when a record cannot be sent', async () => {
     const { topic, options } = await deadLettersOf(2)
-    await withAdmin(testKafka(), async admin => {
-      await admin.deleteTopics({ topics: [topic] })
-      // For some moments the broker takes records for it all the same.
-      await eventually(async () => expect(await admin.listTopics()).not.toContain(topic), {
-        what: 'the end of the topic',
-      })
-    })
+    await deleteTopic(testKafka(), topic)
+    // For some moments the broker takes records for it all the same.
+    await eventually(
+      async () => expect(await withAdmin(testKafka(), admin => admin.listTopics())).not.toContain(topic),
+      { what: 'the end of the topic' },
+    )
     await expect(replay(options)).rejects.toThrow(topic)
   })
 
@@ -321,8 +327,13 @@ test('listDeadLetters counts each topic and tells its newest dead letter', async
     await publisher.publish(consumed(original), { ...failure, group, lastFailureAt, message })
   }
 
-  const summaries = await listDeadLetters({ kafka, logger, topics: [other.dlt, dlt] })
+  const summaries = await listDeadLetters({
+    kafka,
+    logger,
+    topics: [other.dlt, uniqueName('no-such-topic'), dlt],
+  })
 
+  expect(summaries).toHaveLength(2)
   expect(summaries.find(each => each.topic === dlt)).toMatchObject({
     count: 4,
     newest: {

@@ -1,10 +1,9 @@
-import { withAdmin } from '@kafka-pattern/kafka-config'
+import { readPartitionEnds, withAdmin } from '@kafka-pattern/kafka-config'
 import type { Kafka } from '@kafka-pattern/kafka-config'
 import type { Logger } from 'pino'
 import { isDeadLetterTopic, readDeadLetter } from './dead-letter.ts'
 import type { Failure } from './dead-letter.ts'
-import { RangeNotReadError, readRange } from './read-range.ts'
-import type { OffsetRange } from './read-range.ts'
+import { RangeNotReadError, rangeOf, readRange } from './read-range.ts'
 
 /** What lies in a dead-letter topic. */
 export interface DeadLetterSummary {
@@ -21,7 +20,7 @@ export interface DeadLetterSummary {
   } | null
 }
 
-/** Dead-letter topics, by name. Reads the last record of each partition, however many there are. */
+/** Dead-letter topics, by name; one that does not exist is left out. Reads the last record of each partition, however many there are. */
 export async function listDeadLetters({
   kafka,
   logger,
@@ -34,16 +33,8 @@ export async function listDeadLetters({
   topics?: string[]
   signal?: AbortSignal
 }): Promise<DeadLetterSummary[]> {
-  const ranges = await withAdmin(kafka, async admin => {
-    const topics = wanted ?? (await admin.listTopics()).filter(isDeadLetterTopic).toSorted()
-    const found: OffsetRange[] = []
-    for (const topic of topics) {
-      for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
-        found.push({ topic, partition, from: BigInt(low), to: BigInt(high) })
-      }
-    }
-    return found
-  })
+  const topics = wanted ?? (await withAdmin(kafka, admin => admin.listTopics())).filter(isDeadLetterTopic)
+  const ranges = (await readPartitionEnds(kafka, topics)).map(rangeOf)
 
   const summaries = new Map<string, DeadLetterSummary>()
   for (const { topic, from, to } of ranges) {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createGroupConsumer, deleteGroup } from '@kafka-pattern/kafka-config'
-import type { FetchedRecords, Kafka, KafkaRecord } from '@kafka-pattern/kafka-config'
+import type { FetchedRecords, Kafka, KafkaRecord, PartitionEnds } from '@kafka-pattern/kafka-config'
 import type { Logger } from 'pino'
 
 /** Offsets `from` (included) up to `to` (excluded) of one partition. */
@@ -9,6 +9,11 @@ export interface OffsetRange {
   partition: number
   from: bigint
   to: bigint
+}
+
+/** All that the partition holds. */
+export function rangeOf({ topic, partition, start, end }: PartitionEnds): OffsetRange {
+  return { topic, partition, from: BigInt(start), to: BigInt(end) }
 }
 
 /** A part of a range was not delivered: its last records were deleted or are transaction markers, or no broker answers. */

@@ -4,12 +4,12 @@
  * it came from, with its own bytes; it ends, also when the records fail again and come back as new dead letters.
  * Not guaranteed: once. The dead letters stay, so a second replay sends them again: consumers must recognise the `id` header.
  */
-import { withAdmin } from '@kafka-pattern/kafka-config'
+import { readPartitionEnds } from '@kafka-pattern/kafka-config'
 import type { GatheringProducer, Kafka, KafkaRecord, OutgoingRecord } from '@kafka-pattern/kafka-config'
 import type { Logger } from 'pino'
 import { readDeadLetter, sendable } from './dead-letter.ts'
 import type { Failure, ReadDeadLetter } from './dead-letter.ts'
-import { readRange } from './read-range.ts'
+import { rangeOf, readRange } from './read-range.ts'
 
 /** On a replayed record: `topic/partition/offset` of its dead letter. */
 export const replayedFromHeader = 'dlt.replayed-from'
@@ -38,24 +38,19 @@ export interface ReplayReport {
 }
 
 /**
- * @throws when a record cannot be sent (records before it, in its partition, were sent), or when the topic cannot be read to
- * the end offsets that it had at the beginning
+ * @throws when there is no such topic, when a record cannot be sent (records before it, in its partition, were sent), or when
+ * the topic cannot be read to the end offsets that it had at the beginning
  */
 export async function replay(options: ReplayOptions): Promise<ReplayReport> {
   const { kafka, producer, logger, deadLetterTopic, category, dryRun = false, signal } = options
   const report: ReplayReport = { read: 0, replayed: 0, passedOver: 0, unreadable: 0 }
 
-  const offsets = await withAdmin(kafka, admin => admin.fetchTopicOffsets(deadLetterTopic))
-  const ranges = offsets.map(({ partition, low, high }) => ({
-    topic: deadLetterTopic,
-    partition,
-    from: BigInt(low),
-    to: BigInt(high),
-  }))
+  const partitions = await readPartitionEnds(kafka, [deadLetterTopic])
+  if (partitions.length === 0) throw new Error(`there is no topic ${deadLetterTopic}`)
 
   await readRange(
     kafka,
-    ranges,
+    partitions.map(rangeOf),
     async ({ partition }, records) => {
       const outgoing: OutgoingRecord[] = []
       const places: object[] = []

@@ -1,6 +1,6 @@
 /** Sends and reads records by plain kafkajs clients, so that a fault in the code under test cannot hide itself. */
 import { testKafka, type TestKafka } from './test-kafka.ts'
-import { withAdmin } from './topics.ts'
+import { partitionEnds } from './topics.ts'
 import { uniqueName } from './unique-name.ts'
 
 export type TestRecord = {
@@ -67,7 +67,7 @@ export type ReadTopicOptions = {
 export async function readTopic(topic: string, options: ReadTopicOptions = {}): Promise<ReadRecord[]> {
   const on = options.on ?? testKafka()
   const timeoutMs = options.timeoutMs ?? 60_000
-  const ends = await withAdmin(on, admin => admin.fetchTopicOffsets(topic))
+  const ends = await partitionEnds(topic, on)
   const missing = new Set(ends.filter(end => end.high !== end.low).map(end => end.partition))
   const highs = new Map(ends.map(end => [end.partition, BigInt(end.high)]))
   const { count, until } = options

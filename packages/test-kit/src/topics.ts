@@ -66,6 +66,23 @@ export async function deleteTopic(on: TestKafka, topic: string): Promise<void> {
   })
 }
 
+/**
+ * Where each partition begins (`low`) and ends (`high`), by number. Waits for the topic, and for leaders that know that they are.
+ * @throws Error when that does not happen in time
+ */
+export function partitionEnds(
+  topic: string,
+  on: TestKafka = testKafka(),
+): Promise<{ partition: number; low: string; high: string }[]> {
+  return eventually(
+    async () => {
+      const ends = await withAdmin(on, admin => admin.fetchTopicOffsets(topic))
+      return ends.toSorted((a, b) => a.partition - b.partition)
+    },
+    { what: `the offsets of ${topic}` },
+  )
+}
+
 /** Runs `work` with a connected admin client. */
 export async function withAdmin<T>(on: TestKafka, work: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = on.kafka.admin()

@@ -4,10 +4,10 @@ import {
   createDatabase,
   createTopic,
   eventually,
+  partitionEnds,
   startService,
   testKafka,
   uniqueName,
-  withAdmin,
 } from '@kafka-pattern/test-kit'
 import { expect, onTestFinished } from 'vitest'
 import type { MysqlServer, RunningService, TestDatabase, TestKafka } from '@kafka-pattern/test-kit'
@@ -109,7 +109,7 @@ async function followTopic(topic: string, on: TestKafka): Promise<() => Promise<
     },
   })
   return async () => {
-    const ends = await withAdmin(on, admin => admin.fetchTopicOffsets(topic))
+    const ends = await partitionEnds(topic, on)
     await eventually(
       () => {
         for (const { partition, high } of ends) {

@@ -4,12 +4,12 @@ import {
   createTopic,
   deleteTopic,
   eventually,
+  partitionEnds,
   readTopic,
   startFaultProxy,
   startService,
   testKafka,
   uniqueName,
-  withAdmin,
 } from '@kafka-pattern/test-kit'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import httpApiEvent from '../events/http-api-v2.json' with { type: 'json' }
@@ -54,7 +54,7 @@ test('events of REST and HTTP APIs: the topic is created, 201 says where the rec
     expect(headerText(record?.headers, HEADERS.eventType)).toBe('create')
     expect(headerText(record?.headers, HEADERS.id)).toMatch(/^[0-9a-f-]{36}$/)
   }
-  expect(await withAdmin(testKafka(), admin => admin.fetchTopicOffsets(topic))).toHaveLength(4)
+  expect(await partitionEnds(topic)).toHaveLength(4)
 })
 
 test('the same requests get the same answers as from simple-producer', async () => {
@@ -101,7 +101,7 @@ test('a topic that exists otherwise is used as it is, and one warning names the 
     CONNECTION_MAX_IDLE_MS: '0',
   })
   for (let i = 0; i < 3; i++) expect((await invoke(lambda)).statusCode).toBe(201)
-  expect(await withAdmin(testKafka(), admin => admin.fetchTopicOffsets(topic))).toHaveLength(2)
+  expect(await partitionEnds(topic)).toHaveLength(2)
   const linesOf = (what: string) => logLines(lambda).filter(({ msg }) => msg === what)
   await eventually(() => expect(linesOf('record acknowledged')).toHaveLength(3), { what: 'their lines' })
   const warnings = logLines(lambda).filter(

@@ -6,6 +6,7 @@ import {
   createDatabase,
   createTopic,
   eventually,
+  partitionEnds,
   produce,
   startService,
   testKafka,
@@ -196,7 +197,7 @@ export async function committedOffsets({ group, topic }: Stage): Promise<Record<
 
 /** The ends of the topic's partitions. */
 export async function endOffsets({ topic }: Stage): Promise<Record<number, string>> {
-  const ends = await withAdmin(testKafka(), admin => admin.fetchTopicOffsets(topic))
+  const ends = await partitionEnds(topic)
   return Object.fromEntries(ends.map(({ partition, high }) => [partition, high]))
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createTopic, eventually, testKafka, withAdmin } from '@kafka-pattern/test-kit'
+import { createTopic, deleteTopic, eventually, readTopic, testKafka } from '@kafka-pattern/test-kit'
 import { expect, test } from 'vitest'
 import {
   countVersions,
@@ -9,7 +9,6 @@ import {
   metric,
   openTransaction,
   publishedVersions,
-  readEvents,
   shortGrace,
   startWriting,
 } from './test-relay.ts'
@@ -25,7 +24,7 @@ test('a row becomes a record of the outbox event router: key, headers, and the p
     correlationId: 'c-1',
   })
   await outbox.startRelay()
-  const [record] = await readEvents(outbox.topic, { count: 1 })
+  const [record] = await readTopic(outbox.topic, { count: 1 })
   const [row] = await outbox.database.root.rows<{ id: string }>('SELECT id FROM outbox')
   expect(record?.key?.toString()).toBe('Jürgen')
   // MySQL puts blanks between what it has parsed.
@@ -48,7 +47,7 @@ test('the topic of an aggregate type is made when its first row comes', async ()
     outbox.type,
     Array.from({ length: 100 }, (_, i) => ({ aggregateid: `a-${i}`, version: 1 })),
   )
-  const records = await readEvents(outbox.topic, { count: 100 })
+  const records = await readTopic(outbox.topic, { count: 100 })
   expect(new Set(records.map(({ partition }) => partition)).size).toBe(5)
 })
 
@@ -64,7 +63,7 @@ test('a topic that is deleted under load is made anew, and what is not yet publi
     rollbackShare: 0.1,
   })
   await relay.waitForLog(line => line.msg === 'events published')
-  await withAdmin(testKafka(), admin => admin.deleteTopics({ topics: [outbox.topic] }))
+  await deleteTopic(testKafka(), outbox.topic)
   await eventually(
     () => {
       const created = relay.logLines.filter(
@@ -113,7 +112,7 @@ test('numbers whose transaction was rolled back are forgotten after a while, tho
     ]),
   )
   await insertEvent(outbox, { aggregateid: 'after', version: 1 })
-  await readEvents(outbox.topic, { count: 2 })
+  await readTopic(outbox.topic, { count: 2 })
   await eventually(async () => expect(await metric(relay, 'outbox_relay_holes')).toBe(2), {
     what: 'two holes',
   })
@@ -145,7 +144,7 @@ test('a prepared transaction whose session is gone (XA) still fills its hole', a
       await connection.write(`XA END ${xid}`)
       await connection.write(`XA PREPARE ${xid}`)
       await insertEvent(outbox, { aggregateid: 'after', version: 1 })
-      await readEvents(outbox.topic, { count: 1 })
+      await readTopic(outbox.topic, { count: 1 })
       // The relay looks at who might fill the hole, and only then the session goes.
       await delay(1_500)
       throw new Error('the session goes')

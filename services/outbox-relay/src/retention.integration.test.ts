@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createTopic, eventually } from '@kafka-pattern/test-kit'
+import { createTopic, eventually, readTopic } from '@kafka-pattern/test-kit'
 import { expect, test } from 'vitest'
-import { createOutbox, insertEvents, openTransaction, publishedVersions, readEvents } from './test-relay.ts'
+import { createOutbox, insertEvents, openTransaction, publishedVersions } from './test-relay.ts'
 import type { TestOutbox } from './test-relay.ts'
 
 const env = { RETENTION_HOURS: '1', PARTITION_ROWS: '1000', RETENTION_CHECK_MS: '200' }
@@ -99,7 +99,7 @@ test('a partition stays while one lane is behind, however far the others are', a
     { ...env, RELAY_LANES: '2', TOPIC_REPLICATION_FACTOR: '3', PARK_AFTER_ATTEMPTS: '100' },
     { waitReady: false },
   )
-  await readEvents(outbox.topic, { until: events => events.length > 500 })
+  await readTopic(outbox.topic, { until: events => events.length > 500 })
   await makeOld(outbox)
   // A check adds before it drops: when the second one has added something, the first one is through.
   for (const [count, added] of [

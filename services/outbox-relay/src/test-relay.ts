@@ -2,11 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   createDatabase,
-  eventually,
+  deleteTopic,
   readTopic,
   startService,
   uniqueName,
-  withAdmin,
   testKafka,
 } from '@kafka-pattern/test-kit'
 import { onTestFinished } from 'vitest'
@@ -14,7 +13,6 @@ import { z } from 'zod'
 import type { Queryable } from '@kafka-pattern/mysql-config'
 import type {
   MysqlServer,
-  ReadRecord,
   ReadTopicOptions,
   RunningService,
   TestDatabase,
@@ -52,13 +50,7 @@ export async function createOutbox(
     LEASE_MS: '5000',
   }
   if (options.kafka === undefined) {
-    onTestFinished(() =>
-      withAdmin(kafka, async admin => {
-        const existing = await admin.listTopics()
-        const topics = existing.filter(each => each === topic || each === env.KAFKA_CURSOR_TOPIC)
-        if (topics.length > 0) await admin.deleteTopics({ topics })
-      }),
-    )
+    for (const each of [topic, env.KAFKA_CURSOR_TOPIC]) onTestFinished(() => deleteTopic(kafka, each))
   }
   return {
     database,
@@ -132,22 +124,13 @@ export async function openTransaction(
   }
 }
 
-/** What a read_committed reader sees of the topic, which the relay makes when it needs it. */
-export async function readEvents(topic: string, options: ReadTopicOptions = {}): Promise<ReadRecord[]> {
-  const { on = testKafka() } = options
-  if (options.count !== undefined || options.until !== undefined) {
-    await eventually(() => withAdmin(on, admin => admin.fetchTopicOffsets(topic)), { what: 'the topic' })
-  }
-  return readTopic(topic, options)
-}
-
 /** The versions of each aggregate, in the order in which they were published. */
 export async function publishedVersions(
   topic: string,
   options: ReadTopicOptions = {},
 ): Promise<Map<string, number[]>> {
   const versions = new Map<string, number[]>()
-  for (const { key, value } of await readEvents(topic, options)) {
+  for (const { key, value } of await readTopic(topic, options)) {
     const ofAggregate = versions.get(String(key)) ?? []
     versions.set(String(key), ofAggregate)
     const { version } = Body.parse(JSON.parse(String(value)))

@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { EntityCreated, HEADERS, headerText } from '@kafka-pattern/events'
 import {
   createTopic,
+  deleteTopic,
   eventually,
+  partitionEnds,
   readTopic,
   startService,
   testKafka,
   uniqueName,
-  deleteTopic,
-  withAdmin,
 } from '@kafka-pattern/test-kit'
 import { ada, create } from './test-client.ts'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -302,8 +302,7 @@ describe('what is set wrong', () => {
 })
 
 async function endOffsets(topic: string): Promise<string[]> {
-  const ends = await withAdmin(testKafka(), admin => admin.fetchTopicOffsets(topic))
-  return ends.toSorted((a, b) => a.partition - b.partition).map(({ high }) => high)
+  return (await partitionEnds(topic)).map(({ high }) => high)
 }
 
 /** A connection whose bytes are sent as they are; `answer` is all that came until it was closed. */
