@@ -33,9 +33,9 @@ await runCommand(async () => {
     ...(await examineServiceSettings(stack.file.services)),
   ])
   report('Disk', await examineDisk(stack.repositoryDir))
-  report('Ports on 127.0.0.1', await examinePorts(stack, runtime))
 
   const statuses = await runtime.status()
+  report('Ports on 127.0.0.1', await examinePorts(stack, runtime.kind, statuses))
   const ailing = await examineServices(stack.file.services, statuses)
   if (ailing.length > 0) report('Services', ailing)
   const running = statuses.filter(({ state }) => state !== 'ended')

@@ -1,9 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { createKafka, kafkaSettings, type Kafka } from '@kafka-pattern/kafka-config'
 import { describeCluster } from '@kafka-pattern/local-stack'
 import { pino, type Logger } from 'pino'
 import { z } from 'zod'
 import { parseAddress } from './doctor/examine-kafka.ts'
 import { UserError } from './user-error.ts'
+
+const askEveryMs = 2_000
 
 /** A client for the commands: quiet, because they say themselves what a person needs to know. */
 export function quietKafka(brokers: string, clientId: string): { kafka: Kafka; logger: Logger } {
@@ -14,9 +17,31 @@ export function quietKafka(brokers: string, clientId: string): { kafka: Kafka; l
 
 /** @throws {UserError} at once when no broker answers, where the client itself would go on trying for half a minute */
 export async function requireKafka(brokers: string): Promise<void> {
+  if (await answers(brokers)) return
+  throw new UserError(
+    `Kafka at ${brokers} cannot be reached. \`make up\` starts it if it does not run; \`make doctor\` says more.`,
+  )
+}
+
+/** Calls `tell` whenever Kafka ceases to answer (false) or answers again (true), until `signal`. */
+export async function followAnswers(
+  brokers: string,
+  signal: AbortSignal,
+  tell: (answer: boolean) => void,
+): Promise<void> {
+  let answered = true
+  while (!signal.aborted) {
+    const answer = await answers(brokers)
+    if (answer !== answered && !signal.aborted) tell(answer)
+    answered = answer
+    // Rejects only when it is aborted, which ends the loop.
+    await delay(askEveryMs, undefined, { signal }).catch(() => {})
+  }
+}
+
+/** Whether any of the brokers does. */
+async function answers(brokers: string): Promise<boolean> {
   const addresses = brokers.split(',').flatMap(text => parseAddress(text) ?? [])
   const views = await Promise.all(addresses.map(address => describeCluster(address)))
-  if (views.every(view => view === null)) {
-    throw new UserError(`Kafka at ${brokers} cannot be reached. \`make doctor\` says why.`)
-  }
+  return views.some(view => view !== null)
 }

@@ -13,11 +13,11 @@ import { timeOf } from './flow/format-log-line.ts'
 import { factOfRecord, factsOf } from './flow/trip-facts.ts'
 import { planTrips } from './flow/trip-plan.ts'
 import { createTrips, mostOpen } from './flow/trips.ts'
-import { quietKafka, requireKafka } from './kafka-client.ts'
+import { followAnswers, quietKafka, requireKafka } from './kafka-client.ts'
 import { findActiveRuntime } from './runtime/choose-runtime.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { brokersFromHere } from './stack-addresses.ts'
-import { colorOf, colors, nameWidth, padVisible, print } from './terminal.ts'
+import { colorOf, colors, done, failed, nameWidth, padVisible, print } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
 const settleEveryMs = 100
@@ -46,15 +46,29 @@ await runCommand(async () => {
         `Watching ${running.map(({ name }) => name).join(', ')}. Ctrl-C ends it. Something to see: make up, or a POST to /create or /users.`,
       ),
     )
-  if (process.env.STEPS) {
-    printBegin()
-    await followFlow(runtime, started, untilInterrupted(), printStep)
-    return
-  }
   const brokers = brokersFromHere(stack, runtime.kind)
   await requireKafka(brokers)
-  const colored = (service: string) => colorOf(service, names)(service)
-  await watchTrips({ runtime, running, brokers, printBegin, printStep, colored })
+  const ended = new AbortController()
+  const end = AbortSignal.any([untilInterrupted(), ended.signal])
+  const outages = followAnswers(brokers, end, answer =>
+    print(
+      answer
+        ? `${done} Kafka answers again.`
+        : `${failed} Kafka does not answer: no record gets further until it does. \`make ps\` shows what runs.`,
+    ),
+  )
+  try {
+    if (process.env.STEPS) {
+      printBegin()
+      await followFlow(runtime, started, end, printStep)
+    } else {
+      const colored = (service: string) => colorOf(service, names)(service)
+      await watchTrips({ runtime, running, brokers, end, printBegin, printStep, colored })
+    }
+  } finally {
+    ended.abort()
+    await outages
+  }
 })
 
 function isTooQuiet(level: string): boolean {
@@ -65,6 +79,7 @@ type Watch = {
   runtime: Runtime
   running: ComposeService[]
   brokers: string
+  end: AbortSignal
   printBegin: () => void
   printStep: (service: string, event: FlowEvent) => void
   colored: (service: string) => string
@@ -74,15 +89,15 @@ async function watchTrips({
   runtime,
   running,
   brokers,
+  end,
   printBegin,
   printStep,
   colored,
 }: Watch): Promise<void> {
   const plan = planTrips(running)
   const trips = createTrips(plan)
-  const interrupted = untilInterrupted()
   const ended = new AbortController()
-  const follow = AbortSignal.any([interrupted, ended.signal])
+  const follow = AbortSignal.any([end, ended.signal])
   const failure = Promise.withResolvers<never>()
   const records = await followRecords(
     quietKafka(brokers, 'watch'),

@@ -47,7 +47,7 @@ async function examineBootstrap(bootstrap: Address): Promise<Finding[]> {
     findings.push(
       fault(
         `${at} does not answer as a Kafka broker does without encryption`,
-        'Either something else listens there, or this listener wants TLS or a password: then the services need KAFKA_TLS or KAFKA_SASL_….',
+        'Either it hangs (`make ps`), or something else listens there, or this listener wants TLS or a password: then the services need KAFKA_TLS or KAFKA_SASL_….',
       ),
     )
     return findings

@@ -22,6 +22,15 @@ export async function examineServices(
       continue
     }
     const service = services.find(each => each.name === name)
+    if (service?.program === null) {
+      findings.push(
+        fault(
+          `${name} runs, but gives no answer`,
+          `${log} may say why. If it stays so, \`make down\` ends it, and the next start finds its data.`,
+        ),
+      )
+      continue
+    }
     const awaited = service === undefined ? [] : await waitingFor(service)
     const what = awaited.length === 0 ? '' : `: it waits for ${awaited.join(', ')}`
     findings.push(fault(`${name} is not ready${what}`, `It goes on by itself; ${log} says more.`))

@@ -7,7 +7,7 @@ import type { ComposeService } from '../compose-file/compose-file.ts'
 import { runsLocally } from '../local-runtime/local-runtime.ts'
 import { describeRefused, refusedSettings } from '../refused-settings.ts'
 import { brokersOf } from '../runtime/broker-count.ts'
-import type { Runtime, Stack } from '../runtime/runtime.ts'
+import type { Runtime, ServiceStatus, Stack } from '../runtime/runtime.ts'
 import { fault, fine, note, type Finding } from './finding.ts'
 
 /** A misspelt name in `.env` would have no effect and no message: only the names of `.env.example` have one. */
@@ -36,13 +36,17 @@ export async function examineServiceSettings(services: ComposeService[]): Promis
   return refused.map(setting => fault(describeRefused(setting), 'Change it in the environment or in .env.'))
 }
 
-export async function examinePorts(stack: Stack, runtime: Runtime): Promise<Finding[]> {
-  const running = new Set((await runtime.status()).filter(s => s.state !== 'ended').map(s => s.service))
+export async function examinePorts(
+  stack: Stack,
+  runtime: Runtime['kind'],
+  statuses: ServiceStatus[],
+): Promise<Finding[]> {
+  const running = new Set(statuses.filter(({ state }) => state !== 'ended').map(({ service }) => service))
   const findings: Finding[] = []
   // One broker and three have ports in common: those that are not meant would find them taken.
   const otherBrokers = brokersOf({ file: stack.file, brokers: stack.brokers === 1 ? 3 : 1 })
   const services = stack.file.services.filter(
-    service => !otherBrokers.includes(service) && (runtime.kind === 'containers' || runsLocally(service)),
+    service => !otherBrokers.includes(service) && (runtime === 'containers' || runsLocally(service)),
   )
   for (const service of services) {
     const numbers = service.ports.map(port => port.hostPort).join(', ')

@@ -142,6 +142,19 @@ describe('make up, and what follows', () => {
           { what: 'the trip of a record in make watch' },
         )
         expect(trips() + steps(), 'no escape sequences into a pipe').not.toContain('\u001B')
+
+        await signalService(stack, 'kafka', 'freeze')
+        await eventually(
+          () => {
+            expect(trips()).toContain('✗ Kafka does not answer')
+            expect(steps()).toContain('✗ Kafka does not answer')
+          },
+          { what: 'make watch to tell that Kafka is away' },
+        )
+        await signalService(stack, 'kafka', 'thaw')
+        await eventually(() => expect(trips()).toContain('✓ Kafka answers again'), {
+          what: 'make watch to tell that Kafka is back',
+        })
       })
     })
   })
@@ -225,7 +238,7 @@ describe('make up, and what follows', () => {
   test('make scale: one of three simple-consumers remains, and how the others ended is told', async () => {
     const out = await stack.make('scale', 'SERVICE=simple-consumer', 'N=3')
     expect(out.code, out.output).toBe(0)
-    await killService(stack, 'simple-consumer-3')
+    await signalService(stack, 'simple-consumer-3', 'kill')
     const back = await stack.make('scale', 'SERVICE=simple-consumer', 'N=1')
     expect(back.code, back.output).toBe(0)
     expect(back.stdout).toContain('simple-consumer: 2 → 1 instance\n')
@@ -274,7 +287,7 @@ describe('make up, and what follows', () => {
   )
 
   test('a service that ended is shown, and the next make up brings it back', async () => {
-    await killService(stack, 'user-api')
+    await signalService(stack, 'user-api', 'kill')
     await eventually(
       async () => {
         const { stdout } = await stack.make('ps')
@@ -314,8 +327,15 @@ describe('make up, and what follows', () => {
     expect(running).not.toContain('user-api')
   })
 
-  test('a broker that ended is shown, and make doctor says so', async () => {
-    await killService(stack, 'kafka')
+  test('a broker that hangs and one that ended are told apart, and make doctor says so', async () => {
+    await signalService(stack, 'kafka', 'freeze')
+    expect((await stack.make('ps')).stdout).toMatch(/✗ kafka +not ready/)
+    const hanging = await stack.make('doctor')
+    expect(hanging.code).not.toBe(0)
+    expect(hanging.stdout).toMatch(/✗ kafka runs, but gives no answer/)
+
+    await signalService(stack, 'kafka', 'thaw')
+    await signalService(stack, 'kafka', 'kill')
     await eventually(
       async () => {
         expect((await stack.make('ps')).stdout).toMatch(/✗ kafka +ended/)
@@ -368,12 +388,23 @@ async function lagOf(stack: TestStack, groupId: string): Promise<number> {
   return lags.reduce((sum, lag) => sum + lag, 0)
 }
 
-/** As if it had crashed; for a container by the engine, which does not restart what it was told to kill. */
-async function killService(stack: TestStack, service: string): Promise<void> {
+/** `kill` is as if it had crashed: the engine does not restart a container that it was told to kill. `freeze` leaves its connections open. */
+async function signalService(
+  stack: TestStack,
+  service: string,
+  what: 'kill' | 'freeze' | 'thaw',
+): Promise<void> {
+  const [command, signal] = (
+    {
+      kill: ['kill', 'SIGKILL'],
+      freeze: ['pause', 'SIGSTOP'],
+      thaw: ['unpause', 'SIGCONT'],
+    } as const
+  )[what]
   if (stack.kind === 'containers') {
-    await runFile('docker', ['kill', `${stack.projectName}-${service}-1`])
+    await runFile('docker', [command, `${stack.projectName}-${service}-1`])
   } else {
-    process.kill(Number((await startsOf(stack))[service]), 'SIGKILL')
+    process.kill(Number((await startsOf(stack))[service]), signal)
   }
 }
 

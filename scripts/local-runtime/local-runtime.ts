@@ -232,7 +232,8 @@ export function createLocalRuntime(stack: Stack): Runtime {
     if (server !== undefined) {
       const started = await server.find(stack.stateDir, service.name)
       if (started === null) return null
-      return (await started.isRunning()) ? status('ready', started.pid) : endedStatus(started.pid)
+      if (!(await started.isRunning())) return endedStatus(started.pid)
+      return status((await started.isReady()) ? 'ready' : 'not ready', started.pid)
     }
     const state = await readServiceState(paths, service.name)
     if (state === null) return null

@@ -251,7 +251,8 @@ function toStatus({ ID, Service, State, Health, Status }: ContainerStatus): Serv
     // A container's host name.
     process: { host: ID.slice(0, 12), pid: null },
   })
-  if (State !== 'running') return status(State === 'restarting' ? 'not ready' : 'ended')
+  if (State === 'restarting' || State === 'paused') return status('not ready')
+  if (State !== 'running') return status('ended')
   return status(Health === '' || Health === 'healthy' ? 'ready' : 'not ready')
 }
 

@@ -132,6 +132,7 @@ function attach(dataDir: string, state: ConnectState): StartedConnect {
     state,
     save: () => writeState(dataDir, state),
     launch: () => launch(dataDir, state),
+    isReady: () => isHealthy(state.port),
   })
   return {
     dataDir,

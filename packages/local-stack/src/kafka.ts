@@ -173,6 +173,7 @@ function controlNode(dataDir: string, state: KafkaState, node: KafkaNodeState): 
     state: node,
     save: () => writeState(dataDir, state),
     launch: () => startNode(dataDir, state, node, 1),
+    isReady: () => isReady(node, 1),
   })
   return Object.assign(server, {
     id: node.id,
@@ -196,16 +197,18 @@ async function startNode(
   }
   node.process = await startDetached(server)
   writeState(dataDir, state)
-  const isReady = async () => {
-    const view = await describeCluster({ host: '127.0.0.1', port: node.port })
-    return (
-      view !== null &&
-      view.controllerId >= 0 &&
-      view.brokerIds.includes(node.id) &&
-      view.brokerIds.length >= awaitedBrokers
-    )
-  }
-  await waitUntilReady(server, node.process, isReady, readyTimeoutMs)
+  await waitUntilReady(server, node.process, () => isReady(node, awaitedBrokers), readyTimeoutMs)
+}
+
+/** Whether it knows itself, a controller, and as many brokers as are awaited, itself included. */
+async function isReady({ id, port }: KafkaNodeState, awaitedBrokers: number): Promise<boolean> {
+  const view = await describeCluster({ host: '127.0.0.1', port })
+  return (
+    view !== null &&
+    view.controllerId >= 0 &&
+    view.brokerIds.includes(id) &&
+    view.brokerIds.length >= awaitedBrokers
+  )
 }
 
 /** Writes the node's properties and, the first time, formats its storage. */

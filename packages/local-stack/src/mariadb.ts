@@ -106,6 +106,7 @@ function attach(dataDir: string, state: MariaDbState): StartedMariaDb {
     state,
     save: () => writeState(dataDir, state),
     launch: () => launch(dataDir, state),
+    isReady: () => isGreeting(state.port),
   })
   return {
     dataDir,

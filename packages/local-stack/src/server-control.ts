@@ -12,6 +12,8 @@ export type ControlledServer = {
   /** null while it is stopped */
   readonly pid: number | null
   isRunning(): Promise<boolean>
+  /** Whether it answers as one that can work does: not while it starts, or is frozen. */
+  isReady(): Promise<boolean>
   /** Starts a stopped or killed server again on its data and port; resolves when it is ready. */
   start(): Promise<void>
   /** SIGTERM, and SIGKILL when it has not ended in order after `timeoutMs` (15 s by default): then false. */
@@ -33,9 +35,11 @@ export type ServerHandle = {
   save: () => void
   /** starts the process, notes it in `state` and resolves when it is ready */
   launch: () => Promise<void>
+  /** false when no answer comes in some seconds */
+  isReady: () => Promise<boolean>
 }
 
-export function controlServer({ title, port, state, save, launch }: ServerHandle): ControlledServer {
+export function controlServer({ title, port, state, save, launch, isReady }: ServerHandle): ControlledServer {
   const ended = () => {
     state.process = null
     save()
@@ -52,6 +56,8 @@ export function controlServer({ title, port, state, save, launch }: ServerHandle
       return state.process?.pid ?? null
     },
     isRunning,
+    // Somebody else may have got the port of a server that has ended.
+    isReady: async () => (await isRunning()) && (await isReady()),
     async start() {
       if (await isRunning()) throw new LocalStackError(`${title} runs already.`)
       await requireFreePort(port)
