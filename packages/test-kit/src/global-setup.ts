@@ -27,10 +27,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
 }
 
+/** Nobody kills this one: it may stand still for as long as a busy machine makes it, and still leads its partitions. */
+const sharedBrokerConfig = { 'broker.session.timeout.ms': 60_000 }
+
 type RunningStack = { brokers: string[]; mysql: MysqlServer; stop(): Promise<void> }
 
 async function startContainers(): Promise<RunningStack> {
-  const [kafka, mysql] = await Promise.all([startKafkaContainer(), startMysqlContainer()])
+  const [kafka, mysql] = await Promise.all([startKafkaContainer(sharedBrokerConfig), startMysqlContainer()])
   return {
     brokers: kafka.brokers,
     mysql: mysql.server,
@@ -44,8 +47,7 @@ async function startLocally(runDir: string): Promise<RunningStack> {
   const [kafka, mariaDb] = await Promise.all([
     startKafka({
       dataDir: await newKafkaDir(runDir),
-      // Nobody kills this one: it may stand still for as long as a busy machine makes it, and still leads its partitions.
-      config: { 'broker.session.timeout.ms': 60_000 },
+      config: sharedBrokerConfig,
       progress: tell,
     }),
     startMariaDb({ dataDir: await newMariaDbDir(runDir), binlog: true, progress: tell }),

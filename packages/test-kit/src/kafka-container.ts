@@ -19,10 +19,12 @@ export async function isDockerEngineThere(): Promise<boolean> {
 }
 
 /**
- * Starts one broker and resolves when it answers under the address that it advertises. Removed by `stop()`, or by
+ * Starts one broker, with these properties added to or in the place of the defaults, and resolves when it answers under the address that it advertises. Removed by `stop()`, or by
  * testcontainers' reaper when this process ends without it.
  */
-export async function startKafkaContainer(): Promise<{ brokers: string[]; stop(): Promise<void> }> {
+export async function startKafkaContainer(
+  config: Record<string, string | number>,
+): Promise<{ brokers: string[]; stop(): Promise<void> }> {
   // The broker must advertise a port that Docker chooses when the container starts: so the container starts waiting,
   // and the broker in it is started by a script that is written once the port is known.
   const container = await new GenericContainer(image)
@@ -35,7 +37,7 @@ export async function startKafkaContainer(): Promise<{ brokers: string[]; stop()
     .start()
   try {
     const broker = { host: container.getHost(), port: container.getMappedPort(clientPort) }
-    await container.copyContentToContainer([{ content: startCommand(broker), target: startScript }])
+    await container.copyContentToContainer([{ content: startCommand(broker, config), target: startScript }])
     await eventually(
       async () => {
         const view = await describeCluster(broker)
@@ -57,7 +59,10 @@ export async function startKafkaContainer(): Promise<{ brokers: string[]; stop()
   }
 }
 
-function startCommand(advertised: { host: string; port: number }): string {
+function startCommand(
+  advertised: { host: string; port: number },
+  config: Record<string, string | number>,
+): string {
   const properties = {
     'process.roles': 'broker,controller',
     'node.id': 1,
@@ -69,6 +74,7 @@ function startCommand(advertised: { host: string; port: number }): string {
     'inter.broker.listener.name': 'BROKER',
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT',
     ...developmentDefaults(1),
+    ...config,
   }
   const settings = Object.entries(properties).map(
     ([name, value]) => `export ${environmentName(name)}='${value}'\n`,
