@@ -2,8 +2,9 @@
  * Old rows leave with their partition, at once and without a trace in the undo log. Only what every lane has passed goes: the cursors that
  * count are those that Kafka has committed.
  *
- * ALTER TABLE waits for the open transactions that have touched the outbox, and all writers wait behind it. So it is not tried while
- * there is one that has been open for a while, and given up after a second.
+ * ALTER TABLE waits for the open transactions that have touched the outbox, and all writers wait behind it. So it is given up after a
+ * second, and put off while a transaction has been open for a while. Which tables that one has touched is not told by both servers: it may
+ * be a report that runs all night elsewhere, so it is not put off for ever.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { lowMarkOf } from './cursor.ts'
@@ -30,11 +31,14 @@ export interface RetentionOptions {
 const lastPartition = 'pmax'
 /** Whole seconds are what both servers take. */
 const lockWaitSeconds = 1
+/** Checks in a row that put a change off; the next one tries it. */
+const mostPutOff = 10
 
 export class Retention {
   readonly #options: RetentionOptions
   readonly #stopping = new AbortController()
   #loop: Promise<void> = Promise.resolve()
+  #putOff = 0
 
   constructor(options: RetentionOptions) {
     this.#options = options
@@ -86,7 +90,12 @@ export class Retention {
       )
     }
     const splittable = last?.name === lastPartition ? add : []
-    if ((old.length === 0 && splittable.length === 0) || (await hasLongTransaction(mysql))) return
+    if (old.length === 0 && splittable.length === 0) return
+    if (this.#putOff < mostPutOff && (await hasLongTransaction(mysql))) {
+      this.#putOff++
+      return
+    }
+    this.#putOff = 0
     if (splittable.length > 0) {
       const partitions = splittable.map(bound => `PARTITION p${bound} VALUES LESS THAN (${bound})`)
       await alterOutbox(

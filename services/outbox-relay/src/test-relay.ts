@@ -101,12 +101,12 @@ export function insertEvent(outbox: TestOutbox, event: EventRow): Promise<void> 
 
 /** A transaction that stays open until `end` is called. */
 export async function openTransaction(
-  outbox: TestOutbox,
+  { database }: Pick<TestOutbox, 'database'>,
   work: (connection: Queryable) => Promise<void>,
 ): Promise<{ end(how: 'COMMIT' | 'ROLLBACK'): Promise<void> }> {
   const ending = Promise.withResolvers<'COMMIT' | 'ROLLBACK'>()
   const begun = Promise.withResolvers<void>()
-  const done = outbox.database.root.withConnection(async connection => {
+  const done = database.root.withConnection(async connection => {
     await connection.write('START TRANSACTION')
     await work(connection)
     begun.resolve()
