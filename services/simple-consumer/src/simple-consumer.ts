@@ -54,7 +54,7 @@ export function createSimpleConsumer(options: SimpleConsumerOptions): SimpleCons
   let groupExists = false
   let owned: { readonly partitions: TopicPartition[]; readonly assignment: number } | undefined
   /** Settles, and never fails, when the records in hand are printed and committed. */
-  let taking: Promise<unknown> = Promise.resolve()
+  let taking: Promise<void> = Promise.resolve()
 
   function own(partitions: TopicPartition[], assignment: number): void {
     groupExists = true
@@ -74,7 +74,8 @@ export function createSimpleConsumer(options: SimpleConsumerOptions): SimpleCons
 
   function onRecords(fetched: FetchedRecords): Promise<void> {
     const taken = take(fetched)
-    taking = Promise.allSettled([taking, taken])
+    // Without a value: that of the one before would be part of it, and so on back to the first.
+    taking = Promise.allSettled([taking, taken]).then(() => undefined)
     return taken
   }
 
@@ -87,9 +88,9 @@ export function createSimpleConsumer(options: SimpleConsumerOptions): SimpleCons
 
   /** After printing, never before: a crash in between prints these records twice, the other way round would lose them. */
   async function commit(fetched: FetchedRecords): Promise<void> {
-    const { topic, partition, assignment } = fetched
+    const { topic, partition, nextOffset, assignment } = fetched
     try {
-      await consumer.commit(topic, partition, nextOffset(fetched), assignment)
+      await consumer.commit(topic, partition, nextOffset, assignment)
     } catch (error) {
       if (classifyKafkaError(error) !== 'retryable') throw error
       // The next commit of this partition covers these records too; if there is none, they are printed again.
@@ -98,11 +99,11 @@ export function createSimpleConsumer(options: SimpleConsumerOptions): SimpleCons
   }
 
   function count(fetched: FetchedRecords): void {
-    const { topic, partition, records, highWatermark, assignment } = fetched
+    const { topic, partition, records, nextOffset, highWatermark, assignment } = fetched
     metrics.recordsTotal.inc({ topic, outcome: 'consumed' }, records.length)
     metrics.batchSize.observe({ topic }, records.length)
     if (owned?.assignment !== assignment) return
-    const lag = Number(BigInt(highWatermark) - BigInt(nextOffset(fetched)))
+    const lag = Number(BigInt(highWatermark) - BigInt(nextOffset))
     metrics.lag.set({ topic, partition }, Math.max(0, lag))
   }
 
@@ -120,10 +121,4 @@ export function createSimpleConsumer(options: SimpleConsumerOptions): SimpleCons
 
 function* linesOf({ topic, partition, records }: FetchedRecords): Generator<string> {
   for (const record of records) yield recordLine(topic, partition, record)
-}
-
-function nextOffset({ records }: FetchedRecords): string {
-  const last = records.at(-1)
-  if (last === undefined) throw new TypeError('a fetch without records was handed over')
-  return String(BigInt(last.offset) + 1n)
 }
