@@ -1,4 +1,5 @@
-import type { KafkaRecord } from '@kafka-pattern/kafka-config'
+import { copyRecords } from './copy-records.ts'
+import type { FetchedRecords, KafkaRecord } from '@kafka-pattern/kafka-config'
 
 /**
  * Records of one partition, in order, that are handled and committed together. It is closed: its records were cut out
@@ -8,7 +9,7 @@ export interface Batch {
   /** At least one record. */
   readonly records: readonly KafkaRecord[]
   readonly firstOffset: string
-  /** What to commit when every record is done: the offset after the last one. */
+  /** What to commit when every record is done. */
   readonly nextOffset: string
   readonly closedBy: CloseReason
 }
@@ -24,18 +25,25 @@ export type Collecting =
 export interface BatchLimits {
   /** A batch closes when it holds this many records... */
   readonly batchSize: number
-  /** ...or when their keys and values have this many bytes: with the record that reaches it... */
+  /** ...or when their keys, values and headers have this many bytes: with the record that reaches it... */
   readonly batchBytes: number
   /** ...or this long after its first record arrived, whichever comes first. */
   readonly batchTimeoutMs: number
 }
 
-interface Fetched {
+/** What a fetch brings of the partition. */
+export type Fetched = Pick<FetchedRecords, 'records' | 'nextOffset'>
+
+interface Waiting {
   readonly records: readonly KafkaRecord[]
+  readonly nextOffset: string
   readonly arrivedAtMs: number
   /** Index of the first record that no batch has taken yet. */
   from: number
 }
+
+/** Who takes them in time has few fetches waiting, and none is copied. From so many on they could hold more memory than is counted. */
+const fetchesUncopied = 4
 
 /**
  * Collects the records of one partition over any number of fetches and says when a batch is due. Pure but for the clock,
@@ -44,7 +52,7 @@ interface Fetched {
 export class BatchCollector {
   readonly #limits: BatchLimits
   readonly #now: () => number
-  readonly #fetches: Fetched[] = []
+  readonly #fetches: Waiting[] = []
   #buffered = 0
   #bufferedBytes = 0
 
@@ -58,15 +66,16 @@ export class BatchCollector {
     return this.#buffered
   }
 
-  /** The bytes of their keys and values. */
+  /** The bytes of their keys, values and headers. */
   get bufferedBytes(): number {
     return this.#bufferedBytes
   }
 
   /** Records of one fetch, in offset order, following on all that came before. */
-  add(records: readonly KafkaRecord[]): void {
+  add({ records, nextOffset }: Fetched): void {
     if (records.length === 0) return
-    this.#fetches.push({ records, arrivedAtMs: this.#now(), from: 0 })
+    const kept = this.#fetches.length < fetchesUncopied ? records : copyRecords(records)
+    this.#fetches.push({ records: kept, nextOffset, arrivedAtMs: this.#now(), from: 0 })
     this.#buffered += records.length
     this.#bufferedBytes += bytesOf(records)
   }
@@ -87,16 +96,10 @@ export class BatchCollector {
   close(): Batch | null {
     const collecting = this.collecting()
     if (collecting.state !== 'due') return null
-    const records = this.#cut(this.#fitting())
+    const { records, nextOffset } = this.#cut(this.#fitting())
     const first = records[0]
-    const last = records.at(-1)
-    if (first === undefined || last === undefined) return null
-    return {
-      records,
-      firstOffset: first.offset,
-      nextOffset: (BigInt(last.offset) + 1n).toString(),
-      closedBy: collecting.reason,
-    }
+    if (first === undefined) return null
+    return { records, firstOffset: first.offset, nextOffset, closedBy: collecting.reason }
   }
 
   /** How many of the buffered records the next batch holds at most. */
@@ -117,19 +120,21 @@ export class BatchCollector {
     return count
   }
 
-  #cut(count: number): KafkaRecord[] {
+  #cut(count: number): { records: KafkaRecord[]; nextOffset: string } {
     let records: KafkaRecord[] | null = null
+    let nextOffset = ''
     let missing = count
     for (let fetched = this.#fetches[0]; fetched !== undefined && missing > 0; fetched = this.#fetches[0]) {
       const piece = fetched.records.slice(fetched.from, fetched.from + missing)
       fetched.from += piece.length
       missing -= piece.length
+      nextOffset = fetched.records[fetched.from]?.offset ?? fetched.nextOffset
       if (fetched.from === fetched.records.length) this.#fetches.shift()
       records = records === null ? piece : records.concat(piece)
     }
     this.#buffered -= count
     this.#bufferedBytes -= bytesOf(records ?? [])
-    return records ?? []
+    return { records: records ?? [], nextOffset }
   }
 }
 
@@ -139,6 +144,14 @@ function bytesOf(records: readonly KafkaRecord[]): number {
   return bytes
 }
 
-function bytesOfRecord({ key, value }: KafkaRecord): number {
-  return (key?.length ?? 0) + (value?.length ?? 0)
+function bytesOfRecord({ key, value, headers }: KafkaRecord): number {
+  let bytes = (key?.length ?? 0) + (value?.length ?? 0)
+  for (const name in headers) bytes += lengthOf(headers[name])
+  return bytes
+}
+
+function lengthOf(header: NonNullable<KafkaRecord['headers']>[string]): number {
+  return Array.isArray(header)
+    ? header.reduce((sum, each) => sum + (each?.length ?? 0), 0)
+    : (header?.length ?? 0)
 }

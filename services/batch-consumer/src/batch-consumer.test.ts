@@ -35,7 +35,8 @@ function fetched(assignment: number, offsets: number[]) {
     offset: String(offset),
     headers: {},
   }))
-  return { topic: 't', partition: 0, records, nextOffset: '100', highWatermark: '100', assignment }
+  const nextOffset = String(offsets.at(-1)! + 1)
+  return { topic: 't', partition: 0, records, nextOffset, highWatermark: '100', assignment }
 }
 
 /** A group consumer that does as it is told and remembers what was committed. */
@@ -169,8 +170,14 @@ test('records of an assignment that is over are not collected', async () => {
 })
 
 test('a defect is told, not swallowed', async () => {
-  const { consumer, defects } = await started(() => {})
-  await consumer.handlers.onRecords(fetched(1, [0, Number.NaN]))
-  await turn()
-  expect(defects).toHaveLength(1)
+  const defect = new TypeError('a report that cannot be made')
+  const report = {
+    ...unobserved,
+    committed: () => {
+      throw defect
+    },
+  }
+  const { consumer, defects } = await started(() => {}, { report })
+  await consumer.handlers.onRecords(fetched(1, [0, 1]))
+  await vi.waitFor(() => expect(defects).toEqual([defect]))
 })

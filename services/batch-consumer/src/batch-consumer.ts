@@ -110,13 +110,14 @@ export function createBatchConsumer(options: BatchConsumerOptions): BatchConsume
   }
 
   /** Hands a fetch to its partition and returns at once: no partition waits for another one's work, nor do the heartbeats. */
-  function collect({ topic, partition, records, highWatermark, assignment }: FetchedRecords): void {
+  function collect(fetched: FetchedRecords): void {
+    const { topic, partition, records, highWatermark, assignment } = fetched
     const owner = owned.get(nameOf({ topic, partition }))
     if (owner?.assignment !== assignment) return
     owner.highWatermark = highWatermark
     owner.doneUpTo ??= records[0]!.offset
     tellLag(owner)
-    owner.buffer.add(records)
+    owner.buffer.add(fetched)
   }
 
   /**

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { PartitionBuffer, bufferLimit, bufferLimitBytes } from './partition-buffer.ts'
+import type { Fetched } from './batch-collector.ts'
 import type { KafkaRecord } from '@kafka-pattern/kafka-config'
 
 function records(first: number, count: number, valueBytes = 0): KafkaRecord[] {
@@ -11,6 +12,10 @@ function records(first: number, count: number, valueBytes = 0): KafkaRecord[] {
     offset: String(first + index),
     headers: {},
   }))
+}
+
+function fetch(fetched: KafkaRecord[]): Fetched {
+  return { records: fetched, nextOffset: String(BigInt(fetched.at(-1)?.offset ?? -1) + 1n) }
 }
 
 function bufferWithCalls(batchSize = 3, batchBytes = 1_000_000) {
@@ -30,9 +35,9 @@ describe('the buffer of a partition', () => {
   test('wakes the worker when a batch is full, across fetches', async () => {
     const { buffer } = bufferWithCalls()
     const next = buffer.next(new AbortController().signal)
-    buffer.add(records(0, 1))
+    buffer.add(fetch(records(0, 1)))
     await vi.advanceTimersByTimeAsync(50)
-    buffer.add(records(1, 2))
+    buffer.add(fetch(records(1, 2)))
     expect((await next)?.closedBy).toBe('size')
     expect(vi.getTimerCount()).toBe(0)
   })
@@ -40,9 +45,9 @@ describe('the buffer of a partition', () => {
   test('wakes the worker when the time of a partial batch is up', async () => {
     const { buffer } = bufferWithCalls()
     const next = buffer.next(new AbortController().signal)
-    buffer.add(records(0, 1))
+    buffer.add(fetch(records(0, 1)))
     await vi.advanceTimersByTimeAsync(60)
-    buffer.add(records(1, 1))
+    buffer.add(fetch(records(1, 1)))
     await vi.advanceTimersByTimeAsync(39)
     const pending = Symbol('pending')
     expect(await Promise.race([next, Promise.resolve(pending)])).toBe(pending)
@@ -60,7 +65,7 @@ describe('the buffer of a partition', () => {
       backpressure,
       () => now++,
     )
-    buffer.add(records(0, 1))
+    buffer.add(fetch(records(0, 1)))
     const next = buffer.next(new AbortController().signal)
     await vi.advanceTimersByTimeAsync(10)
     const pending = Symbol('pending')
@@ -73,7 +78,7 @@ describe('the buffer of a partition', () => {
     const waiting = buffer.next(stop.signal)
     stop.abort()
     expect(await waiting).toBeNull()
-    buffer.add(records(0, 3))
+    buffer.add(fetch(records(0, 3)))
     expect(await buffer.next(stop.signal)).toBeNull()
     expect(vi.getTimerCount()).toBe(0)
   })
@@ -82,10 +87,10 @@ describe('the buffer of a partition', () => {
     const { buffer, calls } = bufferWithCalls(100)
     const { signal } = new AbortController()
     const limit = bufferLimit(100)
-    buffer.add(records(0, limit - 1))
+    buffer.add(fetch(records(0, limit - 1)))
     expect(calls).toEqual([])
-    buffer.add(records(limit - 1, 1))
-    buffer.add(records(limit, 100))
+    buffer.add(fetch(records(limit - 1, 1)))
+    buffer.add(fetch(records(limit, 100)))
     expect(calls).toEqual(['pause'])
     for (let left = limit + 100; left > limit / 2; left -= 100) {
       expect(calls).toEqual(['pause'])
@@ -99,9 +104,9 @@ describe('the buffer of a partition', () => {
   test('a few large records fill it as many small ones do', async () => {
     const { calls, buffer } = bufferWithCalls(100, 1_000)
     const { signal } = new AbortController()
-    buffer.add(records(0, 19, 100))
+    buffer.add(fetch(records(0, 19, 100)))
     expect(calls).toEqual([])
-    buffer.add(records(19, 2, 100))
+    buffer.add(fetch(records(19, 2, 100)))
     expect(calls).toEqual(['pause'])
     expect(bufferLimitBytes(1_000)).toBe(2_000)
     expect((await buffer.next(signal))?.records).toHaveLength(10)

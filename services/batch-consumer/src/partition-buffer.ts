@@ -1,6 +1,5 @@
 import { BatchCollector } from './batch-collector.ts'
-import type { Batch, BatchLimits } from './batch-collector.ts'
-import type { KafkaRecord } from '@kafka-pattern/kafka-config'
+import type { Batch, BatchLimits, Fetched } from './batch-collector.ts'
 
 /** How the buffer asks for fewer or more records: the consumer's pause and resume of its partition. */
 export interface Backpressure {
@@ -41,8 +40,8 @@ export class PartitionBuffer {
     this.#limitBytes = bufferLimitBytes(limits.batchBytes)
   }
 
-  add(records: readonly KafkaRecord[]): void {
-    this.#collector.add(records)
+  add(fetched: Fetched): void {
+    this.#collector.add(fetched)
     const { buffered, bufferedBytes } = this.#collector
     if (!this.#paused && (buffered >= this.#limit || bufferedBytes >= this.#limitBytes)) {
       this.#paused = true
