@@ -2,7 +2,7 @@
  * `make dlt`: what is in the dead-letter topics, and why. `make dlt REPLAY=<topic>` sends the records of one back to where
  * they came from; the dead letters stay, and a record that fails again comes back as a new one.
  */
-import { listDeadLetters, replay } from '@kafka-pattern/dead-letter'
+import { deadLetterMaxBytes, listDeadLetters, replay } from '@kafka-pattern/dead-letter'
 import { createGatheringProducer, type Kafka } from '@kafka-pattern/kafka-config'
 import type { Logger } from 'pino'
 import { runCommand } from './command.ts'
@@ -52,7 +52,7 @@ async function replayTopic(kafka: Kafka, logger: Logger, topic: string): Promise
   if (!known.includes(topic)) {
     throw new UserError(`There is no dead-letter topic "${topic}"; there is ${known.join(', ') || 'none'}.`)
   }
-  const producer = createGatheringProducer(kafka, { logger })
+  const producer = createGatheringProducer(kafka, { logger, maxRecordBytes: deadLetterMaxBytes })
   await producer.connect()
   try {
     const { read, replayed, unreadable } = await replay({ kafka, producer, logger, deadLetterTopic: topic })

@@ -4,13 +4,11 @@ import { deadLetterTopicSpec } from './dead-letter-topics.ts'
 test.each([
   [3, '2'],
   [1, '1'],
-  [-1, undefined],
 ])(
   'with %i replicas a dead letter is acknowledged when %s have it',
   (replicationFactor, minInsyncReplicas) => {
     const spec = deadLetterTopicSpec({ topic: 't', group: 'g', partitions: 3, replicationFactor })
     expect(spec).toMatchObject({ topic: 't.g.dlt', replicationFactor })
-    // Undefined: as many as the brokers want, who decide about the replicas as well.
     expect(spec.configs?.['min.insync.replicas']).toBe(minInsyncReplicas)
   },
 )

@@ -14,7 +14,7 @@ export const deadLetterMaxBytes = 16 * 1024 * 1024
 const anyTimeAhead = 2n ** 63n - 1n
 
 /**
- * How a dead-letter topic should be: as many partitions and replicas as the topic of its records, so that a dead letter can
+ * How a dead-letter topic should be: as many partitions and replicas as the topic of its records has, so that a dead letter can
  * lie in the partition of the same number and keeps the order that it had. Nothing is deleted by age: a dead letter has the
  * timestamp of its record, so that a retention of 7 days would delete an older record's dead letter as soon as it is written. Any
  * timestamp is taken: by default brokers refuse one that is more than an hour ahead (since Kafka 4.0), but the record's own topic may
@@ -37,8 +37,7 @@ export function deadLetterTopicSpec(original: {
       'max.message.bytes': String(deadLetterMaxBytes),
       'message.timestamp.type': 'CreateTime',
       'message.timestamp.after.max.ms': String(anyTimeAhead),
-      // What the brokers decide about the replicas (-1), they decide about this, too.
-      ...(replicationFactor !== -1 && { 'min.insync.replicas': replicationFactor >= 3 ? '2' : '1' }),
+      'min.insync.replicas': replicationFactor >= 3 ? '2' : '1',
     },
   }
 }

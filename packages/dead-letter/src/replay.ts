@@ -16,6 +16,7 @@ export const replayedFromHeader = 'dlt.replayed-from'
 
 export interface ReplayOptions {
   kafka: Kafka
+  /** With `maxRecordBytes: deadLetterMaxBytes`: one that takes less gives up at a record that is larger. */
   producer: GatheringProducer
   logger: Logger
   deadLetterTopic: string

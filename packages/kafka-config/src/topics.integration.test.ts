@@ -28,16 +28,13 @@ async function partitionsOf(topic: string) {
 test('creates a topic with its partitions and configs, leaders elected', async () => {
   const { kafka, logger } = testKafka()
   const spec = specify({ configs: { 'cleanup.policy': 'compact', 'max.message.bytes': '2000000' } })
-  expect(await ensureTopics(kafka, [spec], { logger })).toEqual([
-    { topic: spec.topic, outcome: 'created', differences: [] },
-  ])
+  const found = { topic: spec.topic, partitions: 3, replicationFactor: 1, differences: [] }
+  expect(await ensureTopics(kafka, [spec], { logger })).toEqual([{ ...found, outcome: 'created' }])
   const partitions = await partitionsOf(spec.topic)
   expect(partitions).toHaveLength(3)
   for (const { leader } of partitions) expect(leader).toBeGreaterThanOrEqual(0)
   // That it compares equal to its own specification shows that the configs are what was asked for.
-  expect(await ensureTopics(kafka, [spec], { logger })).toEqual([
-    { topic: spec.topic, outcome: 'exists as wanted', differences: [] },
-  ])
+  expect(await ensureTopics(kafka, [spec], { logger })).toEqual([{ ...found, outcome: 'exists as wanted' }])
 })
 
 test('leaves the number of replicas to the brokers that are told to', async () => {
@@ -70,6 +67,8 @@ test('reports a topic that exists otherwise, and does not change it', async () =
   expect(report).toEqual({
     topic: spec.topic,
     outcome: 'exists otherwise',
+    partitions: 2,
+    replicationFactor: 1,
     differences: [
       { what: 'partitions', wanted: '5', found: '2' },
       { what: 'replication factor', wanted: '3', found: '1' },

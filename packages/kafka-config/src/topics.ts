@@ -28,6 +28,9 @@ export interface TopicDifference {
 export interface TopicReport {
   topic: string
   outcome: 'created' | 'exists as wanted' | 'exists otherwise'
+  /** What it has, whatever was wanted. */
+  partitions: number
+  replicationFactor: number
   /** Empty unless the topic exists otherwise. */
   differences: TopicDifference[]
 }
@@ -98,23 +101,20 @@ export async function ensureTopics(
   })
 
   return specs.map(spec => {
-    const { topic } = spec
-    const state = states.get(topic)
-    if (state === undefined || created.has(topic)) {
-      logger.info(
-        {
-          topic,
-          partitions: spec.partitions,
-          replicationFactor: state?.replicationFactor ?? spec.replicationFactor,
-        },
-        'topic created',
-      )
-      return { topic, outcome: 'created', differences: [] }
+    const state = states.get(spec.topic)!
+    const { partitions, replicationFactor } = state
+    const found = { topic: spec.topic, partitions, replicationFactor }
+    if (created.has(spec.topic)) {
+      logger.info(found, 'topic created')
+      return { ...found, outcome: 'created', differences: [] }
     }
     const differences = differencesBetween(spec, state)
-    if (differences.length === 0) return { topic, outcome: 'exists as wanted', differences }
-    logger.warn({ topic, differences }, 'topic exists, but not as it should be; it is left as it is')
-    return { topic, outcome: 'exists otherwise', differences }
+    if (differences.length === 0) return { ...found, outcome: 'exists as wanted', differences }
+    logger.warn(
+      { topic: spec.topic, differences },
+      'topic exists, but not as it should be; it is left as it is',
+    )
+    return { ...found, outcome: 'exists otherwise', differences }
   })
 }
 

@@ -1,4 +1,4 @@
-import { deadLetterTopicSpec, refineDeadLetterTopics } from '@kafka-pattern/dead-letter'
+import { refineDeadLetterTopics } from '@kafka-pattern/dead-letter'
 import { TOPICS, entityTopicSpec } from '@kafka-pattern/events'
 import {
   groupInstanceId,
@@ -37,7 +37,7 @@ export const Settings = z
     TOPIC_REPLICATION_FACTOR: replicationFactor,
     /** A batch closes at so many records... */
     BATCH_SIZE: wholeNumber({ min: 1, max: 100_000 }).default(5),
-    /** ...or at so many bytes of keys and values (a partition holds about three times as much: src/partition-buffer.ts)... */
+    /** ...or at so many bytes of keys, values and headers (a partition holds about three times as much: src/partition-buffer.ts)... */
     BATCH_BYTES: wholeNumber({ min: 1_024, max: 1_073_741_824 }).default(4 * 1024 * 1024),
     /** ...or so long after its first one arrived. */
     BATCH_TIMEOUT_MS: durationMs.default(5_000),
@@ -120,11 +120,8 @@ export function consumerOptionsOf(settings: Settings, logger: Logger): GroupCons
   }
 }
 
-/** The topics that are read, and a dead-letter topic for each. */
+/** The topics that are read. Their dead-letter topics are made after what these are. */
 export function topicSpecs(settings: Settings): TopicSpec[] {
   const size = { partitions: settings.TOPIC_PARTITIONS, replicationFactor: settings.TOPIC_REPLICATION_FACTOR }
-  return settings.KAFKA_TOPICS.flatMap(topic => [
-    { ...entityTopicSpec(topic, size.replicationFactor), ...size },
-    deadLetterTopicSpec({ topic, group: settings.KAFKA_CONSUMER_GROUP, ...size }),
-  ])
+  return settings.KAFKA_TOPICS.map(topic => ({ ...entityTopicSpec(topic, size.replicationFactor), ...size }))
 }

@@ -1,4 +1,9 @@
-import { createDeadLetterPublisher, createDeadLetters, deadLetterMaxBytes } from '@kafka-pattern/dead-letter'
+import {
+  createDeadLetterPublisher,
+  createDeadLetters,
+  deadLetterMaxBytes,
+  deadLetterTopicSpec,
+} from '@kafka-pattern/dead-letter'
 import {
   createGatheringProducer,
   createGroupConsumer,
@@ -21,10 +26,11 @@ const kafka = createKafka(settings, logger)
 const producer = createGatheringProducer(kafka, { logger, maxRecordBytes: deadLetterMaxBytes })
 service.onStop('producer', () => producer.close())
 
+const group = settings.KAFKA_CONSUMER_GROUP
 const consumer = createGroupConsumer(kafka, consumerOptionsOf(settings, logger))
 const report = createBatchReport(logger, service.metrics)
 const publisher = createDeadLetterPublisher({ kafka, producer, logger })
-const deadLetters = createDeadLetters(publisher, settings.KAFKA_CONSUMER_GROUP, report)
+const deadLetters = createDeadLetters(publisher, group, report)
 const batchConsumer = createBatchConsumer({
   consumer,
   // Your own work goes here: one function of a batch (src/handler.ts).
@@ -45,7 +51,12 @@ service.readyWhen('dead-letter topic', () => !deadLetters.refused)
 await service.run(async () => {
   const during = { logger, signal: service.stopping }
   await waitForKafka(kafka, during)
-  await ensureTopics(kafka, topicSpecs(settings), during)
+  const topics = await ensureTopics(kafka, topicSpecs(settings), during)
+  await ensureTopics(
+    kafka,
+    topics.map(each => deadLetterTopicSpec({ ...each, group })),
+    during,
+  )
   await producer.connect()
   await batchConsumer.start()
 })

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import {
   createTopic,
+  deleteTopic,
   eventually,
+  partitionEnds,
   produce,
   readTopic,
   startFaultProxy,
@@ -10,7 +12,7 @@ import {
   uniqueName,
 } from '@kafka-pattern/test-kit'
 import { deadLetterTopic } from '@kafka-pattern/dead-letter'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { DEMO_FAULT_HEADER } from './demo-faults.ts'
 import { allowMessageBytes, committedOffsets } from './test-instance.ts'
 import type { LogLine, RunningService, TestRecord } from '@kafka-pattern/test-kit'
@@ -151,6 +153,23 @@ describe('demo faults', () => {
     expect(processedOffsets(service)).toEqual(['0', '1'])
     expect(ofMessage(service, 'record dead-lettered')).toEqual([])
   })
+})
+
+test('its dead-letter topic is as its topic is, whatever the settings want, and found as it should be at the next start', async () => {
+  const topic = await createTopic({ partitions: 5 })
+  const group = uniqueName('batch-group')
+  const dlt = deadLetterTopic(topic, group)
+  onTestFinished(() => deleteTopic(testKafka(), dlt))
+  for (const outcome of ['created', 'found']) {
+    const service = await startService('batch-consumer', settingsOf(topic, group))
+    expect(await partitionEnds(dlt), outcome).toHaveLength(5)
+    const otherwise = ofMessage(service, 'topic exists, but not as it should be; it is left as it is')
+    expect(
+      otherwise.map(line => line.topic),
+      outcome,
+    ).toEqual([topic])
+    await service.stop()
+  }
 })
 
 test('a refused dead letter turns readiness off and says what is waited for; accepted, it turns on again', async () => {

@@ -38,12 +38,10 @@ test('a transaction of an owner that froze ends when its membership does', () =>
   )
 })
 
-test('the topic of rows is compacted, that of events is not; each has its dead-letter topic', () => {
-  const specs = topicSpecs(parse({ KAFKA_TOPICS: 'cdc.users,outbox.event.user', KAFKA_CONSUMER_GROUP: 'g' }))
+test('the topic of rows is compacted, that of events is not', () => {
+  const specs = topicSpecs(parse({ KAFKA_TOPICS: 'cdc.users,outbox.event.user' }))
   expect(specs.map(({ topic, configs }) => [topic, configs?.['cleanup.policy']])).toEqual([
     ['cdc.users', 'compact'],
-    ['cdc.users.g.dlt', 'delete'],
     ['outbox.event.user', undefined],
-    ['outbox.event.user.g.dlt', 'delete'],
   ])
 })

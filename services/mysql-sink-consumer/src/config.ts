@@ -1,4 +1,4 @@
-import { deadLetterTopicSpec, refineDeadLetterTopics } from '@kafka-pattern/dead-letter'
+import { refineDeadLetterTopics } from '@kafka-pattern/dead-letter'
 import { USER_CHANGES_TOPIC, changesTopicSpec, entityTopicSpec } from '@kafka-pattern/events'
 import {
   groupInstanceId,
@@ -87,15 +87,12 @@ export function mysqlOptionsOf(settings: Settings): MysqlOptions {
   }
 }
 
-/** The topics that are read, and a dead-letter topic for each. */
+/** The topics that are read. Their dead-letter topics are made after what these are. */
 export function topicSpecs(settings: Settings): TopicSpec[] {
   const size = { partitions: settings.TOPIC_PARTITIONS, replicationFactor: settings.TOPIC_REPLICATION_FACTOR }
-  return settings.KAFKA_TOPICS.flatMap(topic => {
+  return settings.KAFKA_TOPICS.map(topic => {
     const specOf = topic === USER_CHANGES_TOPIC ? changesTopicSpec : entityTopicSpec
-    return [
-      { ...specOf(topic, size.replicationFactor), ...size },
-      deadLetterTopicSpec({ topic, group: settings.KAFKA_CONSUMER_GROUP, ...size }),
-    ]
+    return { ...specOf(topic, size.replicationFactor), ...size }
   })
 }
 

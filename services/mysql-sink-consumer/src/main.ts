@@ -1,4 +1,9 @@
-import { createDeadLetterPublisher, createDeadLetters, deadLetterMaxBytes } from '@kafka-pattern/dead-letter'
+import {
+  createDeadLetterPublisher,
+  createDeadLetters,
+  deadLetterMaxBytes,
+  deadLetterTopicSpec,
+} from '@kafka-pattern/dead-letter'
 import {
   createGatheringProducer,
   createGroupConsumer,
@@ -62,11 +67,16 @@ service.readyWhen('dead-letter topic', () => !deadLetters.refused)
 await service.run(async () => {
   const during = { logger, signal: service.stopping }
   await waitForMysql(mysql, during, async () => {
-    await requireSchema(mysql, 'mysql-sink-consumer', 1)
+    await requireSchema(mysql, 'mysql-sink-consumer', 2)
     await requireGrants(mysql, 'mysql-sink-consumer', neededStatements(settings))
   })
   await waitForKafka(kafka, during)
-  await ensureTopics(kafka, topicSpecs(settings), during)
+  const topics = await ensureTopics(kafka, topicSpecs(settings), during)
+  await ensureTopics(
+    kafka,
+    topics.map(each => deadLetterTopicSpec({ ...each, group })),
+    during,
+  )
   await producer.connect()
   await sink.start()
 })
