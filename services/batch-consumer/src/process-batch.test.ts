@@ -233,6 +233,7 @@ test.each([
   [new RecordFailed(4, null), { from: 3, to: 8 }, [[7, 8]]],
   [new RecordFailed(5, null), { from: 3, to: 8 }, [[3, 5], [5, 8]]], // prettier-ignore
   [new RecordFailed(-1, null), { from: 3, to: 8 }, [[3, 5], [5, 8]]], // prettier-ignore
+  [new RecordFailed(1.5, null), { from: 3, to: 8 }, [[3, 5], [5, 8]]], // prettier-ignore
 ])('after %s on %j these are open: %j', (error, range, open) => {
   expect(openAfter(error, range).map(({ from, to }) => [from, to])).toEqual(open)
 })

@@ -63,10 +63,9 @@ export async function processBatch(
   )
   if (published.includes('interrupted')) return { state: 'interrupted', nextOffset: batch.firstOffset }
 
-  const open: Range[] = [{ from: 0, to: readable.length }]
+  const open: Range[] = readable.length === 0 ? [] : [{ from: 0, to: readable.length }]
   for (let range = open.pop(); range !== undefined; range = open.pop()) {
-    const first = readable[range.from]
-    if (first === undefined) continue
+    const first = readable[range.from]!
     if (stop.abandoned.aborted) return { state: 'interrupted', nextOffset: first.record.offset }
     if (range.to - range.from > 1) {
       open.push(...(await processTogether(readable, range, place, stop, tools)).toReversed())
@@ -118,7 +117,12 @@ async function processTogether(
 
 /** What a failed call leaves open: from the record on that the handler named, else the two halves. Pure. */
 export function openAfter(error: unknown, { from, to }: Range): Range[] {
-  if (error instanceof RecordFailed && error.index >= 0 && error.index < to - from) {
+  if (
+    error instanceof RecordFailed &&
+    Number.isInteger(error.index) &&
+    error.index >= 0 &&
+    error.index < to - from
+  ) {
     const failed = from + error.index
     const itself = { from: failed, to: failed + 1 }
     return failed + 1 < to ? [itself, { from: failed + 1, to }] : [itself]
