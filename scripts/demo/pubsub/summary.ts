@@ -2,6 +2,7 @@
 import type { ComposeService } from '../../compose-file/compose-file.ts'
 import { baseUrl, probeUrl } from '../../stack-addresses.ts'
 import { colors, failed, padVisible, print } from '../../terminal.ts'
+import { percentile } from '../percentile.ts'
 import { formatPlace, missingSteps, type Journey, type Step } from './record-journeys.ts'
 
 type Column = {
@@ -98,13 +99,10 @@ function printRow(name: string, cells: string[], color: (text: string) => string
 }
 
 function durationAt(share: number, journeys: Journey[], at: (journey: Journey) => number | null): string {
-  const durations = journeys
-    .flatMap(journey => {
-      const reachedAt = at(journey)
-      return reachedAt === null ? [] : [reachedAt - journey.sentAt]
-    })
-    .toSorted((a, b) => a - b)
-  const index = Math.min(durations.length - 1, Math.floor(durations.length * share))
-  const duration = durations[index]
+  const durations = journeys.flatMap(journey => {
+    const reachedAt = at(journey)
+    return reachedAt === null ? [] : [reachedAt - journey.sentAt]
+  })
+  const duration = percentile(durations, share)
   return duration === undefined ? '' : String(Math.round(duration))
 }
