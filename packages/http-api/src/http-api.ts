@@ -10,6 +10,7 @@ import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fast
 import { z } from 'zod'
 import { correlationIdFrom } from './correlation-id.ts'
 import { answerUnavailable, describeRefusal, UnavailableError } from './answers.ts'
+import { parseJsonBody } from './json-body.ts'
 import type { Logger } from '@kafka-pattern/service-runtime'
 import type {
   FastifyBaseLogger,
@@ -20,6 +21,13 @@ import type {
 } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** On the clock of `performance.now()`: `requestTimeoutMs` after its headers were there. */
+    deadlineMs: number
+  }
+}
 
 export type HttpReply = FastifyReply
 
@@ -59,7 +67,8 @@ export interface HttpApi {
 
 /**
  * An HTTP server with `GET /ping`, `/docs`, and what `routes` adds. In a route `request.id` is the correlation id: the caller's
- * `x-correlation-id`, or a new one; the answer has it. An error that a route throws is logged and answered 500.
+ * `x-correlation-id`, or a new one; the answer has it. By `request.deadlineMs` the caller must have that answer: a body that came
+ * slowly has used up a part of the time. An error that a route throws is logged and answered 500.
  */
 export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   const { host, port, stopping, logger } = options
@@ -82,9 +91,14 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
-  app.removeContentTypeParser('text/plain')
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, parseJsonBody(body)),
+  )
+  app.decorateRequest('deadlineMs', 0)
 
   app.addHook('onRequest', (request, reply, done) => {
+    request.deadlineMs = performance.now() + options.requestTimeoutMs
     reply.header('x-correlation-id', request.id)
     refuseWhenStopping(reply, done)
   })

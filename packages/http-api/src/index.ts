@@ -2,6 +2,7 @@ export { createHttpApi } from './http-api.ts'
 export type { HttpApi, HttpApiOptions, HttpReply, HttpRoutes } from './http-api.ts'
 export { answerJson, answerUnavailable, UnavailableError } from './answers.ts'
 export { correlationIdFrom } from './correlation-id.ts'
+export { parseJsonBody, UnreadableBodyError } from './json-body.ts'
 export {
   bodyTooLarge,
   internalError,

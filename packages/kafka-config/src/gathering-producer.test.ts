@@ -134,6 +134,17 @@ test('a record with a timeout of its own that was not sent by then is never sent
   expect(cluster.received).toEqual(['patient'])
 })
 
+test('a record whose own timeout is not below that of all costs no timer', async () => {
+  const { cluster, producer } = fakeCluster()
+  cluster.topics.set('topic', { leader: 1 })
+  const first = producer.send({ topic: 'topic', key: 'k', value: 'v' })
+  const timers = vi.getTimerCount()
+  const second = producer.send({ topic: 'topic', key: 'k', value: 'v' }, { timeoutMs: 10_000 })
+  expect(vi.getTimerCount()).toBe(timers)
+  expect(await storedBy(first)).toBe('broker 1')
+  await second
+})
+
 test('a record with a timeout of its own that was sent and not answered by then may be stored', async () => {
   const { cluster, producer } = fakeCluster()
   cluster.topics.set('topic', { leader: 1 })

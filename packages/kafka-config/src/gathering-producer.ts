@@ -182,8 +182,9 @@ class Producer implements GatheringProducer {
       this.#checkRoom(1, sizeBytes)
       const delivery = new SingleDelivery()
       const pending = this.#accept(record, sizeBytes, delivery, 0, performance.now())
-      if (options?.timeoutMs !== undefined) {
-        const { timeoutMs } = options
+      const timeoutMs = options?.timeoutMs ?? Infinity
+      // Otherwise the one timer of all records comes first.
+      if (timeoutMs < this.#options.deliveryTimeoutMs) {
         const timer = setTimeout(() => this.#giveUp(pending, record.topic, timeoutMs), timeoutMs)
         const stop = () => clearTimeout(timer)
         delivery.promise.then(stop, stop)

@@ -8,7 +8,7 @@ test('everything has a default', () => {
     KAFKA_BROKERS: ['127.0.0.1:9092'],
     KAFKA_TOPIC: 'user',
     ANSWER_MARGIN_MS: 500,
-    CONNECTION_MAX_IDLE_MS: 300_000,
+    CONNECTION_MAX_AGE_MS: 300_000,
   })
   expect(topicSpecs(settings)).toMatchObject([{ topic: 'user', partitions: 3, replicationFactor: -1 }])
 })
@@ -22,6 +22,10 @@ test('all bad settings are named at once', () => {
   }
   const wrong = expect.objectContaining({ keys: expect.arrayContaining(Object.keys(bad)) })
   expect(() => parseSettings(Settings, bad)).toThrow(wrong)
+})
+
+test.each(['.', '..', 'a/b', 'x'.repeat(250)])('no broker takes the topic name %s', name => {
+  expect(keysOf({ KAFKA_TOPIC: name })).toEqual(['KAFKA_TOPIC'])
 })
 
 test('MSK IAM needs TLS and a region', () => {

@@ -1,5 +1,10 @@
 import { TOPICS, entityTopicSpec } from '@kafka-pattern/events'
-import { kafkaSettingsWithMskIam, refineKafkaSettings, replicationFactor } from '@kafka-pattern/kafka-config'
+import {
+  isTopicName,
+  kafkaSettingsWithMskIam,
+  refineKafkaSettings,
+  replicationFactor,
+} from '@kafka-pattern/kafka-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
 import type { TopicSpec } from '@kafka-pattern/kafka-config'
@@ -14,7 +19,7 @@ export const Settings = z
     KAFKA_CLUSTER_NAME: z.string().min(1).default('lambda-producer'),
     KAFKA_TOPIC: z
       .string()
-      .regex(/^[\w.-]{1,249}$/, 'must be a topic name: letters, digits, . _ -, at most 249')
+      .refine(isTopicName, 'must be a topic name: letters, digits, . _ -, at most 249; not . or ..')
       .default(TOPICS.user),
     /** For a topic that does not exist yet; one that exists is never changed. */
     TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
@@ -22,10 +27,10 @@ export const Settings = z
     /** Kept of the function's remaining time for the answer itself to travel. */
     ANSWER_MARGIN_MS: durationMs.default(500),
     /**
-     * A connection that was unused for longer is replaced before it is used. NAT gateways and load balancers of AWS forget a
-     * connection after 350 s without telling either end; brokers close theirs after 10 minutes (connections.max.idle.ms).
+     * Connections that are older are replaced before they are used. NAT gateways and load balancers of AWS forget one that was idle
+     * for 350 s without telling either end; brokers close theirs after 10 minutes (connections.max.idle.ms).
      */
-    CONNECTION_MAX_IDLE_MS: durationMs.default(300_000),
+    CONNECTION_MAX_AGE_MS: durationMs.default(300_000),
     AWS_REGION: z.string().min(1).optional(),
   })
   .superRefine(refineKafkaSettings)

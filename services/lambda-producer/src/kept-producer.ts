@@ -1,7 +1,9 @@
 /**
  * One connected producer for all invocations of a process. Whoever comes first connects, whoever comes meanwhile waits for the
- * same connection, and a connection that failed is forgotten, so that the next invocation begins anew. One that was unused for
- * too long is replaced before it is used: while a function is frozen nobody tells it that its connection is gone.
+ * same connection, and a connection that failed is forgotten, so that the next invocation begins anew. One that is too old is
+ * replaced before it is used: while a function is frozen nobody tells it that its connection is gone. Its age counts, not how long
+ * it was unused: the producer connects to every broker that leads a partition, and one of three may rest for a quarter of an hour
+ * while there is a record every four minutes. None rests for longer than it exists.
  */
 import { classifyKafkaError } from '@kafka-pattern/kafka-config'
 import type { GatheringProducer, OutgoingRecord, RecordMetadata } from '@kafka-pattern/kafka-config'
@@ -30,35 +32,37 @@ export class NoConnectionError extends Error {
 export interface KeptProducerOptions {
   /** Resolves with a producer that is connected; gives up when the signal is aborted. */
   readonly connect: (signal: AbortSignal) => Promise<GatheringProducer>
-  readonly maxIdleMs: number
+  readonly maxAgeMs: number
   readonly logger: Logger
 }
 
-type Connection = { readonly producer: Promise<GatheringProducer>; readonly abandon: AbortController }
+type Connection = {
+  readonly producer: Promise<GatheringProducer>
+  readonly abandon: AbortController
+  /** Of the wall clock: the monotonic one may stand still while the machine of a function does. */
+  readonly madeAtMs: number
+}
 
 const pauseMs = 200
 
-export function keepProducer({ connect, maxIdleMs, logger }: KeptProducerOptions): KeptProducer {
+export function keepProducer({ connect, maxAgeMs, logger }: KeptProducerOptions): KeptProducer {
   let current: Connection | null = null
-  // Of the wall clock: the monotonic one may stand still while the machine of a function does.
-  let usedAtMs = 0
 
   function connected(): Promise<GatheringProducer> {
-    if (current !== null && Date.now() - usedAtMs > maxIdleMs) abandon(current)
+    if (current !== null && Date.now() - current.madeAtMs > maxAgeMs) abandon(current)
     if (current === null) {
       const begun = new AbortController()
-      const connection = { producer: connect(begun.signal), abandon: begun }
+      const connection = { producer: connect(begun.signal), abandon: begun, madeAtMs: Date.now() }
       connection.producer.catch(() => {
         if (current === connection) current = null
       })
       current = connection
-      usedAtMs = Date.now()
     }
     return current.producer
   }
 
   function abandon(connection: Connection): void {
-    logger.info({ idleMs: Date.now() - usedAtMs }, 'the connection was unused for too long, making a new one')
+    logger.info({ ageMs: Date.now() - connection.madeAtMs }, 'the connection is too old, making a new one')
     current = null
     connection.abandon.abort()
     connection.producer
@@ -92,13 +96,9 @@ export function keepProducer({ connect, maxIdleMs, logger }: KeptProducerOptions
     },
     async send(record, deadlineMs) {
       const producer = await connectedBy(deadlineMs)
-      try {
-        return await producer.send(record, {
-          timeoutMs: Math.max(1, Math.floor(deadlineMs - performance.now())),
-        })
-      } finally {
-        usedAtMs = Date.now()
-      }
+      return producer.send(record, {
+        timeoutMs: Math.max(1, Math.floor(deadlineMs - performance.now())),
+      })
     },
   }
 }

@@ -71,14 +71,24 @@ test('the same requests get the same answers as from simple-producer', async () 
     '{"level":"1","name":2}',
     '{"level":101,"name":""}',
     'x'.repeat(20_000),
+    '{"level":1,"name":"Zoë"}',
+    Buffer.from('{"level":1,"name":"Zoë"}', 'latin1'),
+    `\u{feff}${ada.body}`,
+    `{"__proto__":{},${ada.body.slice(1)}`,
+    `{"constructor":{"prototype":{}},${ada.body.slice(1)}`,
   ]
   for (const contentType of ['application/json', 'text/plain']) {
     const headers = { 'content-type': contentType, 'x-correlation-id': 'the-same' }
     for (const body of bodies) {
       const response = await fetch(`${service.url}/create`, { method: 'POST', headers, body })
       const text = await response.text()
-      const answer = await invoke(lambda, { ...httpApiEvent, headers, body, isBase64Encoded: false })
-      const what = `${body.slice(0, 30)} as ${contentType}`
+      // API Gateway hands over what is no text in base64.
+      const event =
+        typeof body === 'string'
+          ? { ...httpApiEvent, headers, body, isBase64Encoded: false }
+          : { ...httpApiEvent, headers, body: body.toString('base64') }
+      const answer = await invoke(lambda, event)
+      const what = `${body.toString().slice(0, 30)} as ${contentType}`
       expect(answer.statusCode, what).toBe(response.status)
       for (const name of ['content-type', 'x-correlation-id', 'x-kafka-partition']) {
         expect(answer.headers[name], `${name} of ${what}`).toBe(response.headers.get(name) ?? undefined)
@@ -86,7 +96,7 @@ test('the same requests get the same answers as from simple-producer', async () 
       expect(withoutId(answer.body), what).toEqual(withoutId(text))
     }
   }
-  expect(await readTopic(topic)).toHaveLength(2)
+  expect(await readTopic(topic)).toHaveLength(2 * 3)
 })
 
 function withoutId(json: string): unknown {
@@ -98,7 +108,7 @@ test('a topic that exists otherwise is used as it is, and one warning names the 
   const lambda = await startBundle(bundle, {
     KAFKA_TOPIC: topic,
     TOPIC_PARTITIONS: '5',
-    CONNECTION_MAX_IDLE_MS: '0',
+    CONNECTION_MAX_AGE_MS: '0',
   })
   for (let i = 0; i < 3; i++) expect((await invoke(lambda)).statusCode).toBe(201)
   expect(await partitionEnds(topic)).toHaveLength(2)
@@ -137,7 +147,7 @@ test('first invocations at the same time connect once', async () => {
       onTestFinished(() => producer.close())
       return producer
     },
-    maxIdleMs: 300_000,
+    maxAgeMs: 300_000,
     logger,
   })
   const sends = Array.from({ length: 20 }, () =>

@@ -12,7 +12,7 @@ const logger = createLogger({ name: settings.KAFKA_CLUSTER_NAME, level: settings
 const kafka = createKafka(settings, logger, { bearerToken: mskIamToken(settings) })
 const producer = keepProducer({
   connect: producerConnector(kafka, topicSpecs(settings), logger),
-  maxIdleMs: settings.CONNECTION_MAX_IDLE_MS,
+  maxAgeMs: settings.CONNECTION_MAX_AGE_MS,
   logger,
 })
 // Awaited, or a function that was started in advance would be frozen in the middle of it; Lambda gives it 10 s.

@@ -57,7 +57,7 @@ test('frozen until the broker has closed its connection: the next invocation mak
 })
 
 test('frozen until the network has forgotten its connection: replaced before it is used, and stores once', async () => {
-  const lambda = await start({ CONNECTION_MAX_IDLE_MS: '1' })
+  const lambda = await start({ CONNECTION_MAX_AGE_MS: '1' })
   const before = await invoke(lambda)
   expect(before.statusCode).toBe(201)
   proxy.forget()

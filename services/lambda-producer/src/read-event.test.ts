@@ -16,6 +16,7 @@ test.each([
     expect.stringMatching(/^[0-9a-f-]{36}$/),
     CreateRequest.parse(JSON.parse(ada)),
   ],
+  ['a byte order mark', { body: `\u{feff}${ada}` }, expect.any(String), { level: 42, name: 'Ada' }],
   ['by hand, headers null', { body: ada, headers: null }, expect.any(String), { level: 42, name: 'Ada' }],
   [
     'a charset in the content type',
@@ -45,6 +46,7 @@ test.each<[what: string, event: unknown, status: number, fields: string[] | null
     400,
     ['body'],
   ],
+  ['a prototype', { ...restApiEvent, body: `{"__proto__":{},${ada.slice(1)}` }, 400, ['body']],
   ['no JSON', { ...restApiEvent, body: '{"level":' }, 400, ['body']],
   ['an array as body', { ...restApiEvent, body: '[]' }, 400, ['body']],
   ['null as body', { ...restApiEvent, body: 'null' }, 400, ['body']],

@@ -1,11 +1,17 @@
 /**
  * What API Gateway hands over, read as a request to create an entity. REST APIs (payload 1.0) and HTTP APIs (2.0) describe a
  * request differently, but what counts here stands in both under the same names; only the case of the header names differs.
- * Refusals are those of simple-producer, in the words of Fastify where they come from there.
+ * Bodies are read, and refusals given, as simple-producer does.
  */
-import { isUtf8 } from 'node:buffer'
 import { CreateRequest, createRequestLimitBytes } from '@kafka-pattern/events'
-import { bodyTooLarge, correlationIdFrom, invalidRequest, wrongContentType } from '@kafka-pattern/http-api'
+import {
+  bodyTooLarge,
+  correlationIdFrom,
+  invalidRequest,
+  parseJsonBody,
+  UnreadableBodyError,
+  wrongContentType,
+} from '@kafka-pattern/http-api'
 import { z } from 'zod'
 import type { Refusal } from '@kafka-pattern/http-api'
 
@@ -45,20 +51,16 @@ function readBody(event: ApiGatewayEvent): CreateRequest | Refusal {
   if (Buffer.byteLength(body, isBase64Encoded ? 'base64' : 'utf8') > createRequestLimitBytes) {
     return bodyTooLarge(createRequestLimitBytes)
   }
-  if (body === '') return invalidBody("Body cannot be empty when content-type is set to 'application/json'")
   // Buffer leaves out what is no base64 and decodes the rest.
   if (isBase64Encoded && !(/^[A-Za-z0-9+/]*={0,2}$/.test(body) && body.length % 4 === 0)) {
     return invalidBody('Body is not base64')
   }
-  const bytes = Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8')
-  if (!isUtf8(bytes)) return invalidBody('Body is not UTF-8')
-
   let json: unknown
   try {
-    json = JSON.parse(bytes.toString())
+    json = parseJsonBody(Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8'))
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-    return invalidBody("Body is not valid JSON but content-type is set to 'application/json'")
+    if (!(error instanceof UnreadableBodyError)) throw error
+    return invalidBody(error.message)
   }
   const request = CreateRequest.safeParse(json)
   return request.success ? request.data : invalidRequest('body', fieldsOf(request.error, 'body'))

@@ -1,8 +1,13 @@
-import { TOPICS, entityTopicSpec } from '@kafka-pattern/events'
-import { kafkaSettings, refineKafkaSettings, replicationFactor } from '@kafka-pattern/kafka-config'
+import { TOPICS, createRequestLimitBytes, entityTopicSpec } from '@kafka-pattern/events'
+import {
+  isTopicName,
+  kafkaSettings,
+  refineKafkaSettings,
+  replicationFactor,
+} from '@kafka-pattern/kafka-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
-import type { TopicSpec } from '@kafka-pattern/kafka-config'
+import type { GatheringProducerOptions, TopicSpec } from '@kafka-pattern/kafka-config'
 
 const { durationMs, port, wholeNumber } = settingsTypes
 
@@ -17,22 +22,27 @@ export const Settings = z
     PORT: port.default(3001),
     KAFKA_TOPIC: z
       .string()
-      .regex(/^[\w.-]{1,249}$/, 'must be a topic name: letters, digits, . _ -, at most 249')
+      .refine(isTopicName, 'must be a topic name: letters, digits, . _ -, at most 249; not . or ..')
       .default(TOPICS.user),
     /** For a topic that does not exist yet; one that exists is never changed. */
     TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
     TOPIC_REPLICATION_FACTOR: replicationFactor,
-    /** How long a record waits for company in its produce request. */
+    /** How long a record waits for company in its produce request; at most half of REQUEST_TIMEOUT_MS. */
     LINGER_MS: durationMs.default(5),
     /** Records that may wait to be acknowledged; one more is answered 503 at once. */
     MAX_QUEUED_RECORDS: wholeNumber({ min: 1 }).default(10_000),
-    /** No request is left without an answer for longer. */
+    /** No request is left without an answer for longer, from when its headers are there. */
     REQUEST_TIMEOUT_MS: wholeNumber({ min: 100, max: 600_000 }).default(10_000),
   })
   .superRefine(refineKafkaSettings)
   .refine(settings => settings.REQUEST_TIMEOUT_MS < settings.SHUTDOWN_TIMEOUT_MS, {
     path: ['REQUEST_TIMEOUT_MS'],
     error: 'must be below SHUTDOWN_TIMEOUT_MS, or a shutdown ends before the requests in flight do',
+  })
+  .refine(settings => settings.LINGER_MS <= settings.REQUEST_TIMEOUT_MS / 2, {
+    path: ['LINGER_MS'],
+    error:
+      'must be at most half of REQUEST_TIMEOUT_MS, or the time of a record is over before it can be stored',
   })
 
 export type Settings = z.output<typeof Settings>
@@ -41,4 +51,16 @@ export type Settings = z.output<typeof Settings>
 export function topicSpecs(settings: Settings): TopicSpec[] {
   const size = { partitions: settings.TOPIC_PARTITIONS, replicationFactor: settings.TOPIC_REPLICATION_FACTOR }
   return [{ ...entityTopicSpec(settings.KAFKA_TOPIC, size.replicationFactor), ...size }]
+}
+
+/** What may wait, and for how long. */
+export function producerLimits(settings: Settings): Omit<GatheringProducerOptions, 'logger'> {
+  return {
+    lingerMs: settings.LINGER_MS,
+    maxQueuedRecords: settings.MAX_QUEUED_RECORDS,
+    // No record is as large as a request may be: MAX_QUEUED_RECORDS is the limit that is reached.
+    maxQueuedBytes: settings.MAX_QUEUED_RECORDS * createRequestLimitBytes,
+    // The rest is for the answer to travel: the request's own limit must hold.
+    deliveryTimeoutMs: settings.REQUEST_TIMEOUT_MS * 0.9,
+  }
 }

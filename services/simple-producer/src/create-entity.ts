@@ -22,24 +22,35 @@ export type CreateOutcome =
     }
   | Unavailable
 
-/** @throws what is no outage but a defect: the record refused for good, the topic not authorized */
-export type CreateEntity = (request: CreateRequest, correlationId: string) => Promise<CreateOutcome>
+/**
+ * @param deadlineMs on the clock of `performance.now()`; whatever happens, the promise settles before it, or at once
+ * @throws what is no outage but a defect: the record refused for good, the topic not authorized
+ */
+export type CreateEntity = (
+  request: CreateRequest,
+  correlationId: string,
+  deadlineMs: number,
+) => Promise<CreateOutcome>
 
 export function entityCreator(options: {
   readonly producer: Pick<GatheringProducer, 'send'>
   readonly topic: string
+  /** How long before the deadline the answer is given. */
+  readonly answerMarginMs: number
   readonly logger: Logger
   readonly metrics: Pick<ServiceMetrics, 'recordsTotal' | 'durations'>
 }): CreateEntity {
-  const { producer, topic, logger, metrics } = options
+  const { producer, topic, answerMarginMs, logger, metrics } = options
   const acknowledged = { topic, outcome: 'acknowledged' }
   const failed = { topic, outcome: 'failed' }
 
-  return async (request, correlationId) => {
+  return async (request, correlationId, deadlineMs) => {
     const startedAtMs = performance.now()
     const record = createdEntityRecord(request, { topic, correlationId })
     try {
-      const stored = await producer.send(record)
+      const stored = await producer.send(record, {
+        timeoutMs: Math.max(1, Math.floor(deadlineMs - answerMarginMs - startedAtMs)),
+      })
       const durationMs = performance.now() - startedAtMs
       metrics.recordsTotal.inc(acknowledged)
       metrics.durations.observe(acknowledged, durationMs / 1000)

@@ -29,7 +29,7 @@ export function addCreateRoute(routes: HttpRoutes, { createEntity, accepts }: Cr
     },
     async (request, reply) => {
       if (!accepts()) return answerUnavailable(reply, notConnected.reason, notConnected.retryAfterSeconds)
-      const outcome = await createEntity(request.body, request.id)
+      const outcome = await createEntity(request.body, request.id, request.deadlineMs)
       if (outcome.kind === 'unavailable') {
         return answerUnavailable(reply, outcome.reason, outcome.retryAfterSeconds)
       }

@@ -2,7 +2,7 @@ import { createRequestLimitBytes } from '@kafka-pattern/events'
 import { createHttpApi } from '@kafka-pattern/http-api'
 import { createGatheringProducer, createKafka, ensureTopics, waitForKafka } from '@kafka-pattern/kafka-config'
 import { createLogger, createService, loadSettings } from '@kafka-pattern/service-runtime'
-import { Settings, topicSpecs } from './config.ts'
+import { Settings, producerLimits, topicSpecs } from './config.ts'
 import { entityCreator } from './create-entity.ts'
 import { addCreateRoute } from './http-api.ts'
 
@@ -11,13 +11,7 @@ const logger = createLogger({ name: settings.KAFKA_CLUSTER_NAME, level: settings
 const service = createService({ name: settings.KAFKA_CLUSTER_NAME, settings, logger })
 const kafka = createKafka(settings, logger)
 
-const producer = createGatheringProducer(kafka, {
-  logger,
-  lingerMs: settings.LINGER_MS,
-  maxQueuedRecords: settings.MAX_QUEUED_RECORDS,
-  // The rest is for the answer to travel: the request's own limit must hold.
-  deliveryTimeoutMs: settings.REQUEST_TIMEOUT_MS * 0.9,
-})
+const producer = createGatheringProducer(kafka, { logger, ...producerLimits(settings) })
 service.onStop('producer', () => producer.close())
 service.readyWhen('Kafka', () => producer.connected)
 
@@ -25,6 +19,8 @@ let started = false
 const createEntity = entityCreator({
   producer,
   topic: settings.KAFKA_TOPIC,
+  // Less than what is left when a record's time is over: only one whose body came slowly has a shorter time.
+  answerMarginMs: settings.REQUEST_TIMEOUT_MS * 0.05,
   logger,
   metrics: service.metrics,
 })

@@ -1,5 +1,6 @@
 import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { EntityCreated, HEADERS, headerText } from '@kafka-pattern/events'
 import {
   createTopic,
@@ -91,6 +92,7 @@ describe('a running service', () => {
       [[], 400, ['body']],
       ['"text"', 400, ['body']],
       ['{"__proto__":{},"level":1,"name":"a"}', 400, ['body']],
+      [Buffer.from('{"level":1,"name":"Zoë"}', 'latin1'), 400, ['body']],
       [{}, 400, ['level', 'name']],
       [{ name: 'a' }, 400, ['level']],
       [{ level: 1 }, 400, ['name']],
@@ -243,6 +245,23 @@ describe('a caller that sends half a body', () => {
     expect(await slow.answer).toMatch(/^HTTP\/1.1 408 /)
     // Node by itself looks only every 30 s.
     expect(performance.now() - sentAtMs).toBeLessThan(20_000)
+  })
+
+  test('and the rest late has what is left of the request timeout, not all of it again', async () => {
+    // The record would be stored after 9 s.
+    const { service, topic } = await startProducer({ REQUEST_TIMEOUT_MS: '8000', LINGER_MS: '4000' })
+    const slow = await openConnection(service.url)
+    const body = JSON.stringify(ada)
+    slow.send(
+      `POST /create HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`,
+    )
+    await delay(5_000)
+    slow.send(body)
+    const answer = await slow.answer
+    expect(answer).toMatch(/^HTTP\/1.1 503 /)
+    expect(answer).toContain('was not stored')
+    expect(await service.stop()).toBe(0)
+    expect(await readTopic(topic)).toEqual([])
   })
 
   test('does not hold up a stop for longer than a request may take', async () => {

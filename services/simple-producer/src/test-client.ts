@@ -33,7 +33,7 @@ export async function create(
   const response = await fetch(`${service.url}/create`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
-    body: typeof body === 'string' ? body : JSON.stringify(body),
+    body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
   })
   const text = await response.text()
   const refusal = response.status === 201 ? null : Refusal.parse(JSON.parse(text))
