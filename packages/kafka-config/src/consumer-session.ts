@@ -7,7 +7,7 @@
  */
 import { retry } from '@kafka-pattern/retry'
 import { PartitionAssigners } from 'kafkajs'
-import type { Cluster, Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from 'kafkajs'
+import type { Assigner, Cluster, Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from 'kafkajs'
 import type { Logger } from 'pino'
 import { CommitAbandonedError, HandlerFailedError, isOwnershipLost } from './consumer-failure.ts'
 import { hasErrorType, reasonOf } from './error-causes.ts'
@@ -79,6 +79,7 @@ const SILENCE_LIMIT_MS = 5_000
 export class ConsumerSession {
   readonly #context: SessionContext
   readonly #log: Logger
+  readonly #kafka: Kafka
   readonly #consumer: Consumer
   readonly #heartbeatIntervalMs: number
   readonly #end = Promise.withResolvers<End>()
@@ -95,6 +96,7 @@ export class ConsumerSession {
     const { options } = context
     this.#context = context
     this.#log = options.logger
+    this.#kafka = kafka
     // A rebalance is noticed by the answer to a heartbeat, and all members wait for the last one to notice it.
     this.#heartbeatIntervalMs = Math.min(1_000, Math.floor(options.sessionTimeoutMs / 3))
     this.#consumer = kafka.consumer({
@@ -114,7 +116,7 @@ export class ConsumerSession {
       partitionAssigners: [
         config => {
           this.#cluster = config.cluster
-          return PartitionAssigners.roundRobin(config)
+          return this.#unlessOver(PartitionAssigners.roundRobin(config))
         },
       ],
     })
@@ -217,6 +219,15 @@ export class ConsumerSession {
     }
   }
 
+  /** kafkajs asks this before each join, and would also join when it is being stopped: a member that nobody knows of. */
+  #unlessOver(assigner: Assigner): Assigner {
+    const protocol: Assigner['protocol'] = subscription => {
+      if (!this.#deliversRecords) throw new Error('the session is over')
+      return assigner.protocol(subscription)
+    }
+    return { ...assigner, protocol }
+  }
+
   async #open(): Promise<void> {
     const { options, memory } = this.#context
     await this.#consumer.connect()
@@ -224,7 +235,7 @@ export class ConsumerSession {
     // not, as 'latest' would have it, past all of them. Beginning at the end is done by seeking.
     await this.#consumer.subscribe({ topics: options.topics, fromBeginning: true })
     memory.positions ??= options.from === 'latest' ? await this.#findEnds() : new Map()
-    await this.#removeAbandonedMember()
+    await this.#removeAbandonedMember(this.#cluster)
     if (!this.#deliversRecords) return
     await this.#consumer.run({
       autoCommit: false,
@@ -247,6 +258,7 @@ export class ConsumerSession {
     // Not resolved, so it is fetched again: from where `seek` said, or when `resume` is called.
     if (
       this.#assignment !== assignment ||
+      assignment.revoked ||
       payload.isStale() ||
       this.#paused.has(key) ||
       !this.#deliversRecords
@@ -257,6 +269,8 @@ export class ConsumerSession {
     const owner = { topic, partition, assignment: assignment.number }
     const handOver = { ...owner, records: messages, nextOffset, highWatermark }
     const fail = (error: unknown) => this.#fail(new HandlerFailedError('onRecords', error))
+    // Not when it has returned: a rejoin may come in between, and would go back to them.
+    if (this.#context.options.positions === 'in memory') this.#context.memory.positions?.set(key, nextOffset)
     let taken
     try {
       taken = this.#context.handlers.onRecords(handOver)
@@ -269,9 +283,6 @@ export class ConsumerSession {
     if (last === undefined || !this.#deliversRecords) return
     if (this.#assignment !== assignment || assignment.revoked) return
     payload.resolveOffset(last.offset)
-    if (this.#context.options.positions === 'in memory' && !payload.isStale()) {
-      this.#context.memory.positions?.set(key, String(BigInt(last.offset) + 1n))
-    }
   }
 
   /**
@@ -479,11 +490,11 @@ export class ConsumerSession {
     if (this.#assignment === assignment) this.#assignment = undefined
   }
 
-  async #removeAbandonedMember(): Promise<void> {
+  async #removeAbandonedMember(cluster: Cluster): Promise<void> {
     const { memory, options } = this.#context
     const memberId = memory.abandonedMemberId
     if (memberId === undefined) return
-    const coordinator = await this.#findCoordinator()
+    const coordinator = await cluster.findGroupCoordinator({ groupId: options.groupId })
     try {
       await coordinator.leaveGroup({ groupId: options.groupId, memberId })
     } catch (error) {
@@ -501,10 +512,36 @@ export class ConsumerSession {
     // When this happened in the middle of #open, that may have connected and joined again.
     const closed = Promise.all([disconnected, opened.then(() => this.#consumer.disconnect())])
     const outcome = await within(BROKER_LIMIT_AT_STOP_MS, closed)
-    if (outcome.how !== 'done') {
-      const reason = outcome.how === 'failed' ? reasonOf(outcome.error) : 'no answer'
-      this.#log.debug({ reason }, 'left the brokers without a clean disconnect')
+    if (outcome.how === 'done') return
+    this.#log.debug({ reason: whyNot(outcome) }, 'left the brokers without a clean disconnect')
+    // After a failure it is the next session that removes it.
+    if (this.#stopping.signal.aborted) await this.#leaveApart()
+  }
+
+  /**
+   * When kafkajs does not get as far as leaving: it waits for a handler that does not end, or for the answer to a join, which comes when
+   * all members have joined; until then the coordinator answers nothing else on that connection.
+   */
+  async #leaveApart(): Promise<void> {
+    const memberId = this.#context.memory.abandonedMemberId
+    if (memberId === undefined) return
+    const cluster = this.#kafka.cluster()
+    const left = async (): Promise<void> => {
+      try {
+        await cluster.connect()
+        await cluster.refreshMetadata()
+        await this.#removeAbandonedMember(cluster)
+      } finally {
+        await cluster.disconnect()
+      }
     }
+    const outcome = await within(BROKER_LIMIT_AT_STOP_MS, left())
+    if (outcome.how === 'done') return
+    const { groupId } = this.#context.options
+    this.#log.warn(
+      { groupId, memberId, reason: whyNot(outcome) },
+      'may still be in the group: its partitions then rest until its session times out',
+    )
   }
 
   #fail(error: unknown): void {
@@ -560,6 +597,10 @@ function partitionOf(key: string): TopicPartition {
 }
 
 type Outcome = { how: 'done' } | { how: 'failed'; error: unknown } | { how: 'took too long' }
+
+function whyNot(outcome: Exclude<Outcome, { how: 'done' }>): string {
+  return outcome.how === 'failed' ? reasonOf(outcome.error) : 'no answer'
+}
 
 async function within(limitMs: number, work: Promise<unknown>): Promise<Outcome> {
   let timer: NodeJS.Timeout | undefined

@@ -1,4 +1,11 @@
-import { createTopic, eventually, startOwnKafka, uniqueName } from '@kafka-pattern/test-kit'
+import {
+  createTopic,
+  eventually,
+  produce,
+  startOwnKafka,
+  uniqueName,
+  withAdmin,
+} from '@kafka-pattern/test-kit'
 import type { TestKafka } from '@kafka-pattern/test-kit'
 import { expect, onTestFinished, test } from 'vitest'
 import { createGatheringProducer } from './gathering-producer.ts'
@@ -48,6 +55,51 @@ test('a cluster whose group coordinator dies: consumption goes on, nothing is lo
   await eventually(() => expect(consumer.joined).toBe(true), { what: 'the membership' })
   expect(fatal).toEqual([])
 }, 300_000)
+
+test('in memory: what is in hand when another partition moves to another broker is not delivered again', async () => {
+  const cluster = await startOwnKafka({ brokers: 3 })
+  const topic = await createTopic({ on: cluster, partitions: 2 })
+  const leaders = await findLeaders(cluster, topic)
+  expect(leaders[0]).not.toBe(leaders[1])
+  const consumer = createGroupConsumer(cluster.kafka, {
+    groupId: uniqueName('group'),
+    topics: [topic],
+    from: 'earliest',
+    positions: 'in memory',
+    logger: cluster.logger,
+  })
+  onTestFinished(() => consumer.stop())
+  const seen: string[] = []
+  const held = Promise.withResolvers<void>()
+  let latest = 0
+  await consumer.start({
+    onRecords: async ({ records }) => {
+      seen.push(...records.map(({ value }) => String(value)))
+      await held.promise
+    },
+    onAssigned: (_, assignment) => void (latest = assignment),
+    onRevoked: () => held.resolve(),
+  })
+  await produce([{ topic, partition: 0, key: 'k', value: 'a' }], cluster)
+  await eventually(() => expect(seen).toEqual(['a']), { what: 'a record in hand' })
+
+  const unused = cluster.nodes.find(({ id }) => !leaders.includes(id))!.id
+  await withAdmin(cluster, admin =>
+    admin.alterPartitionReassignments({
+      topics: [{ topic, partitionAssignment: [{ partition: 1, replicas: [unused] }] }],
+    }),
+  )
+  await eventually(() => expect(latest).toBeGreaterThan(1), { what: 'the rejoin' })
+  await produce([{ topic, partition: 0, key: 'k', value: 'b' }], cluster)
+  await eventually(() => expect(seen).toContain('b'), { what: 'the next record' })
+  expect(seen).toEqual(['a', 'b'])
+}, 300_000)
+
+/** Node ids, in the order of the partitions. */
+async function findLeaders(cluster: TestKafka, topic: string): Promise<number[]> {
+  const { topics } = await withAdmin(cluster, admin => admin.fetchTopicMetadata({ topics: [topic] }))
+  return topics[0]!.partitions.toSorted((a, b) => a.partitionId - b.partitionId).map(({ leader }) => leader)
+}
 
 /** Node id of the broker that coordinates the group. */
 async function findCoordinator({ kafka }: TestKafka, groupId: string): Promise<number> {

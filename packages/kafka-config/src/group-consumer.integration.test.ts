@@ -8,14 +8,19 @@ import {
   uniqueName,
   withAdmin,
 } from '@kafka-pattern/test-kit'
+import type { TestKafka } from '@kafka-pattern/test-kit'
+import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { HandlerFailedError, TopicMissingError } from './consumer-failure.ts'
 import { createGroupConsumer } from './group-consumer.ts'
 import type { FetchedRecords, GroupConsumerHandlers, GroupConsumerOptions } from './group-consumer.ts'
+import { createKafka } from './kafka.ts'
 
 /** A consumer that keeps what it was given, and is stopped at the end of the test. */
-function collect(options: Partial<GroupConsumerOptions> & { topics: string[] }) {
-  const { kafka, logger } = testKafka()
+function collect(
+  options: Partial<GroupConsumerOptions> & { topics: string[] },
+  { kafka, logger }: Pick<TestKafka, 'kafka' | 'logger'> = testKafka(),
+) {
   const consumer = createGroupConsumer(kafka, {
     groupId: uniqueName('group'),
     from: 'earliest',
@@ -63,6 +68,11 @@ async function committedOffset(groupId: string, topic: string, partition = 0): P
   })
 }
 
+async function membersOf(groupId: string): Promise<string[]> {
+  const { groups } = await withAdmin(testKafka(), admin => admin.describeGroups([groupId]))
+  return groups.flatMap(({ members }) => members.map(({ memberId }) => memberId))
+}
+
 /** Makes the members of a group leave it without their knowledge. */
 async function removeMembers(groupId: string): Promise<void> {
   const cluster = testKafka().kafka.cluster()
@@ -70,10 +80,7 @@ async function removeMembers(groupId: string): Promise<void> {
   try {
     await cluster.refreshMetadata()
     const coordinator = await cluster.findGroupCoordinator({ groupId })
-    const { groups } = await withAdmin(testKafka(), admin => admin.describeGroups([groupId]))
-    for (const { memberId } of groups.flatMap(({ members }) => members)) {
-      await coordinator.leaveGroup({ groupId, memberId })
-    }
+    for (const memberId of await membersOf(groupId)) await coordinator.leaveGroup({ groupId, memberId })
   } finally {
     await cluster.disconnect()
   }
@@ -301,6 +308,70 @@ test('a resumed partition does not wait for the fetch of the others to run out',
   })
 })
 
+test('a stop while the others are waited for leaves the group, and does not come back', async () => {
+  const topic = await createTopic({ partitions: 3 })
+  const groupId = uniqueName('group')
+  const busy = collect({ groupId, topics: [topic] })
+  let work: Promise<void> | undefined
+  await busy.start({ onRevoked: () => work })
+  const log: string[] = []
+  const logger = pino({ level: 'trace' }, { write: line => void log.push(line) })
+  const logged = (what: string) => log.filter(line => line.includes(what))
+  const stopped = collect(
+    { groupId, topics: [topic] },
+    { kafka: createKafka(testKafka().settings, logger), logger },
+  )
+  const leaving = collect({ groupId, topics: [topic] })
+  for (const member of [stopped, leaving]) await member.start()
+  await eventually(
+    () => {
+      for (const { assigned } of [busy, stopped, leaving]) expect(assigned()).toHaveLength(1)
+    },
+    { what: 'a partition each' },
+  )
+
+  const release = Promise.withResolvers<void>()
+  work = release.promise
+  onTestFinished(() => release.resolve())
+  const joins = logged('Request JoinGroup').length
+  await leaving.consumer.stop()
+  await eventually(() => expect(logged('Request JoinGroup').length).toBeGreaterThan(joins), {
+    what: 'a join that the broker does not answer before the busy member joins, too',
+  })
+  await stopped.consumer.stop()
+  expect(await membersOf(groupId)).toHaveLength(1)
+
+  await eventually(() => expect(logged('"msg":"Stopped"')).not.toEqual([]), {
+    what: 'kafkajs to end',
+    // A join under a new member id would be answered after the rebalance timeout, 60 s.
+    timeoutMs: 30_000,
+  })
+  const before = busy.assignments.length
+  release.resolve()
+  await eventually(() => expect(busy.assignments.length).toBeGreaterThan(before), {
+    what: 'the next assignment',
+  })
+  expect(busy.assigned()).toEqual([0, 1, 2])
+})
+
+test('a stop leaves the group also when onRecords does not end', async () => {
+  const topic = await createTopic()
+  const groupId = uniqueName('group')
+  const reader = collect({ groupId, topics: [topic] })
+  const endless = Promise.withResolvers<void>()
+  onTestFinished(() => endless.resolve())
+  await reader.start({
+    onRecords: async some => {
+      reader.fetched.push(some)
+      await endless.promise
+    },
+  })
+  await produceValues(topic, ['a'])
+  await eventually(() => expect(reader.values()).toEqual(['a']), { what: 'a record in hand' })
+  await reader.consumer.stop()
+  expect(await membersOf(groupId)).toEqual([])
+})
+
 test('a static member that restarts keeps its partitions and disturbs nobody', async () => {
   const topic = await createTopic({ partitions: 4 })
   const groupId = uniqueName('group')
@@ -393,6 +464,27 @@ test('in memory: a rejoin goes on behind the last record, nothing comes twice', 
   await eventually(() => expect(reader.values()).toEqual([...numbered('a', 5), 'b']), {
     what: 'each record once',
   })
+})
+
+test('in memory: records in hand during a rejoin are not delivered again', async () => {
+  const topic = await createTopic()
+  const groupId = uniqueName('group')
+  const reader = collect({ groupId, topics: [topic], positions: 'in memory' })
+  const held = Promise.withResolvers<void>()
+  await reader.start({
+    onRecords: async some => {
+      reader.fetched.push(some)
+      await held.promise
+    },
+    onRevoked: () => held.resolve(),
+  })
+  await produceValues(topic, ['a'])
+  await eventually(() => expect(reader.values()).toEqual(['a']), { what: 'a record in hand' })
+  await removeMembers(groupId)
+  await eventually(() => expect(reader.assignments).toHaveLength(2), { what: 'the rejoin' })
+  await produceValues(topic, ['b'])
+  await eventually(() => expect(reader.values()).toContain('b'), { what: 'the next record' })
+  expect(reader.values()).toEqual(['a', 'b'])
 })
 
 test('delivers nothing before onAssigned has returned, and then from where it sought', async () => {

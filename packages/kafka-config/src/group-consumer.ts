@@ -58,7 +58,8 @@ export interface GroupConsumerOptions {
   /**
    * Where positions live. 'committed' (default): in the group, moved by `commit` alone; records delivered but not
    * committed come again after a rebalance. 'in memory': nothing is ever committed; after a rebalance or a
-   * reconnect it goes on behind the last record delivered, and a new process begins at `from` again.
+   * reconnect it goes on behind the last record delivered, also when `onRecords` has not returned yet, and a new
+   * process begins at `from` again.
    */
   positions?: 'committed' | 'in memory'
   logger: Logger
@@ -101,7 +102,7 @@ export interface GroupConsumer {
    * threw. Without a listener the error is an unhandled rejection, which ends the process.
    */
   onFatal(listener: (error: Error) => void): void
-  /** Awaits `onRevoked`, leaves the group, disconnects. Bounded, also when no broker answers. */
+  /** Awaits `onRevoked`, leaves the group, disconnects. Bounded, also when no broker answers or `onRecords` does not end. */
   stop(): Promise<void>
 }
 
