@@ -1,7 +1,8 @@
 -- cdc-poller: how far it has read, and which of several pollers works.
 
 CREATE TABLE poller_cursors (
-  name VARCHAR(249) NOT NULL PRIMARY KEY,
+  -- The topic. Kafka tells upper from lower case.
+  name VARCHAR(249) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
   -- Everything before (updated_at, key) is published, and nothing can appear there any more.
   cursor_updated_at DATETIME(6) NOT NULL,
   -- JSON: an array of texts, one for each key column; none = before every key of that moment.
@@ -20,4 +21,4 @@ GRANT SELECT ON schema_versions TO 'cdc_poller'@'%';
 GRANT SELECT ON users TO 'cdc_poller'@'%';
 GRANT SELECT, INSERT, UPDATE ON poller_cursors TO 'cdc_poller'@'%';
 
-INSERT INTO schema_versions VALUES ('cdc-poller', 1);
+INSERT INTO schema_versions VALUES ('cdc-poller', 2);

@@ -16,8 +16,9 @@ CREATE TABLE users_replica_cdc LIKE users_replica;
 CREATE TABLE users_replica_outbox LIKE users_replica;
 
 CREATE TABLE consumer_offsets (
-  group_id VARCHAR(255) NOT NULL,
-  topic VARCHAR(249) CHARACTER SET ascii NOT NULL,
+  -- Kafka tells upper from lower case: groups `sink` and `Sink` must not share their offsets.
+  group_id VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  topic VARCHAR(249) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   partition_id INT UNSIGNED NOT NULL,
   next_offset BIGINT UNSIGNED NOT NULL,
   PRIMARY KEY (group_id, topic, partition_id)
@@ -30,4 +31,4 @@ GRANT SELECT, INSERT, UPDATE ON users_replica_cdc TO 'mysql_sink_consumer'@'%';
 GRANT SELECT, INSERT, UPDATE ON users_replica_outbox TO 'mysql_sink_consumer'@'%';
 GRANT SELECT, INSERT, UPDATE ON consumer_offsets TO 'mysql_sink_consumer'@'%';
 
-INSERT INTO schema_versions VALUES ('mysql-sink-consumer', 1);
+INSERT INTO schema_versions VALUES ('mysql-sink-consumer', 2);

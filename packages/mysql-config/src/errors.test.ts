@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { RetriesExhaustedError } from '@kafka-pattern/retry'
 import { describe, expect, test } from 'vitest'
 import {
@@ -10,6 +11,13 @@ import {
 
 const ofServer = (errno: number) => Object.assign(new Error('said by the server'), { errno, code: 'ER_X' })
 const ofNetwork = (code: string) => Object.assign(new Error(code), { code, errno: -111, fatal: true })
+/** As mysql2 leaves what ended a TLS handshake: with its own code, and the system's number where there was one. */
+const ofHandshake = (message: string, errno?: number) =>
+  Object.assign(new Error(message), {
+    code: 'HANDSHAKE_SSL_ERROR',
+    fatal: true,
+    ...(errno !== undefined && { errno: -errno }),
+  })
 const closedState = new Error("Can't add new command when connection is in closed state")
 
 describe('what the server says', () => {
@@ -45,7 +53,19 @@ describe('what is said on this side', () => {
     ['an unknown outcome', new UnknownOutcomeError(ofNetwork('EPIPE')), 'unavailable'],
     ['another schema', new SchemaError('load it'), 'fatal'],
     ['a deadlock, again and again', new RetriesExhaustedError(5, ofServer(1213)), 'retry transaction'],
-    ['a certificate', ofNetwork('SELF_SIGNED_CERT_IN_CHAIN'), 'fatal'],
+    [
+      'a reset during the handshake',
+      ofHandshake('read ECONNRESET', constants.errno.ECONNRESET),
+      'unavailable',
+    ],
+    ['a pipe broken during the handshake', ofHandshake('write EPIPE', constants.errno.EPIPE), 'unavailable'],
+    [
+      'an end during the handshake',
+      ofHandshake('Client network socket disconnected before secure TLS connection was established'),
+      'unavailable',
+    ],
+    ['a certificate', ofHandshake('self-signed certificate'), 'fatal'],
+    ['a server that speaks no TLS', ofHandshake('write EPROTO', constants.errno.EPROTO), 'fatal'],
     ['a defect', new TypeError('x is not a function'), 'fatal'],
     ['no error at all', 'text', 'fatal'],
   ])('%s', (_what, error, expected) => {

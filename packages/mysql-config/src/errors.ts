@@ -1,3 +1,4 @@
+import { getSystemErrorName } from 'node:util'
 import { RetriesExhaustedError } from '@kafka-pattern/retry'
 
 /**
@@ -123,8 +124,9 @@ const lostConnectionCodes = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
 ])
-/** What mysql2 says without a code: a connection that was lost before the statement could be sent; its pool. */
-const unavailableMessages = /in closed state$|^Queue limit reached\.$|^Pool is closed\.$/
+/** What is said without a code or number of its own: a connection that was lost before the statement could be sent; mysql2's pool. */
+const unavailableMessages =
+  /in closed state$|^Queue limit reached\.$|^Pool is closed\.$|disconnected before secure TLS connection/
 
 /** Says what a caller can do about an error of mysql2, of Node's sockets or of this package; unknown ones are 'fatal'. */
 export function classifyMysqlError(error: unknown): MysqlErrorClass {
@@ -133,8 +135,14 @@ export function classifyMysqlError(error: unknown): MysqlErrorClass {
   if (!(error instanceof Error)) return 'fatal'
   const known = classOfNumber.get(serverNumber(error) ?? 0)
   if (known !== undefined) return known
-  const lost = 'code' in error && typeof error.code === 'string' && lostConnectionCodes.has(error.code)
+  const lost = lostConnectionCodes.has(networkCode(error) ?? '')
   return lost || unavailableMessages.test(error.message) ? 'unavailable' : 'fatal'
+}
+
+/** Whether the same works later without anybody doing anything. */
+export function isRetryableMysqlError(error: unknown): boolean {
+  const found = classifyMysqlError(error)
+  return found === 'unavailable' || found === 'retry transaction'
 }
 
 /** False when the connection is gone, or leads to a server that will not do: it must not go back into the pool. */
@@ -156,6 +164,16 @@ export function isOutcomeUnknown(error: unknown): boolean {
   const number = serverNumber(error)
   if (number !== null && failedCommitNumbers.has(number)) return true
   return classifyMysqlError(error) === 'unavailable' && !readOnlyNumbers.has(number ?? 0)
+}
+
+/**
+ * The code of mysql2 or of Node's sockets. Whatever ends a TLS handshake, mysql2 writes one code over that of the network
+ * (client_handshake.js), so that a lost connection looks like a refused certificate; the system's number stays.
+ */
+function networkCode(error: Error): string | null {
+  const { code, errno }: NodeJS.ErrnoException = error
+  if (code === 'HANDSHAKE_SSL_ERROR' && errno !== undefined && errno < 0) return getSystemErrorName(errno)
+  return code ?? null
 }
 
 /** The server's error number; Node's own errors have negative ones, of the system. */

@@ -1,4 +1,10 @@
-export { classifyMysqlError, MysqlConfigError, SchemaError, UnknownOutcomeError } from './errors.ts'
+export {
+  classifyMysqlError,
+  isRetryableMysqlError,
+  MysqlConfigError,
+  SchemaError,
+  UnknownOutcomeError,
+} from './errors.ts'
 export type { MysqlErrorClass } from './errors.ts'
 export type { Queryable, Row, RowArrays, Written } from './lease.ts'
 export { createMysql, quoteText, sqlText } from './mysql.ts'

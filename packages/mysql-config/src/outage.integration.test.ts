@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
 import {
   createDatabase,
   eventually,
@@ -133,6 +135,42 @@ describe('a connection that is lost', () => {
     await eventually(() => expect(proxy.connections).toBe(0), { what: 'the connections to end' })
     expect(await mysql.rows("SELECT 'up' AS server")).toEqual([{ server: 'up' }])
   })
+})
+
+/** What a server that offers TLS says first: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_v10.html */
+function greeting(): Buffer {
+  const allCapabilities = Buffer.from([0xff, 0xff, 45, 2, 0, 0xff, 0xff, 21])
+  const payload = Buffer.concat([
+    Buffer.from('\x0a9.7.0\0\x01\0\0\0challeng\0'),
+    allCapabilities,
+    Buffer.from(`${'\0'.repeat(10)}challenge...\0mysql_native_password\0`),
+  ])
+  return Buffer.concat([Buffer.from([payload.length, 0, 0, 0]), payload])
+}
+
+test.each<[string, (socket: Socket) => void]>([
+  ['ends', socket => socket.end()],
+  ['is reset', socket => socket.resetAndDestroy()],
+])('a connection that %s during the TLS handshake is lost, not refused', async (_how, lose) => {
+  const server = createServer(socket => {
+    socket.on('error', () => {})
+    socket.once('data', () => lose(socket))
+    socket.write(greeting())
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  onTestFinished(() => void server.close())
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : NaN
+  const database = await createDatabase({ load: false })
+  const settings = {
+    ...database.settings('root'),
+    MYSQL_HOST: '127.0.0.1',
+    MYSQL_PORT: port,
+    MYSQL_TLS: true,
+  }
+  const error = await failureOf(open(settings).health())
+  expect(error).toMatchObject({ code: 'HANDSHAKE_SSL_ERROR' })
+  expect(classifyMysqlError(error)).toBe('unavailable')
 })
 
 describe('a server of its own', () => {

@@ -22,6 +22,25 @@ test('the user of one service cannot do the work of another', async () => {
   await expect(sink.rows('SELECT * FROM users')).rejects.toMatchObject(refused)
 })
 
+test('names that Kafka tells apart by their case have rows of their own', async () => {
+  const { root } = await createDatabase()
+  const offset =
+    'INSERT INTO consumer_offsets (group_id, topic, partition_id, next_offset) VALUES (?, ?, 0, ?)'
+  await root.write(offset, ['sink', 'cdc.users', 1])
+  await root.write(offset, ['Sink', 'cdc.users', 2])
+  await root.write(offset, ['sink', 'cdc.Users', 3])
+  expect(
+    await root.rows("SELECT topic, next_offset AS next FROM consumer_offsets WHERE group_id = 'Sink'"),
+  ).toMatchObject([{ topic: 'cdc.users', next: '2' }])
+
+  const cursor = "INSERT INTO poller_cursors (name, cursor_updated_at, cursor_key) VALUES (?, NOW(6), '[]')"
+  await root.write(cursor, ['cdc.users'])
+  await root.write(cursor, ['cdc.Users'])
+  expect(await root.rows("SELECT name FROM poller_cursors WHERE name = 'cdc.Users'")).toEqual([
+    { name: 'cdc.Users' },
+  ])
+})
+
 test('a schema of another version is refused in one sentence', async () => {
   const { root } = await createDatabase()
   await requireSchema(root, 'outbox-relay', 1)

@@ -1,6 +1,6 @@
 import { retry, untilItWorks } from '@kafka-pattern/retry'
 import type { Logger } from 'pino'
-import { classifyMysqlError, SchemaError } from './errors.ts'
+import { classifyMysqlError, isRetryableMysqlError, SchemaError } from './errors.ts'
 import type { Mysql } from './mysql.ts'
 
 /**
@@ -23,7 +23,7 @@ export function waitForMysql<T>(
     },
     {
       policy: untilItWorks,
-      isRetryable: error => ['unavailable', 'retry transaction'].includes(classifyMysqlError(error)),
+      isRetryable: isRetryableMysqlError,
       ...(signal && { signal }),
       onRetry: ({ attempt, delayMs, error }) =>
         logger.warn({ attempt, delayMs, reason: messageOf(error) }, 'waiting for MySQL'),

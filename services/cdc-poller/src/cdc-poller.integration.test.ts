@@ -127,6 +127,19 @@ describe('what is published', () => {
   })
 })
 
+test('a row that is larger than Kafka takes ends it, and the log names table and key', async () => {
+  const setting = await newSetting()
+  const { root } = setting.database
+  await root.write('ALTER TABLE users ADD note MEDIUMTEXT NULL')
+  const [large = ['', '', 0, 0], ...others] = newUsers(3)
+  const [id] = large
+  await root.write(insertUsers, [[large, ...others]])
+  await root.write("UPDATE users SET note = REPEAT('x', 1024 * 1024) WHERE id = ?", [id])
+  const service = await setting.start({}, { waitReady: false })
+  expect(await service.waitForExit()).toBe(1)
+  expect(JSON.stringify(service.logLines)).toContain(`the row ${id} of users cannot be published`)
+})
+
 /** Nothing that is open anywhere on the server began before the rows of now: they are read once. */
 async function behindTheLowMark({ database: { root } }: Setting): Promise<void> {
   await eventually(
@@ -335,6 +348,22 @@ describe('two pollers', () => {
     },
   )
 
+  test('of different LEASE_MS: the one with the shorter lease does not take the longer one of a living poller', async () => {
+    const setting = await newSetting()
+    const { root } = setting.database
+    const working = await startWorking(setting, { LEASE_MS: '60000' })
+    const other = await setting.start({ LEASE_MS: '1000' })
+    await other.waitForLog(line => line.msg === 'standing by: another poller works' || line.msg === 'working')
+    // It asks every 100 ms.
+    await delay(1_000)
+    expect([linesOf(other, 'working'), linesOf(working, 'no longer working')]).toEqual([[], []])
+
+    // Longer than any lease can be: the clock has stepped back, and nobody may wait for what it said.
+    await working.kill()
+    await root.write('UPDATE poller_cursors SET lease_until = NOW(6) + INTERVAL 1 HOUR')
+    await other.waitForLog(line => line.msg === 'working', { what: 'to take over' })
+  })
+
   test('SIGTERM to the one that stands by: it ends in order, long before the lease of the other', async () => {
     const setting = await newSetting()
     const longLease = { LEASE_MS: '600000' }
@@ -391,7 +420,7 @@ describe('what is not set up ends it at the start, with one sentence and exit co
       'another version of the schema',
       ["UPDATE schema_versions SET version = 7 WHERE component = 'cdc-poller'"],
       {},
-      /schema version 7 of cdc-poller, but version 1/,
+      /schema version 7 of cdc-poller, but version 2/,
     ],
     ['no such table', [], { TABLE: 'nope' }, /the table nope cannot be read/],
     [
@@ -399,6 +428,18 @@ describe('what is not set up ends it at the start, with one sentence and exit co
       [],
       { VERSION_COLUMN: 'revision', DELETED_AT_COLUMN: 'gone' },
       /has no column revision, gone/,
+    ],
+    [
+      'a key of bytes',
+      ['ALTER TABLE users MODIFY id BINARY(16) NOT NULL'],
+      {},
+      /id of users holds bytes.*KEY_COLUMNS/,
+    ],
+    [
+      'a version of bytes',
+      ['ALTER TABLE users MODIFY version BIT(8) NOT NULL'],
+      {},
+      /version of users holds bytes.*VERSION_COLUMN/,
     ],
     ['a column that tells no time', [], { UPDATED_AT_COLUMN: 'level' }, /level of users is tinyint/],
     ['a time that may be missing', [], { UPDATED_AT_COLUMN: 'deleted_at' }, /may be NULL/],

@@ -4,6 +4,7 @@ import { kafkaSettings, refineKafkaSettings, replicationFactor } from '@kafka-pa
 import { mysqlSettings } from '@kafka-pattern/mysql-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
+import { longestLeaseMs } from './cursor-lease.ts'
 import type { TableDescription } from './source-table.ts'
 import type { TopicSpec } from '@kafka-pattern/kafka-config'
 
@@ -45,7 +46,7 @@ export const Settings = z
     REMEMBERED_ROWS: wholeNumber({ min: 1_000 }).default(200_000),
     /** A poller that has not stored its cursor for so long loses it to another one. */
     LEASE_MS: durationMs
-      .refine(ms => ms >= 1_000 && ms <= 600_000, 'must be from 1000 to 600000')
+      .refine(ms => ms >= 1_000 && ms <= longestLeaseMs, `must be from 1000 to ${longestLeaseMs}`)
       .default(10_000),
     /** naive: the cursor of the original, which loses rows. For `make prove`, which shows it. */
     POLLER_CURSOR: z.enum(['low-mark', 'naive'], { error: 'must be low-mark or naive' }).default('low-mark'),

@@ -40,6 +40,9 @@ export interface Lease {
   release(): Promise<void>
 }
 
+/** No poller's lease is longer. */
+export const longestLeaseMs = 600_000
+
 const Key = z.array(z.string())
 
 interface CursorRow extends Record<string, unknown> {
@@ -49,8 +52,8 @@ interface CursorRow extends Record<string, unknown> {
   key: string
 }
 
-/** Nobody's, this process's own, run out, or running longer than any lease does: then the clock has stepped back. */
-const isFree = `(owner IS NULL OR owner = ? OR lease_until < NOW(6) OR lease_until > NOW(6) + INTERVAL ? MICROSECOND)`
+/** Nobody's, this process's own, run out, or running longer than anybody's may: then the clock has stepped back. */
+const isFree = `(owner IS NULL OR owner = ? OR lease_until < NOW(6) OR lease_until > NOW(6) + INTERVAL ${longestLeaseMs * 1000} MICROSECOND)`
 
 /** Takes the lease if it is free, else null. */
 export async function takeLease(options: CursorLeaseOptions): Promise<Lease | null> {
@@ -60,7 +63,7 @@ export async function takeLease(options: CursorLeaseOptions): Promise<Lease | nu
     const [row] = await mysql.rows<CursorRow>(
       `SELECT ${isFree} AS free, CAST(epoch AS CHAR) AS epoch, cursor_updated_at AS updatedAt, cursor_key AS \`key\`
          FROM poller_cursors WHERE name = ?`,
-      [owner, leaseMicros, name],
+      [owner, name],
     )
     return row
   }
@@ -77,7 +80,7 @@ export async function takeLease(options: CursorLeaseOptions): Promise<Lease | nu
   const { affectedRows } = await mysql.write(
     `UPDATE poller_cursors SET owner = ?, epoch = epoch + 1, lease_until = NOW(6) + INTERVAL ? MICROSECOND
        WHERE name = ? AND ${isFree}`,
-    [owner, leaseMicros, name, owner, leaseMicros],
+    [owner, leaseMicros, name, owner],
   )
   if (affectedRows === 0) return null
   // Read after it was taken: the owner before may have moved it until then.

@@ -40,7 +40,7 @@ await service.run(async () => {
   await ensureTopics(kafka, [topicSpecOf(settings)], during)
   await producer.connect()
   const table = await waitForMysql(mysql, during, async () => {
-    await requireSchema(mysql, 'cdc-poller', 1)
+    await requireSchema(mysql, 'cdc-poller', 2)
     await requireGrants(mysql, 'cdc-poller', neededStatements)
     return openSourceTable(mysql, tableOf(settings), settings.PAGE_ROWS)
   })

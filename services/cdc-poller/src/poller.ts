@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { classifyKafkaError } from '@kafka-pattern/kafka-config'
-import { classifyMysqlError } from '@kafka-pattern/mysql-config'
+import { isRetryableMysqlError } from '@kafka-pattern/mysql-config'
 import { retry, untilItWorks } from '@kafka-pattern/retry'
 import { followChanges } from './cdc-poller.ts'
 import { LeaseLostError, takeLease } from './cursor-lease.ts'
@@ -12,6 +12,7 @@ import { sampleAfter } from './low-mark.ts'
 import { followNaively } from './naive-poller.ts'
 import { observeOpenWork } from './open-transactions.ts'
 import { microsOf } from './position.ts'
+import { namingTheRow } from './row-too-large.ts'
 import type { CursorLeaseOptions, Lease } from './cursor-lease.ts'
 import type { Premises, Sample } from './low-mark.ts'
 import type { PollerReport } from './poller-report.ts'
@@ -122,7 +123,9 @@ export function createPoller(options: PollerOptions): Poller {
         async () => {
           // One that was frozen, or waits for long, finds out before it sends that another one has taken over.
           if (lease.isDue) await patiently(() => lease.save(saved))
-          await producer.sendBatch(records)
+          await producer.sendBatch(records).catch((error: unknown) => {
+            throw namingTheRow(error, table.description.table, records)
+          })
         },
         {
           policy: untilItWorks,
@@ -184,7 +187,7 @@ export function createPoller(options: PollerOptions): Poller {
     return retry(task, {
       policy: untilItWorks,
       signal: stopping,
-      isRetryable: error => ['unavailable', 'retry transaction'].includes(classifyMysqlError(error)),
+      isRetryable: isRetryableMysqlError,
       onRetry: info => report.databaseAway(info),
     })
   }

@@ -137,6 +137,9 @@ async function requireReadable(mysql: Mysql, table: string): Promise<void> {
   }
 }
 
+/** They come as bytes. Made text, those that are no UTF-8 are all one and the same character, and so are rows that differ in them. */
+const byteTypes = new Set(['binary', 'varbinary', 'tinyblob', 'blob', 'mediumblob', 'longblob', 'bit'])
+
 async function requireColumns(mysql: Mysql, description: TableDescription): Promise<Column[]> {
   const { table, keyColumns, updatedAtColumn, versionColumn, deletedAtColumn } = description
   const found = await mysql.rows<{ name: string; type: string; nullable: string }>(
@@ -152,6 +155,12 @@ async function requireColumns(mysql: Mysql, description: TableDescription): Prom
   if (missing.length > 0) {
     throw new SchemaError(
       `the table ${table} has no column ${missing.join(', ')} (it has ${[...byName.keys()].join(', ')}): set KEY_COLUMNS, UPDATED_AT_COLUMN, VERSION_COLUMN and DELETED_AT_COLUMN to columns of it`,
+    )
+  }
+  const bytes = [...keyColumns, versionColumn].filter(name => byteTypes.has(byName.get(name)!.type))
+  if (bytes.length > 0) {
+    throw new SchemaError(
+      `${bytes.join(', ')} of ${table} holds bytes, and keys and versions are compared as text: set KEY_COLUMNS and VERSION_COLUMN to columns of numbers or text, such as one GENERATED ALWAYS AS (HEX(${bytes[0]})) STORED`,
     )
   }
   const updatedAt = byName.get(updatedAtColumn)!

@@ -59,6 +59,13 @@ test('the database goes away for longer than the session and comes back: it wait
   // Without heartbeats the session would be over.
   await sleep(17_000)
   await users.send()
+  await eventually(
+    async () => {
+      const metrics = await (await fetch(`${sink.probeUrl}/metrics`)).text()
+      expect(metrics).toMatch(/kafka_consumer_lag_records\{[^}]*\} 40\b/)
+    },
+    { what: 'the lag to grow' },
+  )
   await server.process.start()
   await untilApplied(stage)
   expect(await stage.replica()).toEqual(users.newest())

@@ -13,12 +13,14 @@ export interface AppliedBatch {
   readonly read: ReadRecords
   readonly changes: Changes
   readonly written: Written
-  /** The offset that the next record written to the partition would have got, when the partition was last fetched. */
-  readonly highWatermark: string
+  /** Records that followed it when the partition was last fetched. */
+  readonly lag: number
 }
 
 /** What becomes of batches and records, told as it happens. It watches only: nothing here decides anything. */
 export interface SinkReport extends DeadLetterReport<TopicPartition> {
+  /** So many records of the partition were not applied when it was last fetched, or a batch of it was applied. */
+  behind(partition: TopicPartition, records: number): void
   /** Returns what to call when the batch is applied. */
   began(partition: TopicPartition, batch: Batch): (applied: AppliedBatch) => void
   /** The database or the broker does not do what was asked, and is asked again. */
@@ -32,10 +34,13 @@ export interface SinkReport extends DeadLetterReport<TopicPartition> {
 /** Reports to the log and to the metrics. */
 export function createSinkReport(logger: Logger, metrics: ServiceMetrics): SinkReport {
   return {
+    behind({ topic, partition }, records) {
+      metrics.lag.set({ topic, partition }, records)
+    },
     began({ topic, partition }, { records }) {
       metrics.batchSize.observe({ topic }, records.length)
       const ended = metrics.durations.startTimer({ topic })
-      return ({ batch: { firstOffset, nextOffset }, read, changes, written, highWatermark }) => {
+      return ({ batch: { firstOffset, nextOffset }, read, changes, written, lag }) => {
         const seconds = ended({ outcome: 'applied' })
         const { upserted, deleted, buried, stale } = written
         const { superseded } = changes
@@ -45,8 +50,6 @@ export function createSinkReport(logger: Logger, metrics: ServiceMetrics): SinkR
         for (const [outcome, count] of Object.entries(outcomes)) {
           metrics.recordsTotal.inc({ topic, outcome }, count)
         }
-        const lag = Math.max(0, Number(BigInt(highWatermark) - BigInt(nextOffset)))
-        metrics.lag.set({ topic, partition }, lag)
         if (!logger.isLevelEnabled('info')) return
         const newest = read.states.at(-1)
         const times = {

@@ -13,6 +13,7 @@ import type {
 } from '@kafka-pattern/kafka-config'
 
 const unobserved: SinkReport = {
+  behind: () => {},
   began: () => () => {},
   waiting: () => {},
   overtaken: () => {},
@@ -97,7 +98,7 @@ class FakeMode implements DeliveryMode {
   }
 }
 
-async function started(mode: FakeMode, drainTimeoutMs = 1_000) {
+async function started(mode: FakeMode, drainTimeoutMs = 1_000, report = unobserved) {
   const consumer = new FakeConsumer()
   const defects: Error[] = []
   const dead: string[] = []
@@ -111,7 +112,7 @@ async function started(mode: FakeMode, drainTimeoutMs = 1_000) {
         return 'done'
       },
     },
-    report: unobserved,
+    report,
     batchSize: 2,
     drainTimeoutMs,
     onDefect: error => void defects.push(error),
@@ -188,6 +189,67 @@ describe('trouble', () => {
     await consumer.handlers.onRecords(fetched(0, 1))
     await vi.waitFor(() => expect(defects.map(({ message }) => message)).toEqual(['no such table']))
     expect(dead).toEqual([])
+  })
+})
+
+/** Notes what is told of the lag of a partition, and its end. */
+function lagReport() {
+  const lags: (number | 'gave up')[] = []
+  const report: SinkReport = {
+    ...unobserved,
+    behind: (_partition, records) => void lags.push(records),
+    gaveUp: () => void lags.push('gave up'),
+  }
+  return { lags, report }
+}
+
+describe('the lag', () => {
+  test('is told with every fetch and every batch that is applied: what follows the applied position', async () => {
+    const mode = new FakeMode()
+    mode.position = () => ({ state: 'at', offset: '10' })
+    const { lags, report } = lagReport()
+    const { consumer } = await started(mode, 1_000, report)
+    // Offsets may have gaps.
+    await consumer.handlers.onRecords(fetched(12, 1))
+    await vi.waitFor(() => expect(mode.deliveries).toEqual(['10-13']))
+    await turn()
+    expect(lags).toEqual([90, 87])
+  })
+
+  test('grows while the database is away', async () => {
+    const mode = new FakeMode()
+    mode.outcome = () => {
+      throw new MysqlConfigError('away', 'unavailable')
+    }
+    const { lags, report } = lagReport()
+    const { consumer, sink } = await started(mode, 1_000, report)
+    await consumer.handlers.onRecords({ ...fetched(0, 1), highWatermark: '1' })
+    await consumer.handlers.onRecords({ ...fetched(1, 1), highWatermark: '5' })
+    expect(lags).toEqual([1, 5])
+    await sink.stop()
+  })
+
+  test("counts from the first record that was fetched where the position is the group's", async () => {
+    const mode = new FakeMode()
+    mode.position = () => ({ state: "the group's" })
+    const { lags, report } = lagReport()
+    const { consumer } = await started(mode, 1_000, report)
+    await consumer.handlers.onRecords(fetched(90, 1))
+    expect(lags).toEqual([10])
+  })
+
+  test('is not told by a batch that is applied after its partition was given up', async () => {
+    const mode = new FakeMode()
+    const written = Promise.withResolvers<Outcome>()
+    mode.outcome = () => written.promise
+    const { lags, report } = lagReport()
+    const { consumer, sink } = await started(mode, 10, report)
+    await consumer.handlers.onRecords(fetched(0, 1))
+    await vi.waitFor(() => expect(mode.deliveries).toEqual(['0-1']))
+    await sink.stop()
+    written.resolve(applied)
+    await turn()
+    expect(lags).toEqual([100, 'gave up'])
   })
 })
 

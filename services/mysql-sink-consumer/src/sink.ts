@@ -8,7 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { notRetryable } from '@kafka-pattern/dead-letter'
 import { classifyKafkaError } from '@kafka-pattern/kafka-config'
-import { classifyMysqlError } from '@kafka-pattern/mysql-config'
+import { isRetryableMysqlError } from '@kafka-pattern/mysql-config'
 import { AbortError, retry, untilItWorks } from '@kafka-pattern/retry'
 import { PartitionBuffer, bufferLimits } from './partition-buffer.ts'
 import { newestChanges, readRecords } from './read-changes.ts'
@@ -42,6 +42,8 @@ export interface Sink {
 interface Owned extends OwnedPartition {
   readonly buffer: PartitionBuffer
   highWatermark: string
+  /** Everything before it is applied. Null until it is known, which is with the first records where it is the group's. */
+  position: string | null
 }
 
 export function createSink(options: SinkOptions): Sink {
@@ -52,34 +54,33 @@ export function createSink(options: SinkOptions): Sink {
 
   /** The life of a partition: from its position on, batch after batch, until it is given up. */
   async function work(partition: Owned, signal: AbortSignal): Promise<void> {
-    let position = await begin(partition, signal)
-    while (position.isOwned) {
+    let isOwned = await begin(partition, signal)
+    while (isOwned) {
       const batch = await partition.buffer.next(signal)
       if (batch === null) return
-      const from = position.offset ?? batch.firstOffset
+      const from = partition.position ?? batch.firstOffset
       const outcome = await apply(partition, batch, from, signal)
       if (outcome.state === 'not owned') return
-      if (outcome.state === 'applied') {
-        position = { isOwned: true, offset: batch.nextOffset }
-      } else {
+      if (outcome.state === 'overtaken') {
         report.overtaken(partition, from)
-        position = await begin(partition, signal)
+        isOwned = await begin(partition, signal)
       }
     }
   }
 
-  /** Nothing is delivered until the position is known; what came before is of an earlier one. */
-  async function begin(
-    partition: Owned,
-    signal: AbortSignal,
-  ): Promise<{ isOwned: boolean; offset?: string }> {
+  /**
+   * Nothing is delivered until the position is known; what came before is of an earlier one.
+   * Returns whether the partition is still this process's.
+   */
+  async function begin(partition: Owned, signal: AbortSignal): Promise<boolean> {
     consumer.pause(partition)
     const position = await untilDone(partition, signal, () => mode.findPosition(partition))
-    if (position.state === 'not owned' || signal.aborted) return { isOwned: false }
+    if (position.state === 'not owned' || signal.aborted) return false
     partition.buffer.clear()
+    partition.position = position.state === 'at' ? position.offset : null
     if (position.state === 'at') consumer.seek(partition, position.offset)
     consumer.resume(partition)
-    return { isOwned: true, ...(position.state === 'at' && { offset: position.offset }) }
+    return true
   }
 
   /** Sees every record of the batch through: applied, made superfluous by a newer one, or dead-lettered. */
@@ -94,7 +95,9 @@ export function createSink(options: SinkOptions): Sink {
         const delivery = { partition, changes, from, to: batch.nextOffset }
         const outcome = await untilDone(partition, signal, () => mode.deliver(delivery))
         if (outcome.state === 'applied') {
-          ended({ batch, read, changes, written: outcome.written, highWatermark: partition.highWatermark })
+          partition.position = batch.nextOffset
+          ended({ batch, read, changes, written: outcome.written, lag: lagOf(partition) })
+          tellLag(partition)
         }
         return outcome
       } catch (error) {
@@ -140,7 +143,7 @@ export function createSink(options: SinkOptions): Sink {
       partitions.map(each => {
         const backpressure = { pause: () => consumer.pause(each), resume: () => consumer.resume(each) }
         const buffer = new PartitionBuffer(limits, backpressure)
-        return [nameOf(each), { ...each, assignment, buffer, highWatermark: '0' }]
+        return [nameOf(each), { ...each, assignment, buffer, highWatermark: '0', position: null }]
       }),
     )
     working = Array.from(owned.values(), partition =>
@@ -157,7 +160,18 @@ export function createSink(options: SinkOptions): Sink {
     const owner = owned.get(nameOf(fetched))
     if (owner?.assignment !== fetched.assignment) return
     owner.highWatermark = fetched.highWatermark
+    owner.position ??= fetched.records[0]!.offset
+    tellLag(owner)
     owner.buffer.add(fetched)
+  }
+
+  /**
+   * With each fetch, too: while the database is away nothing is applied, and the lag shows that. A full partition is not fetched either;
+   * its lag is then that of the last fetch.
+   */
+  function tellLag(partition: Owned): void {
+    // A batch may be applied after its partition was given up, and then the lag is the next owner's to tell.
+    if (owned.get(nameOf(partition)) === partition) report.behind(partition, lagOf(partition))
   }
 
   /** All partitions are given up: batches that are being written may finish within the limit. */
@@ -178,10 +192,11 @@ export function createSink(options: SinkOptions): Sink {
 
 /** Whether the same thing works later without anybody doing anything. */
 function comesBack(error: unknown): boolean {
-  const ofMysql = classifyMysqlError(error)
-  return (
-    ofMysql === 'unavailable' || ofMysql === 'retry transaction' || classifyKafkaError(error) === 'retryable'
-  )
+  return isRetryableMysqlError(error) || classifyKafkaError(error) === 'retryable'
+}
+
+function lagOf({ highWatermark, position }: Owned): number {
+  return Math.max(0, Number(BigInt(highWatermark) - BigInt(position ?? highWatermark)))
 }
 
 function nameOf({ topic, partition }: TopicPartition): string {

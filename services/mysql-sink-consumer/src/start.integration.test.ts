@@ -21,9 +21,9 @@ describe('what needs a person is said in one sentence, with exit code 78', () =>
   test('a schema of another version', async () => {
     const stage = await setStage()
     await stage.database.root.write(
-      "UPDATE schema_versions SET version = 2 WHERE component = 'mysql-sink-consumer'",
+      "UPDATE schema_versions SET version = 1 WHERE component = 'mysql-sink-consumer'",
     )
-    expect(await refusal(stage)).toMatch(/schema version 2 of mysql-sink-consumer, but version 1 is needed/)
+    expect(await refusal(stage)).toMatch(/schema version 1 of mysql-sink-consumer, but version 2 is needed/)
   })
 
   test.each(['users_replica', 'consumer_offsets'])('no right to change %s', async table => {
