@@ -18,7 +18,7 @@ import { deadLetterMaxBytes, deadLetterTopicSpec } from './dead-letter-topics.ts
 import { deadLetterTopic, readDeadLetter, toDeadLetter } from './dead-letter.ts'
 import type { ConsumedRecord, Failure } from './dead-letter.ts'
 import { listDeadLetters } from './list-dead-letters.ts'
-import { replay, replayedFromHeader } from './replay.ts'
+import { replay, replayedFromHeader, replayedTimestampHeader } from './replay.ts'
 
 const failure: Failure = {
   category: 'not retryable',
@@ -194,6 +194,7 @@ async function deadLettersOf(count: number) {
 describe('replay', () => {
   test('sends every record back to its topic and partition, as it was, and says from where', async () => {
     const { topic, dlt, originals, options } = await deadLettersOf(20)
+    const begunAt = Date.now()
     expect(await replay(options)).toEqual({ read: 20, replayed: 20, passedOver: 0, unreadable: 0 })
 
     const letters = await readTopic(dlt)
@@ -206,14 +207,19 @@ describe('replay', () => {
       const after = replayed.filter(each => each.partition === partition)
       const lettersHere = letters.filter(each => each.partition === partition)
       const from = lettersHere.map(({ offset }) => Buffer.from(`${dlt}/${partition}/${offset}`))
-      expect(after.map(({ key, value, timestamp, headers }) => ({ key, value, timestamp, headers }))).toEqual(
+      expect(after.map(({ key, value, headers }) => ({ key, value, headers }))).toEqual(
         before.map(({ key, value, timestamp, headers }, index) => ({
           key,
           value,
-          timestamp,
-          headers: { ...headers, [replayedFromHeader]: from[index] },
+          headers: {
+            ...headers,
+            [replayedFromHeader]: from[index],
+            [replayedTimestampHeader]: Buffer.from(timestamp),
+          },
         })),
       )
+      // Not as old as they were: a topic that keeps records for a week would delete them.
+      for (const { timestamp } of after) expect(Number(timestamp)).toBeGreaterThanOrEqual(begunAt)
     }
     expect(letters).toHaveLength(20)
   })

@@ -1,7 +1,7 @@
 /**
  * Sends the records of a dead-letter topic back to the topics that they came from, once what made them fail is repaired.
  * Guarantees: every dead letter that was there when it began is sent, in the order of its partition, to the partition that
- * it came from, with its own bytes; it ends, also when the records fail again and come back as new dead letters.
+ * it came from, with its own bytes, as new as any record that is written now; it ends, also when the records fail again and come back as new dead letters.
  * Not guaranteed: once. The dead letters stay, so a second replay sends them again: consumers must recognise the `id` header.
  */
 import { readPartitionEnds } from '@kafka-pattern/kafka-config'
@@ -13,6 +13,8 @@ import { rangeOf, readRange } from './read-range.ts'
 
 /** On a replayed record: `topic/partition/offset` of its dead letter. */
 export const replayedFromHeader = 'dlt.replayed-from'
+/** On a replayed record: the timestamp that it had, ms since 1970. It gets a new one: with the old one its topic may delete it at once. */
+export const replayedTimestampHeader = 'dlt.replayed-timestamp'
 
 export interface ReplayOptions {
   kafka: Kafka
@@ -92,7 +94,10 @@ function toReplayed(
     partition: original.partition,
     key: letter.key,
     value: letter.value,
-    headers: { ...sendable(original.headers), [replayedFromHeader]: from },
-    ...(Number(original.timestamp) >= 0 && { timestamp: Number(original.timestamp) }),
+    headers: {
+      ...sendable(original.headers),
+      [replayedFromHeader]: from,
+      [replayedTimestampHeader]: original.timestamp,
+    },
   }
 }

@@ -97,7 +97,16 @@ describe('a batch is seen through', () => {
     expect(downstream.calls).toEqual([['a', 'b', 'c']])
   })
 
-  test('null, not JSON, not the schema: dead letters at once, the rest of the batch done', async () => {
+  test('dead letters come in the order of their records, whatever is wrong with them', async () => {
+    const downstream = new Downstream()
+    const bad = refusing('b', new NotRetryableError('no'))
+    const outcome = await downstream.run([null, 'a', null, 'b', null, 'c', null], bad)
+    expect(outcome).toEqual({ state: 'done', nextOffset: '17' })
+    expect(downstream.dead.map(([offset]) => offset)).toEqual(['10', '12', '13', '14', '16'])
+    expect(downstream.stored).toEqual(['a', 'c'])
+  })
+
+  test('null, not JSON, not the schema: dead letters, the rest of the batch done', async () => {
     const downstream = new Downstream()
     const outcome = await downstream.run(['a', null, '', 'b', null], () => {})
     expect(outcome).toEqual({ state: 'done', nextOffset: '15' })
@@ -217,11 +226,11 @@ describe('giving the partition up', () => {
     expect(downstream.stored).toEqual(['a'])
   })
 
-  test('an unreadable record whose dead letter is not accepted leaves the whole batch open', async () => {
+  test('an unreadable record whose dead letter is not accepted is open, and what lies before it is not', async () => {
     const downstream = new Downstream()
     downstream.acceptsDeadLetters = false
-    expect(await downstream.run(['a', null], () => {})).toEqual({ state: 'interrupted', nextOffset: '10' })
-    expect(downstream.calls).toEqual([])
+    const outcome = await downstream.run(['a', 'b', null, 'c'], () => {})
+    expect(outcome).toEqual({ state: 'interrupted', nextOffset: '12' })
   })
 })
 

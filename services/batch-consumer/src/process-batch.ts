@@ -46,10 +46,10 @@ interface Range {
 }
 
 /**
- * Sees every record of a batch through. Unreadable ones go to the dead-letter topic at once. The others go to the
- * handler together; when it throws, they are halved until the record that fails is alone, and the left half is wholly
- * done before the right one begins. So no record overtakes another of its partition, not even a retried one, and what is
- * done is at any time all that lies before one offset.
+ * Sees every record of a batch through. Those that can be read go to the handler together; when it throws, they are halved until the
+ * record that fails is alone, and the left half is wholly done before the right one begins. So no record overtakes another of
+ * its partition, not even a retried one. Unreadable ones go to the dead-letter topic in their turn: its records have the order that
+ * they had, too.
  */
 export async function processBatch(
   batch: Batch,
@@ -58,14 +58,21 @@ export async function processBatch(
   tools: BatchTools,
 ): Promise<BatchOutcome> {
   const { readable, unreadable } = readValues(batch)
-  const published = await Promise.all(
-    unreadable.map(({ record, failure }) => tools.deadLetters.publish(place, record, failure, stop.draining)),
-  )
-  if (published.includes('interrupted')) return { state: 'interrupted', nextOffset: batch.firstOffset }
+  /** Gives up the unreadable ones before a readable one. Returns where it was interrupted, if it was. */
+  const giveUpBefore = async (index: number): Promise<string | null> => {
+    const end = unreadable.findIndex(({ before }) => before > index)
+    const due = unreadable.splice(0, end === -1 ? unreadable.length : end)
+    const outcomes = await Promise.all(
+      due.map(({ record, failure }) => tools.deadLetters.publish(place, record, failure, stop.draining)),
+    )
+    return due[outcomes.indexOf('interrupted')]?.record.offset ?? null
+  }
 
   const open: Range[] = readable.length === 0 ? [] : [{ from: 0, to: readable.length }]
   for (let range = open.pop(); range !== undefined; range = open.pop()) {
     const first = readable[range.from]!
+    const interruptedAt = await giveUpBefore(range.from)
+    if (interruptedAt !== null) return { state: 'interrupted', nextOffset: interruptedAt }
     if (stop.abandoned.aborted) return { state: 'interrupted', nextOffset: first.record.offset }
     if (range.to - range.from > 1) {
       open.push(...(await processTogether(readable, range, place, stop, tools)).toReversed())
@@ -73,22 +80,28 @@ export async function processBatch(
       return { state: 'interrupted', nextOffset: first.record.offset }
     }
   }
+  const interruptedAt = await giveUpBefore(readable.length)
+  if (interruptedAt !== null) return { state: 'interrupted', nextOffset: interruptedAt }
   return { state: 'done', nextOffset: batch.nextOffset }
 }
 
-function readValues(batch: Batch): {
-  readable: ReadableRecord[]
-  unreadable: { record: KafkaRecord; failure: RecordFailure }[]
-} {
+interface UnreadableRecord {
+  readonly record: KafkaRecord
+  readonly failure: RecordFailure
+  /** Index of the first readable record behind it. */
+  readonly before: number
+}
+
+function readValues(batch: Batch): { readable: ReadableRecord[]; unreadable: UnreadableRecord[] } {
   const readable: ReadableRecord[] = []
-  const unreadable: { record: KafkaRecord; failure: RecordFailure }[] = []
+  const unreadable: UnreadableRecord[] = []
   for (const record of batch.records) {
     const parsed = parseRecordValue(EntityCreated, record.value, isPlainEntityCreated)
     if (parsed.ok) {
       readable.push({ record, value: parsed.value })
     } else {
       const failure = notRetryable(new UnreadableValueError(parsed.reason))
-      unreadable.push({ record, failure })
+      unreadable.push({ record, failure, before: readable.length })
     }
   }
   return { readable, unreadable }

@@ -126,15 +126,15 @@ describe('demo faults', () => {
     const dead = ofMessage(service, 'record dead-lettered')
     const at = { deadLetterTopic: deadLetterTopic(topic, group), deadLetterPartition: 0 }
     expect(dead).toMatchObject([
-      { ...ids('3', 'unreadable'), ...at, deadLetterOffset: '0', category: 'not retryable' },
-      { ...ids('2', 'rejected'), ...at, deadLetterOffset: '1', category: 'not retryable' },
+      { ...ids('2', 'rejected'), ...at, deadLetterOffset: '0', category: 'not retryable' },
+      { ...ids('3', 'unreadable'), ...at, deadLetterOffset: '1', category: 'not retryable' },
       { ...ids('4', 'hopeless'), ...at, deadLetterOffset: '2', category: 'retries exhausted', attempts: 4 },
     ])
     expect(ofMessage(service, 'batch committed')).toMatchObject([
       { topic, partition: 0, batch: expect.any(Number), records: 5, firstOffset: '0', nextOffset: '5' },
     ])
     const letters = await readTopic(deadLetterTopic(topic, group))
-    expect(letters.map(each => each.key?.toString())).toEqual(['unreadable', 'rejected', 'hopeless'])
+    expect(letters.map(each => each.key?.toString())).toEqual(['rejected', 'unreadable', 'hopeless'])
     expect(letters.map(each => String(each.headers['dlt.group']))).toEqual([group, group, group])
 
     const metrics = await (await fetch(`${service.probeUrl}/metrics`)).text()
