@@ -10,6 +10,7 @@ import { quietMysql } from './mysql-client.ts'
 import { repositoryDir } from './repository.ts'
 import type { Runtime, Stack } from './runtime/runtime.ts'
 import { nameWidth, padVisible, print, step } from './terminal.ts'
+import { UserError } from './user-error.ts'
 
 /** The service, and the connector of infra/connect that can stand in its place. */
 const alternatives = [
@@ -30,10 +31,18 @@ export async function stopReplaced(runtime: Runtime, stack: Stack, profile: stri
   }
 }
 
-/** When the profile runs: registers its connector. */
+/**
+ * When the profile runs: registers its connector.
+ * @throws {UserError} when it has one and Connect is not ready
+ */
 export async function startConnector(runtime: Runtime, stack: Stack, profile: string): Promise<void> {
   const connectUrl = await findConnect(runtime, stack)
-  if (connectUrl === null) return
+  if (connectUrl === null) {
+    if (!alternatives.some(({ connector }) => profile === `${connector}-debezium`)) return
+    throw new UserError(
+      `Kafka Connect is not ready, so nothing reads the database: \`make logs SERVICE=connect\` may say why. \`make down\` and \`make ${profile}-up\` start it anew.`,
+    )
+  }
   const running = (await runtime.status())
     .filter(({ state }) => state !== 'ended')
     .map(({ service }) => service)

@@ -16,7 +16,7 @@ import type { Runtime, ServiceEnd, ServiceStatus, Stack, StoppedService } from '
 import { done, nameWidth, padVisible, print, seconds, step } from '../terminal.ts'
 import { UserError } from '../user-error.ts'
 import { connectServer } from './connect-server.ts'
-import type { ImageServer } from './image-server.ts'
+import { startAsDescribed, wasStartedAsDescribed, type ImageServer } from './image-server.ts'
 import { kafkaServer } from './kafka-server.ts'
 import { followFile, lastLinesOf, sizeOf } from './log-file.ts'
 import { mysqlServer } from './mysql-server.ts'
@@ -92,17 +92,16 @@ export function createLocalRuntime(stack: Stack): Runtime {
     return state !== null && (await isAlive(state.process))
   }
 
-  const isAsDescribed = async (service: ComposeService) => {
-    const server = imageServerOf(service)
-    if (server === undefined) return isUpToDate(paths, service)
-    return (await server.find(stack.stateDir, service.name))?.port === service.ports[0]?.hostPort
-  }
+  const isAsDescribed = (service: ComposeService) =>
+    imageServerOf(service) === undefined
+      ? isUpToDate(paths, service)
+      : wasStartedAsDescribed(stack.stateDir, service)
 
   async function start(service: ComposeService): Promise<void> {
     const startedAt = performance.now()
     const server = imageServerOf(service)
     if (server !== undefined) {
-      await server.start(stack.stateDir, service, line => print(`  ${step} ${line}`))
+      await startAsDescribed(server, stack.stateDir, service, line => print(`  ${step} ${line}`))
     } else {
       await keepPreviousLog(service.name)
       await startService(paths, service)
@@ -141,9 +140,10 @@ export function createLocalRuntime(stack: Stack): Runtime {
       }
       // Before anything is stopped.
       await requireFreePorts(missing)
-      for (const service of changed) {
+      // What is connected to others before them: it ends in order only while they are there.
+      for (const service of changed.toReversed()) {
         print(
-          `  ${step} ${padVisible(service.name, nameWidth)} its code or settings changed: starting it anew`,
+          `  ${step} ${padVisible(service.name, nameWidth)} its code or settings changed, or its start was interrupted: starting it anew`,
         )
         await stop(service)
       }

@@ -9,7 +9,7 @@ import { DeadlineError, judgeFailure } from './judge-failure.ts'
 import { change, deletion, look, type Decision, type ExpectedVersion } from './user-change.ts'
 import { findUser, listUsers } from './users-table.ts'
 import type { HttpReply, HttpRoutes } from '@kafka-pattern/http-api'
-import type { Mysql } from '@kafka-pattern/mysql-config'
+import type { Queryable } from '@kafka-pattern/mysql-config'
 import type { Logger } from '@kafka-pattern/service-runtime'
 import type { UserWriter } from './user-writer.ts'
 
@@ -17,12 +17,12 @@ import type { UserWriter } from './user-writer.ts'
 export const bodyLimitBytes = 16 * 1024
 
 export interface UserRoutesOptions {
-  readonly mysql: Mysql
+  readonly mysql: Queryable
   readonly writer: UserWriter
   /** False until the database was reached for the first time and found as it should be; meanwhile all is answered 503. */
   readonly accepts: () => boolean
-  /** A request that takes longer is answered 503, though what it began may still be stored. */
-  readonly deadlineMs: number
+  /** How long before its deadline a request is answered 503, though what it began may still be stored. */
+  readonly answerMarginMs: number
   readonly logger: Logger
 }
 
@@ -53,8 +53,11 @@ const UserPage = z.object({
 const StaleVersion = Problem.extend({ version: z.int() })
 const answers = { 400: InvalidRequest, 404: Problem, 410: Problem, 503: Problem }
 
+/** What is known of every request: its correlation id, and when it must be answered on the clock of `performance.now()`. */
+type Asked = { readonly id: string; readonly deadlineMs: number }
+
 export function addUserRoutes(routes: HttpRoutes, options: UserRoutesOptions): void {
-  const { mysql, writer, accepts, deadlineMs, logger } = options
+  const { mysql, writer, accepts, answerMarginMs, logger } = options
 
   routes.post(
     '/users',
@@ -66,8 +69,8 @@ export function addUserRoutes(routes: HttpRoutes, options: UserRoutesOptions): v
         response: { 201: UserState, 400: InvalidRequest, 413: Problem, 415: Problem, 503: Problem },
       },
     },
-    async ({ body, id: correlationId }, reply) => {
-      const decision = await store(correlationId, () => writer.create(body, correlationId))
+    async (request, reply) => {
+      const decision = await store(request, () => writer.create(request.body, request.id))
       reply.header('location', `/users/${decision.state.id}`)
       return answerDecision(reply, decision, 201)
     },
@@ -86,7 +89,8 @@ export function addUserRoutes(routes: HttpRoutes, options: UserRoutesOptions): v
         response: { 200: UserState, ...answers, 409: StaleVersion, 413: Problem, 415: Problem, 428: Problem },
       },
     },
-    async ({ params, headers, body, id: correlationId }, reply) => {
+    async (request, reply) => {
+      const { params, headers, body } = request
       const fromHeader = expectedVersion(headers['if-match'])
       const expected = fromHeader ?? body.version
       if (expected === undefined)
@@ -98,7 +102,7 @@ export function addUserRoutes(routes: HttpRoutes, options: UserRoutesOptions): v
         return reply.code(400).send({ error: 'the body is not as it should be', fields })
       }
       const decide = change(body, expected)
-      const decision = await store(correlationId, () => writer.change(params.id, decide, correlationId))
+      const decision = await store(request, () => writer.change(params.id, decide, request.id))
       return answerDecision(reply, decision)
     },
   )
@@ -114,9 +118,9 @@ export function addUserRoutes(routes: HttpRoutes, options: UserRoutesOptions): v
         response: { 200: UserState, ...answers, 409: StaleVersion },
       },
     },
-    async ({ params, headers, id: correlationId }, reply) => {
-      const decide = deletion(expectedVersion(headers['if-match']) ?? 'any')
-      const decision = await store(correlationId, () => writer.change(params.id, decide, correlationId))
+    async (request, reply) => {
+      const decide = deletion(expectedVersion(request.headers['if-match']) ?? 'any')
+      const decision = await store(request, () => writer.change(request.params.id, decide, request.id))
       return answerDecision(reply, decision)
     },
   )
@@ -124,8 +128,8 @@ export function addUserRoutes(routes: HttpRoutes, options: UserRoutesOptions): v
   routes.get(
     '/users/:id',
     { schema: { params: UserId, response: { 200: UserState, ...answers } } },
-    async ({ params, id: correlationId }, reply) => {
-      const user = await carryOut(correlationId, () => findUser(mysql, params.id))
+    async (request, reply) => {
+      const user = await carryOut(request, () => findUser(mysql, request.params.id))
       return answerDecision(reply, look(user))
     },
   )
@@ -140,18 +144,22 @@ export function addUserRoutes(routes: HttpRoutes, options: UserRoutesOptions): v
         response: { 200: UserPage, 400: InvalidRequest, 503: Problem },
       },
     },
-    async ({ query: { after, limit }, id: correlationId }, reply) => {
-      const users = await carryOut(correlationId, () => listUsers(mysql, after, limit))
+    async (request, reply) => {
+      const { after, limit } = request.query
+      const users = await carryOut(request, () => listUsers(mysql, after, limit))
       const next = users.length === limit ? (users.at(-1)?.id ?? null) : null
       return answerJson(reply, 200, JSON.stringify({ users, next }))
     },
   )
 
   /** @throws UnavailableError, answered 503, for what is only a matter of time, and when the time of the request is over */
-  async function carryOut<T>(correlationId: string, work: () => Promise<T>): Promise<T> {
+  async function carryOut<T>(request: Asked, work: () => Promise<T>): Promise<T> {
     if (!accepts()) throw new UnavailableError('the database was not reached yet; nothing was stored', 5)
+    const limitMs = Math.floor(request.deadlineMs - answerMarginMs - performance.now())
+    // Begun with no time left it could end unknown only: stored, perhaps, and answered 503 all the same.
+    if (limitMs < 1) throw new UnavailableError('the request came too slowly; nothing was stored', 1)
     const late = Promise.withResolvers<never>()
-    const timer = setTimeout(() => late.reject(new DeadlineError(deadlineMs)), deadlineMs)
+    const timer = setTimeout(() => late.reject(new DeadlineError(limitMs)), limitMs)
     try {
       return await Promise.race([work(), late.promise])
     } catch (error) {
@@ -159,21 +167,21 @@ export function addUserRoutes(routes: HttpRoutes, options: UserRoutesOptions): v
       if (unavailable === null) throw error
       // Its message alone: in an outage this is a line for each request, and its stack says nothing more.
       const reason = error instanceof Error ? error.message : String(error)
-      logger.warn({ correlationId, reason }, 'request not carried out')
+      logger.warn({ correlationId: request.id, reason }, 'request not carried out')
       throw new UnavailableError(unavailable.reason, unavailable.retryAfterSeconds, error)
     } finally {
       clearTimeout(timer)
     }
   }
 
-  async function store<D extends Decision>(correlationId: string, work: () => Promise<D>): Promise<D> {
+  async function store<D extends Decision>(request: Asked, work: () => Promise<D>): Promise<D> {
     const startedAtMs = performance.now()
-    const decision = await carryOut(correlationId, work)
+    const decision = await carryOut(request, work)
     if (decision.kind === 'changed') {
       const { id, version } = decision.state
       const events = decision.events.map(({ type }) => type)
       const durationMs = Math.round((performance.now() - startedAtMs) * 10) / 10
-      logger.info({ userId: id, version, events, correlationId, durationMs }, 'user stored')
+      logger.info({ userId: id, version, events, correlationId: request.id, durationMs }, 'user stored')
     }
     return decision
   }

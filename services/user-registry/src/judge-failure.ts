@@ -10,8 +10,8 @@ export interface Unavailable {
 
 /** The database took longer than the request may; what was begun there goes on. */
 export class DeadlineError extends Error {
-  constructor(deadlineMs: number) {
-    super(`the database took longer than ${deadlineMs} ms`)
+  constructor(limitMs: number) {
+    super(`the database took longer than ${limitMs} ms`)
     this.name = 'DeadlineError'
   }
 }

@@ -35,7 +35,7 @@ const api = await createHttpApi({
       mysql,
       writer: mode.writer,
       accepts: () => started,
-      deadlineMs: settings.REQUEST_TIMEOUT_MS * 0.9,
+      answerMarginMs: settings.REQUEST_TIMEOUT_MS * 0.1,
       logger,
     }),
   bodyLimitBytes,
