@@ -7,6 +7,9 @@ import type { TopicSpec } from '@kafka-pattern/kafka-config'
 
 const { durationMs, list, wholeNumber } = settingsTypes
 
+/** No relay's lease runs longer, whatever its settings. */
+export const longestLeaseMs = 600_000
+
 /** All that outbox-relay reads. */
 export const Settings = z
   .object({
@@ -27,7 +30,7 @@ export const Settings = z
     /** Where a relay begins that has never published: behind this number. */
     START_AFTER_SEQ: wholeNumber({ min: 0 }).default(0),
     /** A relay that is silent for so long loses its lanes to the others. */
-    LEASE_MS: wholeNumber({ min: 500, max: 600_000 }).default(10_000),
+    LEASE_MS: wholeNumber({ min: 500, max: longestLeaseMs }).default(10_000),
     /** Rows of one read, and about those of one transaction. */
     BATCH_SIZE: wholeNumber({ min: 1, max: 50_000 }).default(4_000),
     /** Between two reads that find nothing, at most. */

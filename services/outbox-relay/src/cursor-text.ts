@@ -59,6 +59,11 @@ export function charsOf({ from, to }: SeqRange, above: number): number {
   return length === 1 ? charsOfVlq(distance) : charsOfVlq(distance + 1) + charsOfVlq(length - 2)
 }
 
+/** How much all of them add to it, at most, however far above them the high mark is. */
+export function charsOfHoles(holes: SeqRanges): number {
+  return holes.reduce((sum, hole, i) => sum + charsOf(hole, holes[i + 1]?.from ?? Number.MAX_SAFE_INTEGER), 0)
+}
+
 function splitMetadata(metadata: string): string[] {
   const first = metadata.indexOf('/')
   const second = metadata.indexOf('/', first + 1)

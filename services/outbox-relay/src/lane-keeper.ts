@@ -50,7 +50,7 @@ export class LaneKeeper {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#loop
-    for (const lane of this.#work.keys()) void this.#giveUp(lane, 'stopping')
+    for (const lane of this.#work.keys()) this.#giveUp(lane, 'stopping')
     await Promise.all(this.#leaving.values())
     // Without the database nobody can be told: the leases run out by themselves.
     await this.#unlessOutage(() => this.#options.leases.leave())
@@ -68,7 +68,7 @@ export class LaneKeeper {
     const { held, moves } = await leases.renew()
     // Somebody else has them: that relay has shut this one out already, or does so before it publishes anything.
     for (const lane of this.lanes) if (!held.includes(lane.number)) lane.stop()
-    for (const lane of moves.release) void this.#giveUp(lane, 'others have too few')
+    for (const lane of moves.release) this.#giveUp(lane, 'others have too few')
     for (const lane of held) if (!moves.release.includes(lane)) this.#take(lane)
     for (const lane of moves.claim) if (await leases.claim(lane)) this.#take(lane)
     for (const lane of this.lanes) await leases.note(lane.number, lane.publishedUpTo)
@@ -103,20 +103,19 @@ export class LaneKeeper {
   }
 
   /** Not awaited by the renewals: a transaction that is under way may take a while. */
-  #giveUp(number: number, why: string): Promise<void> {
-    const work = this.#work.get(number)
-    const leaving = this.#leaving.get(number)
-    if (work === undefined || leaving !== undefined) return leaving ?? Promise.resolve()
-    const left = this.#leave(number, work, why).finally(() => this.#leaving.delete(number))
+  #giveUp(number: number, why: string): void {
+    if (this.#leaving.has(number)) return
+    const left = this.#leave(number, why).finally(() => this.#leaving.delete(number))
     this.#leaving.set(number, left)
-    return left
   }
 
-  async #leave(number: number, work: { lane: Lane; ended: Promise<void> }, why: string): Promise<void> {
-    work.lane.stop()
-    await work.ended
+  /** Also a lane that nobody works on: an outage kept its release from the table, or an earlier run of this relay held it. */
+  async #leave(number: number, why: string): Promise<void> {
+    const work = this.#work.get(number)
+    work?.lane.stop()
+    await work?.ended
     await this.#unlessOutage(async () => {
-      await this.#options.leases.note(number, work.lane.publishedUpTo)
+      await this.#options.leases.note(number, work?.lane.publishedUpTo ?? null)
       await this.#options.leases.release(number)
       this.#options.report.laneGiven(number, why)
     })

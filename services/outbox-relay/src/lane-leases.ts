@@ -2,6 +2,7 @@
  * Who has which lane, in a table: a lease holds for as long as its holder renews it, by the clock of the database alone.
  */
 import { exitCodes } from '@kafka-pattern/service-runtime'
+import { longestLeaseMs } from './config.ts'
 import { movesOf } from './lane-shares.ts'
 import type { LaneMoves } from './lane-shares.ts'
 import type { Mysql } from '@kafka-pattern/mysql-config'
@@ -60,6 +61,11 @@ export async function notedMarks(mysql: Mysql): Promise<(number | null)[]> {
   return rows.map(({ mark }) => (mark === null ? null : Number(mark)))
 }
 
+/** The time is over; or it lies farther ahead than any relay's lease reaches: then the clock has stepped back. */
+function isOver(until: 'lease_until' | 'alive_until'): string {
+  return `(${until} < NOW(6) OR ${until} > NOW(6) + INTERVAL ${longestLeaseMs * 1_000} MICROSECOND)`
+}
+
 export class LaneLeases {
   readonly #options: LaneLeasesOptions
   readonly #noted = new Map<number, number>()
@@ -82,13 +88,13 @@ export class LaneLeases {
       [leaseMicros, owner],
     )
     // A renewal may take longer than the lease: who asks is alive even so, whatever the others have made of it meanwhile.
-    await mysql.write('DELETE FROM relay_members WHERE alive_until < NOW(6) AND relay <> ?', [owner])
+    await mysql.write(`DELETE FROM relay_members WHERE ${isOver('alive_until')} AND relay <> ?`, [owner])
     const others = await mysql.rows<{ relay: string }>('SELECT relay FROM relay_members WHERE relay <> ?', [
       owner,
     ])
     // In the same way one's own lane is one's own until somebody else takes it.
     const lanes = await mysql.rows<{ lane: number; holder: string | null }>(
-      'SELECT lane, IF(owner = ? OR lease_until >= NOW(6), owner, NULL) AS holder FROM relay_leases ORDER BY lane',
+      `SELECT lane, IF(owner = ? OR NOT ${isOver('lease_until')}, owner, NULL) AS holder FROM relay_leases ORDER BY lane`,
       [owner],
     )
     return {
@@ -102,7 +108,7 @@ export class LaneLeases {
     const { mysql, owner, leaseMs } = this.#options
     const { affectedRows } = await mysql.write(
       `UPDATE relay_leases SET owner = ?, lease_until = NOW(6) + INTERVAL ? MICROSECOND
-       WHERE lane = ? AND (owner IS NULL OR owner = ? OR lease_until < NOW(6))`,
+       WHERE lane = ? AND (owner IS NULL OR owner = ? OR ${isOver('lease_until')})`,
       [owner, leaseMs * 1_000, lane, owner],
     )
     return affectedRows === 1

@@ -39,6 +39,7 @@ export class OutboxReader {
   readonly #options: OutboxReaderOptions
   #cursor: Cursor | null = null
   #watch = nothingWatched
+  #leftOut: number | null = null
   #lastLook: TransactionsLook | null = null
   /** Rows of the next read: fewer than `batchRows` when the rows are large. */
   #limit: number
@@ -67,29 +68,34 @@ export class OutboxReader {
   forget(): void {
     this.#cursor = null
     this.#watch = nothingWatched
+    this.#leftOut = null
   }
 
-  /** One read, and what it means for every cursor that it was made for. */
-  async read(): Promise<Scan> {
+  /**
+   * One read, and what it means for every cursor that it was made for.
+   * @param laneCursors all of them: none of them grows beyond what Kafka keeps
+   */
+  async read(laneCursors: readonly Cursor[]): Promise<Scan> {
     const { holeGraceMs } = this.#options
     const cursor = this.#cursor ?? emptyCursor
     const doomed = doomedAt(this.#watch, performance.now(), holeGraceMs)
     const { rows, complete } = await this.#select(`${holesCondition(cursor.holes)}seq > ${cursor.high}`)
-    let scan = scanOf(cursor, rows, complete, doomed)
+    let scan = scanOf(cursor, rows, complete, doomed, laneCursors)
     const { holes } = advance(cursor, scan)
-    if (scan.rows.length > 0) scan = await this.#addPredecessors(scan, holes)
+    if (scan.rows.length > 0) scan = await this.#addPredecessors(scan, holes, laneCursors)
     this.#cursor = advance(cursor, scan)
+    this.#leftOut = scan.leftOut
     this.#watch = holesSeen(holesClosed(this.#watch, scan.closed), scan.gaps, performance.now())
     return scan
   }
 
   /** See withPredecessors. The holes are read again, page by page: of each, only what is missing is kept. */
-  async #addPredecessors(scan: Scan, holes: SeqRanges): Promise<Scan> {
+  async #addPredecessors(scan: Scan, holes: SeqRanges, laneCursors: readonly Cursor[]): Promise<Scan> {
     let whole = scan
     let rest = holes
     while (rest.length > 0) {
       const { rows, complete } = await this.#select(`${holesCondition(rest)}FALSE`)
-      whole = withPredecessors(whole, rows)
+      whole = withPredecessors(whole, rows, laneCursors)
       if (complete) break
       rest = without(rest, [{ from: 0, to: rows.at(-1)?.seq ?? Infinity }])
     }
@@ -111,17 +117,19 @@ export class OutboxReader {
   }
 
   /**
-   * How long ago, in ms, the first row was written from this number on; 0 when there is none.
+   * How long ago, in ms, the first row was written from this number on, or that was left out; 0 when there is none, NaN
+   * when the number is.
    * @throws MismatchError when the table ends before what was read of it
    */
   async ageOf(seq: number): Promise<number> {
     const { mysql } = this.#options
     const readUpTo = this.#cursor?.high ?? 0
     requireEnd(await newestSeq(mysql), readUpTo)
-    if (seq === Infinity) return 0
+    const first = Math.min(seq, this.#leftOut ?? Infinity)
+    if (!Number.isFinite(first)) return first === Infinity ? 0 : Number.NaN
     const rows = await mysql.rows<{ micros: string }>(
       `SELECT TIMESTAMPDIFF(MICROSECOND, created_at, NOW(6)) AS micros FROM outbox
-       WHERE seq >= ${seq} ORDER BY seq LIMIT 1`,
+       WHERE seq >= ${first} ORDER BY seq LIMIT 1`,
     )
     return Math.max(0, Number(rows[0]?.micros ?? 0) / 1_000)
   }

@@ -159,6 +159,54 @@ test('a prepared transaction whose session is gone (XA) still fills its hole', a
   expect((await publishedVersions(outbox.topic, { count: 2 })).get('prepared')).toEqual([1])
 })
 
+test('two transactions of thousands of rows in turns: what Kafka has room for comes at once, the rest when both have ended', async () => {
+  const outbox = await createOutbox()
+  const { type } = outbox
+  const each = 5_000
+  // Every other number: what two sessions get that insert row by row side by side.
+  const everyOther = (first: number) =>
+    openTransaction(outbox, async connection => {
+      await connection.write(
+        'INSERT INTO outbox (seq, id, aggregatetype, aggregateid, type, payload, correlation_id) VALUES ?',
+        [
+          Array.from({ length: each }, (_, i) => [
+            first + 2 * i,
+            crypto.randomUUID(),
+            type,
+            `a-${first}`,
+            'VersionReached',
+            JSON.stringify({ version: i + 1 }),
+            '',
+          ]),
+        ],
+      )
+    })
+  const first = await everyOther(1)
+  const second = await everyOther(2)
+  await insertEvent(outbox, { aggregateid: 'later', version: 1 })
+  const relay = await outbox.startRelay({ RELAY_LANES: '1', BATCH_SIZE: '20000' })
+  await waitForPublished(relay, 1)
+
+  await first.end('COMMIT')
+  await waitForPublished(relay, 3_900)
+  const lag = await metric(relay, 'outbox_relay_lag_seconds')
+  await eventually(
+    async () => expect(await metric(relay, 'outbox_relay_lag_seconds')).toBeGreaterThan(lag + 1),
+    {
+      what: 'the age of the rows that wait to rise',
+    },
+  )
+  await second.end('COMMIT')
+  const versions = Array.from({ length: each }, (_, i) => i + 1)
+  expect(await publishedVersions(outbox.topic, { count: 2 * each + 1 })).toEqual(
+    new Map([
+      ['a-1', versions],
+      ['a-2', versions],
+      ['later', [1]],
+    ]),
+  )
+})
+
 test('relays share the lanes, anew whenever one comes, stops or dies', async () => {
   const outbox = await createOutbox()
   const env = { RELAY_LANES: '5' }
@@ -339,6 +387,14 @@ test('metrics say what was published and parked, how old the oldest waiting row 
     },
     { what: 'the metrics' },
   )
+})
+
+test('how old the oldest waiting row is, it does not say before it knows', async () => {
+  const outbox = await createOutbox()
+  // Nobody listens there.
+  const relay = await outbox.startRelay({ KAFKA_BROKERS: '127.0.0.1:1' }, { waitReady: false })
+  await relay.waitForLog(line => line.msg === 'probes listening')
+  expect(await metric(relay, 'outbox_relay_lag_seconds')).toBeNaN()
 })
 
 function waitForPublished(relay: RunningService, count: number): Promise<void> {

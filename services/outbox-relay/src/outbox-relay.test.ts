@@ -4,7 +4,7 @@ import { OutboxRelay } from './outbox-relay.ts'
 import type { ServedLane } from './outbox-relay.ts'
 import type { Scan } from './scan.ts'
 
-const nothing: Scan = { rows: [], high: 0, gaps: [], closed: [], more: false }
+const nothing: Scan = { rows: [], high: 0, gaps: [], closed: [], more: false, leftOut: null }
 
 type FakeLane = { -readonly [Name in keyof ServedLane]: ServedLane[Name] } & { offers: number }
 
@@ -26,12 +26,17 @@ function fakeLane(number: number, state: Partial<FakeLane> = {}): FakeLane {
   return lane
 }
 
+interface Counted {
+  reads: number
+  lagsMs: number[]
+}
+
 let relay: OutboxRelay | undefined
 afterEach(() => relay?.stop())
 
-/** A relay of these lanes that runs, and how often it has read. */
-function started(lanes: FakeLane[]): { reads: number } {
-  const counted = { reads: 0 }
+/** A relay of these lanes that runs, how often it has read, and how far behind it said it was. */
+function started(lanes: FakeLane[], ageOf = (seq: number) => Promise.resolve(seq)): Counted {
+  const counted: Counted = { reads: 0, lagsMs: [] }
   relay = new OutboxRelay({
     reader: {
       read: () => {
@@ -41,11 +46,11 @@ function started(lanes: FakeLane[]): { reads: number } {
       readFor: () => {},
       forget: () => {},
       examineHoles: () => Promise.resolve(),
-      ageOf: () => Promise.resolve(0),
+      ageOf,
       holes: 0,
     },
     keeper: { lanes, healthy: true, start: () => {}, stop: () => Promise.resolve() },
-    report: { state: () => {}, databaseAway: () => {} },
+    report: { state: ({ lagMs }) => counted.lagsMs.push(lagMs), databaseAway: () => {} },
     pollIntervalMs: 2,
     readAheadBytes: 1_000,
     onFatal: error => {
@@ -119,3 +124,28 @@ test(
   },
   testTimeoutMs,
 )
+
+describe('how old the oldest waiting row is', () => {
+  test(
+    'is not known while a lane is not open',
+    async () => {
+      const opening = fakeLane(1)
+      const { lagsMs } = started([fakeLane(0, { oldestWaiting: 5 }), opening])
+      await soon(() => expect(lagsMs).toContainEqual(NaN))
+      expect(lagsMs).not.toContain(5)
+      opening.oldestWaiting = 7
+      await soon(() => expect(lagsMs.at(-1)).toBe(5))
+    },
+    testTimeoutMs,
+  )
+
+  test(
+    'nor while the database is away',
+    async () => {
+      const away = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
+      const { lagsMs } = started([fakeLane(0, { oldestWaiting: 5 })], () => Promise.reject(away))
+      await soon(() => expect(lagsMs).toContainEqual(NaN))
+    },
+    testTimeoutMs,
+  )
+})

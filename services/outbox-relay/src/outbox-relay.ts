@@ -172,19 +172,27 @@ export class OutboxRelay {
     const { reader, report, keeper } = this.#options
     for (;;) {
       await this.#pause(observeIntervalMs)
-      await this.#unlessAway(async () => {
-        const waiting = keeper.lanes.map(lane => lane.oldestWaiting ?? Infinity)
-        const lagMs = await reader.ageOf(Math.min(...waiting))
-        const waitingBytes = this.#waitingBytes
-        report.state({ lagMs, waitingBytes, holes: reader.holes, lanes: keeper.lanes.length })
-      })
+      const lagMs = await this.#lagMs()
+      const waitingBytes = this.#waitingBytes
+      report.state({ lagMs, waitingBytes, holes: reader.holes, lanes: keeper.lanes.length })
     }
+  }
+
+  /** NaN while nobody knows: a lane is not open yet, or the database is away. */
+  async #lagMs(): Promise<number> {
+    const { reader, keeper } = this.#options
+    const waiting = keeper.lanes.map(lane => lane.oldestWaiting ?? Number.NaN)
+    let lagMs = Number.NaN
+    await this.#unlessAway(async () => {
+      lagMs = await reader.ageOf(Math.min(...waiting))
+    })
+    return lagMs
   }
 
   /** Null after an outage of the database, which is waited out by reading again. */
   async #read(): Promise<Scan | null> {
     try {
-      const scan = await this.#options.reader.read()
+      const scan = await this.#options.reader.read([...this.#serving].map(({ ahead }) => ahead))
       this.#reads = true
       return scan
     } catch (error) {

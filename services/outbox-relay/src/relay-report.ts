@@ -18,7 +18,7 @@ export interface RelayReport {
   waiting(lane: number, info: { attempt: number; delayMs: number; error: unknown }): void
   databaseAway(error: unknown): void
   leasesUnknown(error: unknown): void
-  /** What is known now and then: the age of the oldest unpublished row, what is read and waits, the holes, the lanes of this relay. */
+  /** What is known now and then: the age of the oldest unpublished row (or NaN), what is read and waits, the holes, the lanes of this relay. */
   state(now: { lagMs: number; waitingBytes: number; holes: number; lanes: number }): void
   stop(): void
 }
@@ -39,9 +39,10 @@ export function createRelayReport(logger: Logger, metrics: ServiceMetrics): Rela
   })
   const lag = new Gauge({
     name: 'outbox_relay_lag_seconds',
-    help: 'Age of the oldest row not published',
+    help: 'Age of the oldest row not published in the lanes of this relay; NaN while it is not known',
     registers,
   })
+  lag.set(Number.NaN)
   const waitingBytes = new Gauge({
     name: 'outbox_relay_waiting_bytes',
     help: 'Rows that are read and wait for the transaction before theirs',

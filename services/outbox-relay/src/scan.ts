@@ -1,16 +1,19 @@
 /** What one read of the table means. Pure. */
-import { charsOf, holesLimitChars } from './cursor-text.ts'
+import { advance } from './cursor.ts'
+import { charsOfHoles, holesLimitChars } from './cursor-text.ts'
 import { deadOf } from './hole-watch.ts'
-import { noSeqs, rangesOf, unionOf, without } from './seq-ranges.ts'
+import { noSeqs, rangesOf, unionOf, upTo, without } from './seq-ranges.ts'
 import type { Cursor, Progress } from './cursor.ts'
 import type { OutboxRow } from './outbox-row.ts'
-import type { SeqRange, SeqRanges } from './seq-ranges.ts'
+import type { SeqRanges } from './seq-ranges.ts'
 
 export interface Scan extends Progress {
   /** Ascending by seq: what fills holes comes before what is new. */
   readonly rows: readonly OutboxRow[]
   /** There is certainly more to read. */
   readonly more: boolean
+  /** The first row that was found and must wait until Kafka has room for the holes that it would make. */
+  readonly leftOut: number | null
 }
 
 /**
@@ -18,40 +21,29 @@ export interface Scan extends Progress {
  * @param rows what was found, ascending by seq
  * @param complete no limit ended the read
  * @param doomed holes that are dead unless the read found their rows
+ * @param laneCursors those that Kafka keeps once the scan is published
  */
 export function scanOf(
   cursor: Cursor,
   rows: readonly OutboxRow[],
   complete: boolean,
   doomed: SeqRanges,
+  laneCursors: readonly Cursor[],
 ): Scan {
-  const filling = rows.filter(({ seq }) => seq <= cursor.high)
-  const found = rangesOf(filling.map(({ seq }) => seq))
-  const readUpTo = complete ? cursor.high : Math.min(rows.at(-1)?.seq ?? 0, cursor.high)
-  const settled = unionOf(found, deadOf(doomed, found, readUpTo))
-
-  const room = new HoleRoom(without(cursor.holes, settled), cursor.high)
-  const gaps: SeqRange[] = []
-  let high = cursor.high
-  let end = filling.length
-  for (; end < rows.length; end++) {
-    const { seq } = rows[end]!
-    if (seq > high + 1) {
-      const gap = { from: high + 1, to: seq - 1 }
-      // Kafka has no room for more holes: nothing beyond it is read until some of them are filled or dead.
-      if (!room.takes(gap)) break
-      gaps.push(gap)
-    }
-    high = seq
-  }
-  const seen = without(high > cursor.high ? [{ from: cursor.high + 1, to: high }] : noSeqs, gaps)
-  return {
-    rows: end === rows.length ? rows : rows.slice(0, end),
+  const seqs = rows.map(({ seq }) => seq)
+  const filling = rangesOf(seqs.filter(seq => seq <= cursor.high))
+  const fresh = rangesOf(seqs.filter(seq => seq > cursor.high))
+  const readUpTo = complete ? cursor.high : Math.min(seqs.at(-1) ?? 0, cursor.high)
+  const high = Math.max(seqs.at(-1) ?? 0, cursor.high)
+  const scan: Scan = {
+    rows,
     high,
-    gaps,
-    closed: unionOf(settled, seen),
-    more: !complete && end === rows.length && end > 0,
+    gaps: fresh.length === 0 ? noSeqs : without([{ from: cursor.high + 1, to: high }], fresh),
+    closed: unionOf(filling, fresh, deadOf(doomed, filling, readUpTo)),
+    more: !complete && rows.length > 0,
+    leftOut: null,
   }
+  return whatFits(scan, laneCursors)
 }
 
 /**
@@ -59,45 +51,57 @@ export function scanOf(
  * a transaction and not yet the one that it waited for, when it makes its snapshot without holding the world still (MariaDB does,
  * ReadView snapshots of trx_sys_t::snapshot_ids). A read that begins later shows both.
  */
-export function withPredecessors(scan: Scan, later: readonly OutboxRow[]): Scan {
+export function withPredecessors(
+  scan: Scan,
+  later: readonly OutboxRow[],
+  laneCursors: readonly Cursor[],
+): Scan {
   const newest = new Map<string, number>()
   for (const row of scan.rows) newest.set(aggregateOf(row), row.seq)
   const missed = later.filter(row => row.seq < (newest.get(aggregateOf(row)) ?? 0))
   if (missed.length === 0) return scan
   const found = rangesOf(missed.map(({ seq }) => seq))
-  return {
+  const whole = {
     ...scan,
     rows: [...missed, ...scan.rows].toSorted((a, b) => a.seq - b.seq),
     gaps: without(scan.gaps, found),
     closed: unionOf(scan.closed, found),
   }
+  // What does not fit is left out with everything above it, so also with what comes after it in its aggregate.
+  return whatFits(whole, laneCursors)
 }
 
 function aggregateOf({ aggregatetype, aggregateid }: OutboxRow): string {
   return `${aggregatetype}/${aggregateid}`
 }
 
-/** How many holes may still be added from below. */
-class HoleRoom {
-  #freeChars = holesLimitChars
-  #top: SeqRange | undefined
-  #aboveTop: number
-
-  constructor(holes: SeqRanges, high: number) {
-    this.#aboveTop = high
-    for (const hole of holes) this.takes(hole, high)
+/**
+ * Kafka keeps so many holes and no more. New gaps bring some, and so do rows that fill a large hole here and there: what would be too
+ * many is not read before transactions end, whose rows or deaths close holes. Once all of them are closed up to the last row, a scan fits.
+ */
+function whatFits(scan: Scan, laneCursors: readonly Cursor[]): Scan {
+  if (fits(scan, laneCursors)) return scan
+  let fitting = 0
+  let tooMany = scan.rows.length
+  while (tooMany - fitting > 1) {
+    const middle = (fitting + tooMany) >> 1
+    if (fits(upToRow(scan, middle), laneCursors)) fitting = middle
+    else tooMany = middle
   }
+  return { ...upToRow(scan, fitting), more: false, leftOut: scan.rows[fitting]?.seq ?? null }
+}
 
-  /** @param above what is next above the hole, as far as is known */
-  takes(hole: SeqRange, above = hole.to + 1): boolean {
-    const chars = charsOf(hole, above)
-    // How far the one below is from the next above it is known only now.
-    const correction =
-      this.#top === undefined ? 0 : charsOf(this.#top, hole.from) - charsOf(this.#top, this.#aboveTop)
-    if (this.#freeChars < chars + correction) return false
-    this.#freeChars -= chars + correction
-    this.#top = hole
-    this.#aboveTop = above
-    return true
-  }
+/** A cursor that is too long already, as an earlier version may have left it, need not become shorter. */
+function fits(scan: Scan, laneCursors: readonly Cursor[]): boolean {
+  return laneCursors.every(cursor => {
+    const chars = charsOfHoles(advance(cursor, scan).holes)
+    return chars <= holesLimitChars || chars <= charsOfHoles(cursor.holes)
+  })
+}
+
+/** What the scan would be had it ended behind so many rows. */
+function upToRow(scan: Scan, count: number): Scan {
+  const rows = scan.rows.slice(0, count)
+  const high = rows.at(-1)?.seq ?? 0
+  return { ...scan, rows, high, gaps: upTo(scan.gaps, high), closed: upTo(scan.closed, high) }
 }
