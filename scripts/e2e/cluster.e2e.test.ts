@@ -92,7 +92,7 @@ describe('three brokers', () => {
       replicationFactor: 3,
       configs: { 'min.insync.replicas': '2' },
     }))
-    expect(await ensureTopics(kafka, specs, { logger })).toEqual(
+    expect(await ensureTopics(kafka, specs, { logger })).toMatchObject(
       specs.map(({ topic }) => ({ topic, outcome: 'exists as wanted', differences: [] })),
     )
   })
