@@ -42,6 +42,8 @@ export class Topic {
   readonly unassigned = new RecordQueue()
   /** Set while the brokers say that there is no such topic. */
   unknownSinceMs: number | undefined
+  /** Set while the brokers name fewer partitions than were known. */
+  shrunkSinceMs: number | undefined
   /** The partition that is being filled with records without a key. */
   #sticky: Partition | undefined
 

@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import {
   connectTo,
   createTopic,
+  deleteTopic,
   eventually,
   Ledger,
   readTopic,
@@ -248,6 +249,19 @@ test('a topic that is created after the first send to it was refused can be used
   await expect(producer.send({ topic, key: 'k', value: 'v' })).rejects.toBeInstanceOf(RecordRefusedError)
   await createTopic({ topic })
   expect(await producer.send({ topic, key: 'k', value: 'v' })).toEqual({ topic, partition: 0, offset: '0' })
+})
+
+test('a topic that is made anew with fewer partitions gets the records of every key', async () => {
+  const topic = await createTopic({ partitions: 6 })
+  const producer = await connectedProducer()
+  const sendAll = () =>
+    Promise.all(Array.from({ length: 50 }, (_, i) => producer.send({ topic, key: `key-${i}`, value: 'v' })))
+  expect(new Set((await sendAll()).map(({ partition }) => partition)).size).toBe(6)
+
+  await deleteTopic(testKafka(), topic)
+  await createTopic({ topic, partitions: 2 })
+
+  expect(new Set((await sendAll()).map(({ partition }) => partition))).toEqual(new Set([0, 1]))
 })
 
 test('a full queue says so at once, by records and by bytes, and takes records again when it has room', async () => {

@@ -101,8 +101,8 @@ const requestBytes = 1024 * 1024 - 61
 /** As in Java. A topic may gain partitions; then new records should find them. */
 const metadataMaxAgeMs = 300_000
 
-/** A topic that was just created is not known to every broker at once. */
-const longestUnknownTopicMs = 2_000
+/** A topic that was just created, or has just gained partitions, is not known as such to every broker at once. */
+const longestStaleMetadataMs = 2_000
 
 /** Less than the 10 s after which kafkajs gives a request up, so that the broker's own answer comes first. */
 const replicationTimeoutMs = 8_000
@@ -484,8 +484,28 @@ class Producer implements GatheringProducer {
     for (const partition of topic.partitions) {
       this.#follow(partition, leaders.get(partition.id) ?? noLeader, brokers)
     }
+    this.#dropMissingPartitions(topic, found.length)
     if (topic.partitions.length === 0) return
     for (const record of topic.unassigned.takeAll()) this.#assign(topic, record)
+  }
+
+  /** A topic that was deleted and made anew may have fewer: what waits for one that is gone goes where its key belongs now. */
+  #dropMissingPartitions(topic: Topic, count: number): void {
+    if (count >= topic.partitions.length) {
+      topic.shrunkSinceMs = undefined
+      return
+    }
+    const nowMs = performance.now()
+    topic.shrunkSinceMs ??= nowMs
+    const gone = topic.partitions.slice(count)
+    if (nowMs - topic.shrunkSinceMs < longestStaleMetadataMs || gone.some(({ inFlight }) => inFlight)) return
+    topic.partitions.length = count
+    topic.shrunkSinceMs = undefined
+    for (const partition of gone) {
+      clearTimeout(partition.pause)
+      topic.stopFilling(partition)
+      for (const record of partition.queue.takeAll()) this.#assign(topic, record)
+    }
   }
 
   #follow(partition: Partition, leader: number, brokers: ReadonlySet<number>): void {
@@ -504,7 +524,7 @@ class Producer implements GatheringProducer {
     const nowMs = performance.now()
     topic.unknownSinceMs ??= nowMs
     return (
-      nowMs - topic.unknownSinceMs >= Math.min(longestUnknownTopicMs, this.#options.deliveryTimeoutMs / 2)
+      nowMs - topic.unknownSinceMs >= Math.min(longestStaleMetadataMs, this.#options.deliveryTimeoutMs / 2)
     )
   }
 
