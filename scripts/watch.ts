@@ -58,7 +58,7 @@ await runCommand(async () => {
     ),
   )
   try {
-    if (process.env.STEPS) {
+    if (process.env.STEPS && process.env.STEPS !== '0') {
       printBegin()
       await followFlow(runtime, started, end, printStep)
     } else {
@@ -120,8 +120,8 @@ async function watchTrips({
     running.map(service => service.name),
     follow,
     (name, event) => {
-      // It leaves the outbox, and has no further trip.
-      if (event.msg === 'row parked') printStep(name, event)
+      // It leaves its table for nowhere: it has no further trip.
+      if (event.msg === 'row parked' || event.msg === 'row too large') printStep(name, event)
       const service = running.find(candidate => candidate.name === name)
       if (service === undefined) return
       const now = Date.now()

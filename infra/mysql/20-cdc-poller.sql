@@ -1,4 +1,4 @@
--- cdc-poller: how far it has read, and which of several pollers works.
+-- cdc-poller: how far it has read, which of several pollers works, and what it could not publish.
 
 CREATE TABLE poller_cursors (
   -- The topic. Kafka tells upper from lower case.
@@ -14,11 +14,24 @@ CREATE TABLE poller_cursors (
   epoch BIGINT UNSIGNED NOT NULL DEFAULT 0
 ) DEFAULT CHARSET = utf8mb4;
 
+-- Rows that are not in the topic as they are in their table, because Kafka does not take a record so large.
+CREATE TABLE poller_parked (
+  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  -- The topic.
+  name VARCHAR(249) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  record_key TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  version VARCHAR(255) NOT NULL,
+  reason TEXT NOT NULL,
+  parked_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+  KEY poller_parked_name (name)
+) DEFAULT CHARSET = utf8mb4;
+
 CREATE USER IF NOT EXISTS 'cdc_poller'@'%' IDENTIFIED BY 'cdc_poller';
 -- To see what is open: information_schema.innodb_trx and every session of the process list.
 GRANT PROCESS ON *.* TO 'cdc_poller'@'%';
 GRANT SELECT ON schema_versions TO 'cdc_poller'@'%';
 GRANT SELECT ON users TO 'cdc_poller'@'%';
 GRANT SELECT, INSERT, UPDATE ON poller_cursors TO 'cdc_poller'@'%';
+GRANT SELECT, INSERT, DELETE ON poller_parked TO 'cdc_poller'@'%';
 
-INSERT INTO schema_versions VALUES ('cdc-poller', 2);
+INSERT INTO schema_versions VALUES ('cdc-poller', 3);

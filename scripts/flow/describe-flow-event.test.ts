@@ -31,6 +31,11 @@ test.each([
     { seq: '7', aggregateid: '\u001B]0;x', reason: 'too\rlarge' },
     'outbox row 7 of ?]0;x parked: too?large',
   ],
+  [
+    'row too large',
+    { table: 'users', key: '\u001B]0;x', reason: 'too\rlarge' },
+    'users row ?]0;x not published: too?large',
+  ],
 ])('%s: what is in a record does not take over the terminal', (msg, fields, line) => {
   const event = parseFlowEvent(
     JSON.stringify({ time: 1, msg, topic: 'user', partition: 1, offset: '5', ...fields }),

@@ -26,6 +26,8 @@ export function describeFlowEvent(event: FlowEvent): string {
       return `${count(event.records, 'event')} published`
     case 'row parked':
       return `outbox row ${event.seq} of ${printable(event.aggregateid)} ${colors.red(`parked: ${printable(event.reason)}`)}`
+    case 'row too large':
+      return `${event.table} row ${printable(event.key)} ${colors.red(`not published: ${printable(event.reason)}`)}`
     case 'batch applied':
       break
   }

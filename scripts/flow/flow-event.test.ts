@@ -30,6 +30,7 @@ test.each([
   ['changes published', { topic: 'cdc.users', records: 3 }],
   ['events published', { records: 3 }],
   ['row parked', { seq: '7', aggregateid: 'u', reason: 'too large' }],
+  ['row too large', { topic: 'cdc.users', table: 'users', key: 'u', reason: 'too large' }],
   [
     'batch applied',
     {

@@ -62,6 +62,13 @@ const rowStep = z.discriminatedUnion('msg', [
     reason: z.string(),
   }),
   z.object({
+    msg: z.literal('row too large'),
+    topic: z.string(),
+    table: z.string(),
+    key: z.string(),
+    reason: z.string(),
+  }),
+  z.object({
     msg: z.literal('batch applied'),
     ...logged,
     topic: z.string(),

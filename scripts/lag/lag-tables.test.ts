@@ -66,6 +66,7 @@ test('lanes, pollers, and sinks beside the groups that they are', () => {
         cursor: '2026-11-24 02:59:58.800000',
         behindNowMs: 1_200,
         behindNewestMs: null,
+        parked: 2,
       },
     ],
     groups: [
@@ -106,6 +107,7 @@ test('lanes, pollers, and sinks beside the groups that they are', () => {
     'Pollers',
     '  topic      cursor (UTC)                behind now  behind the newest row  owner',
     '  cdc.users  2026-11-24 02:59:58.800000       1.2 s                      -  nobody',
+    '  2 row(s) are not in cdc.users as they are in their table: too large for Kafka (poller_parked).',
   ])
 })
 

@@ -91,13 +91,22 @@ function describeUnpublished({ unpublished }: LaneLag): string {
 }
 
 function pollerTable(pollers: CursorLag[], serviceOf: ServiceOf): string[] {
-  return table('Pollers', pollers, [
+  const rows = table('Pollers', pollers, [
     { title: 'topic', of: poller => poller.topic },
     { title: 'cursor (UTC)', of: poller => poller.cursor },
     { title: 'behind now', of: poller => formatAge(poller.behindNowMs), align: 'right' },
     { title: 'behind the newest row', of: poller => formatAge(poller.behindNewestMs), align: 'right' },
     { title: 'owner', of: poller => describeOwner(poller, serviceOf) },
   ])
+  const parked = pollers.filter(poller => poller.parked > 0)
+  return [
+    ...rows,
+    ...parked.map(poller =>
+      colors.yellow(
+        `  ${poller.parked} row(s) are not in ${poller.topic} as they are in their table: too large for Kafka (poller_parked).`,
+      ),
+    ),
+  ]
 }
 
 function describeMissing(reason: string): string[] {

@@ -14,6 +14,8 @@ export type CursorLag = {
   behindNowMs: number
   /** behind the last change of a row; null: the table is empty, or not known here */
   behindNewestMs: number | null
+  /** rows that are too large for Kafka, and so not in the topic as they are in the table */
+  parked: number
 }
 
 /** The table behind a topic of changes, and its column that tells when a row changed. */
@@ -25,6 +27,7 @@ type CursorRow = {
   endsInMicros: string | null
   cursor: string
   behindMicros: string
+  parked: string | number
 }
 
 /** @param mysql a client of the user cdc_poller */
@@ -34,11 +37,12 @@ export async function readPollerCursors(
 ): Promise<CursorLag[]> {
   const rows = await mysql.rows<CursorRow>(
     `SELECT name AS topic, owner, TIMESTAMPDIFF(MICROSECOND, NOW(6), lease_until) AS endsInMicros,
-            cursor_updated_at AS \`cursor\`, TIMESTAMPDIFF(MICROSECOND, cursor_updated_at, NOW(6)) AS behindMicros
+            cursor_updated_at AS \`cursor\`, TIMESTAMPDIFF(MICROSECOND, cursor_updated_at, NOW(6)) AS behindMicros,
+            (SELECT COUNT(*) FROM poller_parked WHERE poller_parked.name = poller_cursors.name) AS parked
        FROM poller_cursors ORDER BY name`,
   )
   const cursors: CursorLag[] = []
-  for (const { topic, owner, endsInMicros, cursor, behindMicros } of rows) {
+  for (const { topic, owner, endsInMicros, cursor, behindMicros, parked } of rows) {
     const followed = tables.find(table => table.topic === topic)
     cursors.push({
       topic,
@@ -47,6 +51,7 @@ export async function readPollerCursors(
       cursor,
       behindNowMs: Number(behindMicros) / 1_000,
       behindNewestMs: followed === undefined ? null : await readBehindNewest(mysql, cursor, followed),
+      parked: Number(parked),
     })
   }
   return cursors

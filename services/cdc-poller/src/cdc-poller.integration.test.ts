@@ -127,17 +127,62 @@ describe('what is published', () => {
   })
 })
 
-test('a row that is larger than Kafka takes ends it, and the log names table and key', async () => {
+test('rows too large for Kafka are noted with the reason while the others flow, until they are smaller', async () => {
   const setting = await newSetting()
   const { root } = setting.database
+  const parked = () =>
+    root.rows('SELECT name, record_key AS `key`, version, reason FROM poller_parked ORDER BY version')
   await root.write('ALTER TABLE users ADD note MEDIUMTEXT NULL')
-  const [large = ['', '', 0, 0], ...others] = newUsers(3)
-  const [id] = large
-  await root.write(insertUsers, [[large, ...others]])
-  await root.write("UPDATE users SET note = REPEAT('x', 1024 * 1024) WHERE id = ?", [id])
-  const service = await setting.start({}, { waitReady: false })
-  expect(await service.waitForExit()).toBe(1)
-  expect(JSON.stringify(service.logLines)).toContain(`the row ${id} of users cannot be published`)
+  const [large = ['', '', 0, 0], larger = ['', '', 0, 0], ...others] = newUsers(20)
+  await root.write(insertUsers, [[large, larger, ...others]])
+  await root.write("UPDATE users SET version = 2, note = REPEAT('x', 1024 * 1024) WHERE id = ?", [large[0]])
+  // As JSON each of these characters is six: more than is sent at all.
+  await root.write('UPDATE users SET version = 3, note = REPEAT(CHAR(1), 12 * 1024 * 1024) WHERE id = ?', [
+    larger[0],
+  ])
+
+  const service = await setting.start()
+  await eventually(
+    async () => {
+      expect([...(await setting.published()).last.keys()].toSorted()).toEqual(
+        others.map(([id]) => id).toSorted(),
+      )
+      expect(await parked()).toEqual([
+        {
+          name: setting.topic,
+          key: large[0],
+          version: '2',
+          reason: expect.stringMatching(/limit of the topic/),
+        },
+        {
+          name: setting.topic,
+          key: larger[0],
+          version: '3',
+          reason: expect.stringMatching(/limit of 67108864 bytes/),
+        },
+      ])
+    },
+    { what: 'the two to be noted, and the others published' },
+  )
+  expect(service.logLines.filter(({ msg }) => msg === 'row too large')).toMatchObject([
+    { table: 'users', key: larger[0], version: '3' },
+    { table: 'users', key: large[0], version: '2' },
+  ])
+
+  // Another poller knows of the notes, too, and deleted rows keep their order.
+  await service.stop()
+  const next = await setting.start()
+  await root.write('UPDATE users SET version = 4, note = NULL WHERE id = ?', [larger[0]])
+  await root.write('UPDATE users SET version = 5, deleted_at = NOW(6) WHERE id = ?', [large[0]])
+  await eventually(
+    async () => {
+      const { last } = await setting.published()
+      expect([last.get(larger[0]), last.get(large[0])]).toEqual([4, null])
+      expect(await parked()).toMatchObject([{ key: large[0], version: '5' }])
+    },
+    { what: 'the smaller one to be published, and of the deleted one the tombstone' },
+  )
+  expect(next.exit).toBe(null)
 })
 
 /** Nothing that is open anywhere on the server began before the rows of now: they are read once. */

@@ -26,6 +26,8 @@ const producer = createGatheringProducer(kafka, {
   // A page is in memory anyway, and only one is under way; a deleted row is two records.
   maxQueuedRecords: settings.PAGE_ROWS * 2,
   maxQueuedBytes: Infinity,
+  // The limit is the topic's. One that no topic has keeps a record away that would break the connection (socket.request.max.bytes).
+  maxRecordBytes: 64 * 1024 * 1024,
 })
 service.onStop('producer', () => producer.close())
 service.readyWhen('Kafka', () => producer.connected)
@@ -40,7 +42,7 @@ await service.run(async () => {
   await ensureTopics(kafka, [topicSpecOf(settings)], during)
   await producer.connect()
   const table = await waitForMysql(mysql, during, async () => {
-    await requireSchema(mysql, 'cdc-poller', 2)
+    await requireSchema(mysql, 'cdc-poller', 3)
     await requireGrants(mysql, 'cdc-poller', neededStatements)
     return openSourceTable(mysql, tableOf(settings), settings.PAGE_ROWS)
   })

@@ -1,5 +1,6 @@
 import { Counter, Gauge } from 'prom-client'
 import { microsOf } from './position.ts'
+import type { ParkedRow } from './parked-rows.ts'
 import type { Sample } from './low-mark.ts'
 import type { Position } from './position.ts'
 import type { Lease } from './cursor-lease.ts'
@@ -16,6 +17,8 @@ export interface PollerReport {
   lookFailed(times: number): void
   read(rows: number): void
   published(records: number): void
+  /** Kafka does not take its record, and never will while the row is so large. */
+  parked(row: ParkedRow): void
   dropped(rows: number): void
   /** @param records that were published since it was saved before */
   saved(cursor: Position, records: number): void
@@ -42,6 +45,12 @@ export function createPollerReport(
     labelNames: ['table'],
     registers,
   })
+  const rowsParked = new Counter({
+    name: 'cdc_rows_parked_total',
+    help: 'States of rows that are too large for Kafka, noted in poller_parked',
+    labelNames: ['table'],
+    registers,
+  })
   const working = new Gauge({
     name: 'cdc_working',
     help: '1 while this poller works, 0 while it stands by for another one',
@@ -65,6 +74,7 @@ export function createPollerReport(
   working.set({ table }, 0)
   rowsRead.inc({ table }, 0)
   rowsDropped.inc({ table }, 0)
+  rowsParked.inc({ table }, 0)
 
   return {
     standsBy() {
@@ -95,6 +105,10 @@ export function createPollerReport(
     },
     published(records) {
       metrics.recordsTotal.inc({ topic, outcome: 'acknowledged' }, records)
+    },
+    parked({ key, version, reason }) {
+      rowsParked.inc({ table })
+      logger.error({ table, topic, key, version, reason }, 'row too large')
     },
     dropped(rows) {
       rowsDropped.inc({ table }, rows)

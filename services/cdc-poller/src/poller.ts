@@ -12,11 +12,16 @@ import { sampleAfter } from './low-mark.ts'
 import { followNaively } from './naive-poller.ts'
 import { observeOpenWork } from './open-transactions.ts'
 import { microsOf } from './position.ts'
-import { namingTheRow } from './row-too-large.ts'
+import { openParkedRows } from './parked-rows.ts'
+import { recordKeyOf } from './row-records.ts'
+import { tooLargeAmong } from './rows-too-large.ts'
+import { keyOf, versionOf } from './source-table.ts'
 import type { CursorLeaseOptions, Lease } from './cursor-lease.ts'
 import type { Premises, Sample } from './low-mark.ts'
+import type { ParkedRows } from './parked-rows.ts'
 import type { PollerReport } from './poller-report.ts'
 import type { Position } from './position.ts'
+import type { TooLarge } from './rows-too-large.ts'
 import type { SourceTable } from './source-table.ts'
 import type { GatheringProducer, OutgoingRecord } from '@kafka-pattern/kafka-config'
 import type { Row } from '@kafka-pattern/mysql-config'
@@ -83,7 +88,8 @@ export function createPoller(options: PollerOptions): Poller {
 
   async function work(lease: Lease): Promise<void> {
     report.took(lease)
-    const tools = toolsFor(lease)
+    const parkedRows = await patiently(() => openParkedRows(options.mysql, options.name, lease.epoch))
+    const tools = toolsFor(lease, parkedRows)
     try {
       await (options.cursorKind === 'naive' ? followNaively : followChanges)(lease.cursor, tools)
     } catch (error) {
@@ -98,7 +104,7 @@ export function createPoller(options: PollerOptions): Poller {
     }
   }
 
-  function toolsFor(lease: Lease) {
+  function toolsFor(lease: Lease, parkedRows: ParkedRows) {
     const start = microsOf(lease.cursor.updatedAt)
     let saved = lease.cursor
     let unsavedRecords = 0
@@ -119,24 +125,46 @@ export function createPoller(options: PollerOptions): Poller {
     async function publish(rows: readonly Row[]): Promise<void> {
       if (rows.length === 0) return
       const records = rows.flatMap(recordsOf)
+      const parked = new Set<OutgoingRecord['key']>()
+      let unsent: readonly OutgoingRecord[] = records
       await retry(
         async () => {
-          // One that was frozen, or waits for long, finds out before it sends that another one has taken over.
-          if (lease.isDue) await patiently(() => lease.save(saved))
-          await producer.sendBatch(records).catch((error: unknown) => {
-            throw namingTheRow(error, table.description.table, records)
-          })
+          while (unsent.length > 0) {
+            // One that was frozen, or waits for long, finds out before it sends that another one has taken over.
+            if (lease.isDue) await patiently(() => lease.save(saved))
+            try {
+              await producer.sendBatch(unsent)
+              return
+            } catch (error) {
+              const found = tooLargeAmong(error, unsent)
+              if (found === null) throw error
+              await park(found.tooLarge, rows)
+              for (const { record } of found.tooLarge) parked.add(record.key)
+              unsent = found.rest
+            }
+          }
         },
         {
           policy: untilItWorks,
           signal: stopping,
           isRetryable: error =>
             !(error instanceof LeaseLostError) && classifyKafkaError(error) === 'retryable',
-          onRetry: info => report.kafkaAway(records.length, info),
+          onRetry: info => report.kafkaAway(unsent.length, info),
         },
       )
+      const keys = records.flatMap(({ key }) => (typeof key === 'string' && !parked.has(key) ? [key] : []))
+      await patiently(() => parkedRows.unpark(keys))
       unsavedRecords = records.length
-      report.published(records.length)
+      report.published(records.length - parked.size)
+    }
+
+    async function park(tooLarge: readonly TooLarge[], rows: readonly Row[]): Promise<void> {
+      const refused = tooLarge.map(({ record, reason }) => {
+        const row = rows.find(each => recordKeyOf(keyOf(each, table.description)) === record.key)!
+        return { key: String(record.key), version: versionOf(row, table.description), reason }
+      })
+      await patiently(() => parkedRows.park(refused))
+      for (const row of refused) report.parked(row)
     }
 
     return {

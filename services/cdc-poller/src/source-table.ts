@@ -42,6 +42,9 @@ export const neededStatements = [
   'SELECT COUNT(*) FROM information_schema.innodb_trx',
   "INSERT INTO poller_cursors (name, cursor_updated_at, cursor_key) SELECT '', NOW(6), '[]' FROM poller_cursors WHERE FALSE",
   'UPDATE poller_cursors SET epoch = epoch WHERE FALSE',
+  'SELECT epoch FROM poller_cursors WHERE FALSE FOR UPDATE',
+  "INSERT INTO poller_parked (name, record_key, version, reason) SELECT '', '', '', '' FROM poller_parked WHERE FALSE",
+  "DELETE FROM poller_parked WHERE record_key = '' AND FALSE",
 ]
 
 /**
