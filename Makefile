@@ -1,5 +1,5 @@
 # Every command a person types. Targets call scripts/; the first one on a fresh clone sets the workspace up (scripts/setup.sh).
-# Variables: RUNTIME=local|containers, SERVICE=<name>, N=<instances>, JSON=1, STEPS=1, REPLAY=<dead-letter topic>, TEST_STACK=local|containers, and all of .env.example.
+# Variables: RUNTIME=local|containers, SERVICE=<name>, N=<instances>, JSON=1, STEPS=1, REPLAY=<dead-letter topic>, FIGURE=<name of a benchmark>, TEST_STACK=local|containers, and all of .env.example.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up lambda-invoke cluster-up watch lag ui-up scale ps logs down clean dlt doctor test test-unit check prove bench
@@ -34,7 +34,7 @@ watch: ## the trip of each record in one line, until Ctrl-C; make watch STEPS=1 
 	$(RUN) scripts/watch.ts
 
 lag: ## how far everybody is behind, live until Ctrl-C; make lag JSON=1 for one look as JSON
-	$(RUN) scripts/lag.ts $(if $(JSON),--json)
+	$(RUN) scripts/lag.ts $(if $(filter-out 0,$(JSON)),--json)
 
 ui-up: ## look at topics, groups and connectors in a browser: kafbat's kafka-ui and Redpanda Console (containers only)
 	$(RUN) scripts/ui.ts

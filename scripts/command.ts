@@ -1,5 +1,6 @@
 /** What every command of the Makefile is run by: errors become one readable answer and an exit code. */
 import { errorCode, LocalStackError } from '@kafka-pattern/local-stack'
+import { requireKnownVariables } from './known-variables.ts'
 import { colors, failed } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
@@ -11,6 +12,7 @@ export async function runCommand(command: () => Promise<number | void>): Promise
     throw error
   })
   try {
+    await requireKnownVariables(process.env.MAKEFLAGS)
     process.exitCode = (await command()) ?? 0
   } catch (error) {
     process.exitCode = 1

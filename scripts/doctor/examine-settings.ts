@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { errorCode, findPortHolder, isPortFree } from '@kafka-pattern/local-stack'
 import type { ComposeService } from '../compose-file/compose-file.ts'
+import { settingNames } from '../known-variables.ts'
 import { runsLocally } from '../local-runtime/local-runtime.ts'
 import { describeRefused, refusedSettings } from '../refused-settings.ts'
 import { brokersOf } from '../runtime/broker-count.ts'
@@ -20,9 +21,7 @@ export async function examineDotEnv(repositoryDir: string): Promise<Finding[]> {
       return [fine('No .env: every setting has its default (.env.example lists them)')]
     throw error
   }
-  const example = await readFile(join(repositoryDir, '.env.example'), 'utf8')
-  // Commented out there, because the defaults are docker-compose.yml's.
-  const known = new Set([...example.matchAll(/^#?\s?([A-Z][A-Z0-9_]*)=/gm)].map(match => match[1]))
+  const known = await settingNames()
   const unknown = Object.keys(parseEnv(own)).filter(name => !known.has(name))
   if (unknown.length === 0) return [fine(`.env sets ${Object.keys(parseEnv(own)).join(', ') || 'nothing'}`)]
   return [

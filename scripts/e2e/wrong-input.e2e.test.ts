@@ -70,6 +70,7 @@ describe('settings', () => {
       'Port 3002 is to be that of user-api and family-api. Change USER_API_PORT or FAMILY_API_PORT.',
     ],
     ['BROKERS=2', 'BROKERS must be 1 or 3, but is "2".'],
+    ['KAFKA_PROT=9192', 'Nothing reads KAFKA_PROT.'],
     ['RUNTIME=sideways', 'RUNTIME must be local or containers, but is "sideways".'],
   ])('%s', async (setting, sentence) => {
     const { code, stderr } = await make(['up', setting])

@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest'
+import { requireKnownVariables, variablesIn } from './known-variables.ts'
+
+test.each([
+  ['', []],
+  ['w --no-print-directory', []],
+  [' --no-print-directory -- STEPS=1 RUNTIME=local', ['STEPS', 'RUNTIME']],
+  ['-- SERVICE=user-api', ['SERVICE']],
+  [String.raw` -j2 --no-print-directory -- SERVICE=a\ N=3 N:=4`, ['SERVICE', 'N']],
+])('the variables in MAKEFLAGS "%s"', (makeFlags, names) => {
+  expect(variablesIn(makeFlags)).toEqual(names)
+})
+
+test('settings and the variables of commands are known, others are refused by name', async () => {
+  await expect(requireKnownVariables(undefined)).resolves.toBeUndefined()
+  await expect(requireKnownVariables(' -- KAFKA_PORT=9192 REPLAY=t')).resolves.toBeUndefined()
+  await expect(requireKnownVariables(' -- KAFKA_PROT=9192 N=2 STEP=1')).rejects.toThrow(
+    /^Nothing reads KAFKA_PROT, STEP\./,
+  )
+})
