@@ -463,7 +463,7 @@ describe('what is not set up ends it at the start, with one sentence and exit co
       'another version of the schema',
       ["UPDATE schema_versions SET version = 7 WHERE component = 'cdc-poller'"],
       {},
-      /schema version 7 of cdc-poller, but version 2/,
+      /schema version 7 of cdc-poller, but version 3/,
     ],
     ['no such table', [], { TABLE: 'nope' }, /the table nope cannot be read/],
     [
