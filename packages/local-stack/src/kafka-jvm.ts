@@ -28,10 +28,10 @@ export type KafkaJvmOptions = {
   heapBytes: number
   progress: Progress
   /**
-   * Starts and stops a broker with this JVM, so that it can write down which classes a broker loads.
-   * Resolves when the JVM has ended.
+   * Starts and stops a broker with this JVM, its data in a folder that is removed afterwards, so that it can write down which classes
+   * a broker loads. Resolves when the JVM has ended.
    */
-  rehearse: (jvm: KafkaJvm) => Promise<void>
+  rehearse: (jvm: KafkaJvm, dataDir: string) => Promise<void>
 }
 
 /**
@@ -78,13 +78,15 @@ async function buildClassArchive(
   const javaHash = createHash('sha256').update(javaVersion).digest('hex').slice(0, 8)
   const dir = await buildOnce(`${jarsDir}-classes-${javaHash}`, async unfinished => {
     progress('Preparing fast starts of Kafka with one rehearsal (once per user)')
+    const dataDir = join(unfinished, 'broker')
     try {
-      await rehearse(withOption(jvm, `-XX:ArchiveClassesAtExit=${join(unfinished, archiveName)}`))
+      await rehearse(withOption(jvm, `-XX:ArchiveClassesAtExit=${join(unfinished, archiveName)}`), dataDir)
     } catch (error) {
       // Without an archive everything works, only slower; the reason stays where one would look for the archive.
       await rm(join(unfinished, archiveName), { force: true })
       await writeFile(join(unfinished, 'failure.txt'), String(error))
     }
+    await rm(dataDir, { recursive: true, force: true })
   })
   return (await exists(join(dir, archiveName))) ? join(dir, archiveName) : null
 }

@@ -1,16 +1,17 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { findKafka, formQuorum, startKafka } from './kafka.ts'
 import type { StartedKafka } from './kafka.ts'
 import { describeCluster } from './kafka-readiness.ts'
 import { findFreePort, isPortFree } from './ports.ts'
 import { identifyProcess } from './process-identity.ts'
-import { exists } from './user-cache.ts'
+import { exists, userCacheDir } from './user-cache.ts'
 
 let dataDir: string
 
@@ -22,6 +23,41 @@ beforeEach(async () => {
     await rm(dataDir, { recursive: true, force: true })
   }
 })
+
+test('Ctrl-C during the rehearsal that comes before the first start leaves no process, and the next start works', async () => {
+  const cache = join(dataDir, 'cache', 'kafka-pattern')
+  await mkdir(cache, { recursive: true })
+  for (const name of await readdir(userCacheDir())) {
+    if (!name.includes('-classes-')) await symlink(join(userCacheDir(), name), join(cache, name))
+  }
+  const start = () => {
+    const script = `
+    import { startKafka } from ${JSON.stringify(join(import.meta.dirname, 'kafka.ts'))}
+    const kafka = await startKafka({ dataDir: ${JSON.stringify(join(dataDir, 'data'))}, progress: console.log })
+    await kafka.stop()`
+    return spawn(process.execPath, ['--input-type=module', '-e', script], {
+      env: { ...process.env, XDG_CACHE_HOME: join(dataDir, 'cache') },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+  }
+  const running = async () => {
+    const { stdout } = await promisify(execFile)('ps', ['-A', '-ww', '-o', 'args='])
+    return stdout.split('\n').filter(line => line.includes(cache))
+  }
+
+  const interrupted = start()
+  await expect.poll(running, { timeout: 60_000 }).toEqual([expect.stringContaining('ArchiveClassesAtExit')])
+  process.kill(-interrupted.pid!, 'SIGINT')
+  await once(interrupted, 'exit')
+  await expect.poll(running, { timeout: 60_000 }).toEqual([])
+
+  expect(await once(start(), 'exit')).toEqual([0, null])
+  expect((await readdir(cache)).filter(name => name.includes('unfinished') || name.includes('lock'))).toEqual(
+    [],
+  )
+  expect(await running()).toEqual([])
+}, 300_000)
 
 test(
   'brokers outlive their starter, are found again by their folder, and leave nothing after stop',

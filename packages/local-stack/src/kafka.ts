@@ -94,8 +94,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<StartedKaf
     tuning: options.tuning ?? 'start',
     heapBytes: options.heapBytes ?? 512 * mebibyte,
     progress: options.progress ?? (() => {}),
-    async rehearse(rehearsalJvm) {
-      const kafka = await launchKafka({ brokers: 1 }, rehearsalJvm)
+    async rehearse(rehearsalJvm, dataDir) {
+      const kafka = await launchKafka({ brokers: 1, dataDir }, rehearsalJvm, { outlivesTerminal: false })
       const inOrder = await kafka.nodes[0]?.stop(rehearsalStopTimeoutMs)
       await kafka.stop()
       if (inOrder !== true) throw new LocalStackError('The rehearsing broker did not end in time.')
@@ -104,7 +104,11 @@ export async function startKafka(options: KafkaOptions = {}): Promise<StartedKaf
   return launchKafka(options, jvm)
 }
 
-async function launchKafka(options: KafkaOptions, jvm: KafkaJvm): Promise<StartedKafka> {
+async function launchKafka(
+  options: KafkaOptions,
+  jvm: KafkaJvm,
+  launch: Pick<ServerCommand, 'outlivesTerminal'> = {},
+): Promise<StartedKafka> {
   const count = options.brokers ?? 1
   const dataDir = resolve(options.dataDir ?? (await mkdtemp(join(tmpdir(), 'kafka-pattern-'))))
   await mkdir(dataDir, { recursive: true })
@@ -134,7 +138,7 @@ async function launchKafka(options: KafkaOptions, jvm: KafkaJvm): Promise<Starte
     )
     await Promise.all(prepared)
     const awaited = quorum.controllerPorts.length
-    await Promise.all(state.nodes.map(node => startNode(dataDir, state, node, awaited)))
+    await Promise.all(state.nodes.map(node => startNode(dataDir, state, node, awaited, launch)))
   } catch (error) {
     await Promise.all(kafka.nodes.map(node => node.kill()))
     await kafka.stop()
@@ -187,8 +191,10 @@ async function startNode(
   state: KafkaState,
   node: KafkaNodeState,
   awaitedBrokers: number,
+  launch: Pick<ServerCommand, 'outlivesTerminal'> = {},
 ): Promise<void> {
   const server: ServerCommand = {
+    ...launch,
     title: `Kafka broker ${node.id}`,
     command: state.jvm.command,
     parameters: [...state.jvm.options, 'kafka.Kafka', propertiesFile(dataDir, node.id)],

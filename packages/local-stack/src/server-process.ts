@@ -24,6 +24,8 @@ export type ServerCommand = {
   /** stdout and stderr are appended to this file */
   logFile: string
   env?: Record<string, string>
+  /** false: Ctrl-C in the starter's terminal ends it too; true by default */
+  outlivesTerminal?: boolean
 }
 
 /** @throws {LocalStackError} when the command cannot be started */
@@ -33,7 +35,7 @@ export async function startDetached(server: ServerCommand): Promise<ProcessIdent
     const child = spawn(server.command, server.parameters, {
       cwd: server.cwd,
       env: { ...process.env, ...server.env },
-      detached: true,
+      detached: server.outlivesTerminal ?? true,
       stdio: ['ignore', log.fd, log.fd],
     })
     await new Promise<void>((resolve, reject) => {
