@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findFreePort, findMariaDb, startMariaDb } from '@kafka-pattern/local-stack'
@@ -50,6 +50,35 @@ test('`up` starts a server anew whose start was interrupted or whose description
   expect(await upAndPid(otherPort)).not.toBe(changed)
   expect((await findMariaDb(dataDir))?.port).toBe(otherPort.ports[0]!.hostPort)
   expect(await sql('SELECT name FROM kafka_pattern.users'), 'the data stays').toBe('Ada\n')
+}, 300_000)
+
+test('of several `up` at once one starts the server, and the others find it', async () => {
+  const stateDir = await mkdtemp(join(tmpdir(), 'kafka-pattern-up-'))
+  const file = await readComposeFile(composeFilePath, { MYSQL_PORT: String(await findFreePort()) })
+  const mysql = file.services.find(isMysql)!
+  const newRuntime = () =>
+    createLocalRuntime({
+      repositoryDir,
+      file: { ...file, services: [mysql] },
+      brokers: 1,
+      variables: {},
+      stateDir,
+    })
+  onTestFinished(async () => {
+    await newRuntime().clean()
+    await rm(stateDir, { recursive: true, force: true })
+  })
+  const upAndPid = async () => {
+    const runtime = newRuntime()
+    await runtime.up([mysql])
+    return (await runtime.status())[0]?.process.pid
+  }
+  const [first, ...others] = await Promise.all([upAndPid(), upAndPid(), upAndPid()])
+  expect(first).toEqual(expect.any(Number))
+  expect(others).toEqual([first, first])
+
+  expect(await newRuntime().down()).toEqual([mysql.name])
+  expect(await readdir(stateDir)).toEqual([mysql.name])
 }, 300_000)
 
 test('a start counts once it has come to its end', async () => {

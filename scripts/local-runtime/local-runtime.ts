@@ -3,10 +3,10 @@
  * It keeps what Compose keeps: order by depends_on, ready means healthy, data stays over `down`, a changed service is replaced.
  * Not kept: isolation of file systems and networks, and restart policies; a service that ended is shown and stays ended.
  */
-import { rename, rm, rmdir } from 'node:fs/promises'
+import { mkdir, rename, rm, rmdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { errorCode, isAlive } from '@kafka-pattern/local-stack'
+import { acquireLock, errorCode, isAlive } from '@kafka-pattern/local-stack'
 import type { ComposeFile, ComposeService } from '../compose-file/compose-file.ts'
 import { serviceOfInstance, type Instance } from '../compose-file/instances.ts'
 import type { Variables } from '../compose-file/interpolate.ts'
@@ -33,6 +33,9 @@ import {
   stopService,
   type ServicePaths,
 } from './service-process.ts'
+
+/** In the folder of the state: says which command starts or stops something there. */
+const lockDirName = 'at-work'
 
 const imageServers = [kafkaServer, mysqlServer, connectServer]
 
@@ -126,47 +129,46 @@ export function createLocalRuntime(stack: Stack): Runtime {
     return inOrder ? 'terminated' : 'killed'
   }
 
+  /** One command at a time starts and stops here: a server that another one starts looks like one whose start was interrupted. */
+  async function alone<T>(work: () => Promise<T>): Promise<T> {
+    const lockDir = join(stack.stateDir, lockDirName)
+    await mkdir(lockDir, { recursive: true })
+    const release = await acquireLock(join(lockDir, 'lock'), ({ pid }) =>
+      print(`  ${step} waiting for another command (pid ${pid}), which starts or stops services here`),
+    )
+    try {
+      return await work()
+    } finally {
+      await release()
+    }
+  }
+
+  async function stopAll(names: readonly string[]): Promise<StoppedService[]> {
+    const stopped: StoppedService[] = []
+    // Consumers and producers before what they are connected to: the reverse of starting.
+    for (const level of levelsOf(services).toReversed()) {
+      await Promise.all(
+        level.map(async service => {
+          const end = names.includes(service.name) ? await stop(service) : null
+          if (end !== null) stopped.push({ service: service.name, end })
+        }),
+      )
+    }
+    return stopped
+  }
+
+  async function down(): Promise<string[]> {
+    const stopped = await stopAll(services.map(service => service.name))
+    return stopped.filter(({ end }) => end !== 'ended before').map(({ service }) => service)
+  }
+
   return {
     kind: 'local',
     title: 'local processes',
 
-    async up(wanted) {
-      requireRunnable(wanted)
-      const missing: ComposeService[] = []
-      const changed: ComposeService[] = []
-      for (const service of wanted) {
-        if (!(await isRunning(service))) missing.push(service)
-        else if (!(await isAsDescribed(service))) changed.push(service)
-      }
-      // Before anything is stopped.
-      await requireFreePorts(missing)
-      // What is connected to others before them: it ends in order only while they are there.
-      for (const service of changed.toReversed()) {
-        print(
-          `  ${step} ${padVisible(service.name, nameWidth)} its code or settings changed, or its start was interrupted: starting it anew`,
-        )
-        await stop(service)
-      }
-      await requireFreePorts(changed)
-      const toStart = wanted.filter(service => missing.includes(service) || changed.includes(service))
-      for (const server of imageServers) {
-        await server.prepare?.(
-          stack.stateDir,
-          toStart.filter(service => imageServerOf(service) === server),
-        )
-      }
-      await startInOrder(toStart, start)
-      // Last: what runs already may wait for a broker that is only back now.
-      for (const service of wanted) {
-        if (toStart.includes(service)) continue
-        if (imageServerOf(service) === undefined) await requireReady(paths, service)
-        report(service, 'runs already')
-      }
-    },
+    up: wanted => alone(() => up(wanted)),
 
-    async add(instances) {
-      await startInOrder(instances, start)
-    },
+    add: instances => alone(() => startInOrder(instances, start)),
 
     async kill(name) {
       const service = services.find(candidate => candidate.name === name)
@@ -180,30 +182,23 @@ export function createLocalRuntime(stack: Stack): Runtime {
       return all.filter(status => status !== null)
     },
 
-    async stop(names) {
-      const stopped: StoppedService[] = []
-      // Consumers and producers before what they are connected to: the reverse of starting.
-      for (const level of levelsOf(services).toReversed()) {
-        await Promise.all(
-          level.map(async service => {
-            const end = names.includes(service.name) ? await stop(service) : null
-            if (end !== null) stopped.push({ service: service.name, end })
-          }),
-        )
-      }
+    stop: names => alone(() => stopAll(names)),
+
+    async down() {
+      const stopped = await alone(down)
+      // Where nothing was ever started nothing is left.
+      for (const dir of [join(stack.stateDir, lockDirName), stack.stateDir]) await removeIfEmpty(dir)
       return stopped
     },
 
-    async down() {
-      const stopped = await this.stop(services.map(service => service.name))
-      return stopped.filter(({ end }) => end !== 'ended before').map(({ service }) => service)
-    },
-
     async clean() {
-      await this.down()
-      // What was put there by this runtime, by name: LOCAL_STACK_DIR may be a folder that holds other things, too.
-      const own = ['logs', 'services', ...services.filter(imageServerOf).map(service => service.name)]
-      for (const name of own) await rm(join(stack.stateDir, name), { recursive: true, force: true })
+      await alone(async () => {
+        await down()
+        // What was put there by this runtime, by name: LOCAL_STACK_DIR may be a folder that holds other things, too.
+        const own = ['logs', 'services', ...services.filter(imageServerOf).map(service => service.name)]
+        for (const name of own) await rm(join(stack.stateDir, name), { recursive: true, force: true })
+      })
+      await rm(join(stack.stateDir, lockDirName), { recursive: true, force: true })
       await removeIfEmpty(stack.stateDir)
     },
 
@@ -218,6 +213,40 @@ export function createLocalRuntime(stack: Stack): Runtime {
         }),
       )
     },
+  }
+
+  async function up(wanted: ComposeService[]): Promise<void> {
+    requireRunnable(wanted)
+    const missing: ComposeService[] = []
+    const changed: ComposeService[] = []
+    for (const service of wanted) {
+      if (!(await isRunning(service))) missing.push(service)
+      else if (!(await isAsDescribed(service))) changed.push(service)
+    }
+    // Before anything is stopped.
+    await requireFreePorts(missing)
+    // What is connected to others before them: it ends in order only while they are there.
+    for (const service of changed.toReversed()) {
+      print(
+        `  ${step} ${padVisible(service.name, nameWidth)} its code or settings changed, or its start was interrupted: starting it anew`,
+      )
+      await stop(service)
+    }
+    await requireFreePorts(changed)
+    const toStart = wanted.filter(service => missing.includes(service) || changed.includes(service))
+    for (const server of imageServers) {
+      await server.prepare?.(
+        stack.stateDir,
+        toStart.filter(service => imageServerOf(service) === server),
+      )
+    }
+    await startInOrder(toStart, start)
+    // Last: what runs already may wait for a broker that is only back now.
+    for (const service of wanted) {
+      if (toStart.includes(service)) continue
+      if (imageServerOf(service) === undefined) await requireReady(paths, service)
+      report(service, 'runs already')
+    }
   }
 
   async function statusOf(service: ComposeService): Promise<ServiceStatus | null> {
