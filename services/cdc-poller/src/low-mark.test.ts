@@ -59,6 +59,20 @@ describe('the low mark', () => {
     expect(taken.map(sample => lowMark(sample, overlapMs))).toEqual([s(70), s(70), s(70)])
   })
 
+  test('a transaction that is new may have begun with a statement that waited unseen, since the overlap before the last look', () => {
+    const taken = samples(
+      look(100),
+      look(105, [transaction('7', 104, 3)]),
+      look(106, [transaction('7', 104, 3)]),
+      look(107),
+    )
+    expect(taken.map(sample => lowMark(sample, overlapMs))).toEqual([s(99), s(99), s(99), s(106)])
+    expect(readAgainFrom(taken[2]!, taken[3]!, overlapMs)).toBe(s(99))
+    // To the poller that takes over at 99 it is as new.
+    const [after] = [sampleAfter(null, look(105, [transaction('7', 104, 3)]), { overlapMs, start: s(99) })]
+    expect(lowMark(after, overlapMs)).toBe(s(99))
+  })
+
   test('what the look before did not see began within the overlap before that look, whatever the server tells', () => {
     const taken = samples(
       look(100),

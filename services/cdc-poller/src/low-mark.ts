@@ -5,6 +5,7 @@
  * appear behind rows that are long read. What can still appear is known from a look at everything that is open in the server
  * (open-transactions.ts): nothing older than the oldest of it.
  */
+import { beginning, microsOf } from './position.ts'
 
 /** Something that may still commit rows: an open transaction that has changed rows, or a statement that runs. */
 export interface OpenWork {
@@ -51,14 +52,17 @@ export interface Premises {
 
 const second = 1_000_000
 
+/** Where a first poller begins. To read a whole table twice is too much for what a look may not tell of one transaction. */
+const neverRead = microsOf(beginning.updatedAt)
+
 /**
  * A look in the light of the one before it. What that one saw keeps its floor. What it did not see began no earlier than the overlap
  * before it, whatever the server tells: that is in whole seconds, and a transaction may begin long before its first change. So
  * the low mark never goes back, unless the clock does.
  *
  * What looks new may be what was seen before in another shape, and has its floor then: a transaction gets its number with its first
- * change; the statement that runs in it may have waited long before it began (LOCK TABLES, a schema change); one that is prepared (XA)
- * loses its session, and its beginning when the server restarts.
+ * change; the statement that runs in it may have waited before it began (LOCK TABLES, a schema change), seen or not; one that is
+ * prepared (XA) loses its session, and its beginning when the server restarts.
  */
 export function sampleAfter(previous: Sample | null, observed: Observation, premises: Premises): Sample {
   const past = previous?.work ?? []
@@ -82,6 +86,9 @@ export function sampleAfter(previous: Sample | null, observed: Observation, prem
       each => open.kind === 'transaction' && each.session === open.session && each.started === open.started,
     )
     const floors = [...waited.map(({ began }) => began), ...unnumbered.map(({ floor }) => floor)]
+    // Its first statement may have waited, and then its rows are older than the transaction. How long, no look tells: the statement began
+    // after what the look before would have seen of it, that is all.
+    if (open.kind === 'transaction' && unseenSince > neverRead) floors.push(unseenSince)
     return { ...open, floor: Math.min(open.began, ...floors) }
   })
   return { ...observed, work }

@@ -52,7 +52,9 @@ export class SimulatedDatabase {
 
   /** Lets time pass, and in it transactions begin, wait, write, commit and roll back. */
   passTime(): void {
-    const micros = Math.floor(this.#chance() * 0.1 * second)
+    // Now and then an answer takes long, so that looks are far apart.
+    const longest = this.#chance() < 0.05 ? 3 : 0.1
+    const micros = Math.floor(this.#chance() * longest * second)
     this.#clock += micros
     this.#elapsed += micros
     for (const transaction of this.#open) this.#proceed(transaction)
@@ -88,8 +90,11 @@ export class SimulatedDatabase {
           since: now - (age + 1) * second,
         })
       if (startedAt !== null && writes.size > 0) {
-        const since = Math.floor(startedAt / second) * second - second
-        work.push({ kind: 'transaction', id: String(number), session, started: String(since), since })
+        // Known by the difference of two whole seconds, as in open-transactions.ts.
+        const started = Math.floor(startedAt / second) * second
+        const age = Math.floor(now / second) * second - started
+        const since = age < 0 ? 0 : now - age - second
+        work.push({ kind: 'transaction', id: String(number), session, started: String(started), since })
       }
     }
     return { now, askedAtMs: this.elapsedMs, atMs: this.elapsedMs, work }
@@ -119,7 +124,7 @@ export class SimulatedDatabase {
     }
     this.#open.add(transaction)
     // Some wait for seconds before their transaction begins, as behind LOCK TABLES.
-    if (this.#chance() < 0.9) this.#write(transaction)
+    if (this.#chance() < 0.7) this.#write(transaction)
   }
 
   #proceed(transaction: Transaction): void {
