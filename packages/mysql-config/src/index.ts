@@ -6,7 +6,7 @@ export {
   UnknownOutcomeError,
 } from './errors.ts'
 export type { MysqlErrorClass } from './errors.ts'
-export type { Queryable, Row, RowArrays, Written } from './lease.ts'
+export type { LimitedRows, Queryable, Row, Written } from './lease.ts'
 export { createMysql, quoteText, sqlText } from './mysql.ts'
 export type { Mysql, MysqlOptions } from './mysql.ts'
 export { requireGrants, requireSchema } from './require-schema.ts'

@@ -1,7 +1,7 @@
 /** A connection while it is somebody's: what can be done with it, and whether it may go back into the pool. */
 import { Socket } from 'node:net'
 import { isConnectionUsableAfter, isOutcomeUnknown, UnknownOutcomeError } from './errors.ts'
-import type { PoolConnection, QueryResult, ResultSetHeader, RowDataPacket } from 'mysql2'
+import type { PoolConnection, QueryOptions, QueryResult, ResultSetHeader, RowDataPacket } from 'mysql2'
 
 /** DATETIME, BIGINT, DECIMAL and JSON as text, with nothing lost; smaller integers as numbers. */
 export type Row = Record<string, unknown>
@@ -24,9 +24,9 @@ export interface Queryable {
   write(sql: string, values?: readonly unknown[]): Promise<Written>
 }
 
-/** Rows as arrays of their columns, in the order of the SELECT. */
-export type RowArrays = {
-  rows: unknown[][]
+/** Rows of a SELECT up to a limit of bytes. */
+export type LimitedRows<R> = {
+  rows: R[]
   /** Not everything: the bytes were used up. The rows are the first ones. */
   cut: boolean
 }
@@ -63,21 +63,35 @@ export class Lease {
     })
   }
 
-  async rowArrays(sql: string, limitBytes: number): Promise<RowArrays> {
+  /** Each an object, by the names of the columns. */
+  limitedRows(sql: string, values: readonly unknown[], limitBytes: number): Promise<LimitedRows<Row>> {
+    return this.#limited({ sql, values: [...values] }, limitBytes, isRow)
+  }
+
+  /** Each an array, in the order of the SELECT. */
+  rowArrays(sql: string, limitBytes: number): Promise<LimitedRows<unknown[]>> {
+    return this.#limited({ sql, rowsAsArray: true }, limitBytes, isRowArray)
+  }
+
+  async #limited<R extends object>(
+    options: QueryOptions,
+    limitBytes: number,
+    isWanted: (result: unknown) => result is R,
+  ): Promise<LimitedRows<R>> {
     this.#requireNotEnded()
-    const rows: unknown[][] = []
+    const rows: R[] = []
     let leftBytes = limitBytes
     const { promise, resolve, reject } = Promise.withResolvers<boolean>()
     // A query without a callback hears nothing of a connection that is lost.
     this.connection.once('error', reject)
-    const query = this.connection.query({ sql, rowsAsArray: true, timeout: this.#answerTimeoutMs })
+    const query = this.connection.query({ ...options, timeout: this.#answerTimeoutMs })
     query.on('error', reject)
     query.on('end', () => resolve(false))
     query.on('result', (row: unknown) => {
       // After the limit it goes on until the connection is closed.
-      if (!Array.isArray(row) || leftBytes <= 0) return
+      if (!isWanted(row) || leftBytes <= 0) return
       rows.push(row)
-      leftBytes -= sizeBytesOf(row)
+      leftBytes -= sizeBytesOf(Array.isArray(row) ? row : Object.values(row))
       if (leftBytes <= 0) resolve(true)
     })
     try {
@@ -85,9 +99,11 @@ export class Lease {
       if (cut) this.discard()
       return { rows, cut }
     } catch (error) {
-      throw this.#judge(error, sql)
+      throw this.#judge(error, options.sql)
     } finally {
       this.connection.off('error', reject)
+      // The timer of its timeout keeps a query that was cut, and a listener would keep the rows.
+      query.removeAllListeners().on('error', ignore)
     }
   }
 
@@ -142,6 +158,17 @@ export class Lease {
     if (error instanceof Error) Object.assign(error, { sql: sql.slice(0, shownSqlChars) })
     return error
   }
+}
+
+/** Everybody has had an answer. */
+function ignore(): void {}
+
+function isRow(result: unknown): result is Row {
+  return typeof result === 'object' && result !== null
+}
+
+function isRowArray(result: unknown): result is unknown[] {
+  return Array.isArray(result)
 }
 
 function sizeBytesOf(row: readonly unknown[]): number {

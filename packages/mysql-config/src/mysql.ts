@@ -4,15 +4,17 @@ import { retry, type RetryPolicy } from '@kafka-pattern/retry'
 import { createPool, escape, type PoolConnection } from 'mysql2'
 import type { Logger } from 'pino'
 import { classifyMysqlError, isOutcomeUnknown, MysqlConfigError, UnknownOutcomeError } from './errors.ts'
-import { Lease, type Queryable, type RowArrays } from './lease.ts'
+import { Lease, type LimitedRows, type Queryable, type Row } from './lease.ts'
 import type { MysqlSettings } from './settings.ts'
 
 export interface Mysql extends Queryable {
   /**
-   * A SELECT for many rows: arrays instead of objects, and no more than `limitBytes` of text and bytes in all (the row that
-   * passes the limit is the last), however long the rows are. Select with LIMIT: to be cut costs the connection.
+   * A SELECT for many rows: no more than `limitBytes` of text and bytes in all (the row that passes the limit is the last), however
+   * long the rows are. Select with LIMIT: to be cut costs the connection.
    */
-  rowArrays(sql: string, limitBytes: number): Promise<RowArrays>
+  limitedRows(sql: string, values: readonly unknown[], limitBytes: number): Promise<LimitedRows<Row>>
+  /** The same, and each row an array of its columns. */
+  rowArrays(sql: string, limitBytes: number): Promise<LimitedRows<unknown[]>>
   /**
    * Runs `work` in one transaction and commits; whatever `work` throws rolls it back. Deadlocks and lock waits roll it back and
    * begin anew, a few times, so `work` may run more than once: it does nothing but SQL.
@@ -156,6 +158,8 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
       borrow(answerTimeoutMs, lease => lease.queryable({ commitsItself: true }).rows(sql, values)),
     write: (sql, values) =>
       borrow(answerTimeoutMs, lease => lease.queryable({ commitsItself: true }).write(sql, values)),
+    limitedRows: (sql, values, limitBytes) =>
+      borrow(answerTimeoutMs, lease => lease.limitedRows(sql, values, limitBytes)),
     rowArrays: (sql, limitBytes) => borrow(answerTimeoutMs, lease => lease.rowArrays(sql, limitBytes)),
     withConnection: work =>
       borrow(answerTimeoutMs, async lease => {
