@@ -208,7 +208,7 @@ function answerStale(reply: HttpReply, version: number): HttpReply {
   return reply.code(409).header('etag', `"${version}"`).send({ error, version })
 }
 
-/** Byte for byte what its last event holds. */
+/** The same JSON as its last event, though MySQL keeps that with its keys in another order. */
 function answerUser(reply: HttpReply, status: 200 | 201, user: UserState): HttpReply {
   return answerJson(reply.header('etag', `"${user.version}"`), status, JSON.stringify(user))
 }
