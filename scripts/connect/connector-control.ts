@@ -8,7 +8,10 @@ const answerTimeoutMs = 60_000
 const pollIntervalMs = 100
 
 export type ConnectorControl = {
-  /** What Connect knows about it under this path, e.g. `/offsets`; null when there is nothing. */
+  /**
+   * What Connect knows about it under this path, e.g. `/offsets`; null when there is no such connector.
+   * @throws {UserError} with the reason when it does not say
+   */
   get(path: string): Promise<unknown>
   /**
    * Asks for a change, again and again while the worker is busy with another one.
@@ -35,24 +38,28 @@ const statusSchema = z.object({
 
 /** `connectUrl` is e.g. http://127.0.0.1:8083. Every method throws a UserError when nothing answers there. */
 export function controlConnector(connectUrl: string, name: string): ConnectorControl {
-  const request = (method: string, path: string, body?: unknown) =>
-    ask(connectUrl, method, `/connectors/${name}${path}`, body)
+  /** 409: a change is under way, after which the worker answers. */
+  async function untilNotBusy(method: string, path: string, body?: unknown): Promise<Answer> {
+    const deadline = performance.now() + answerTimeoutMs
+    for (;;) {
+      const answer = await ask(connectUrl, method, `/connectors/${name}${path}`, body)
+      if (answer.status !== 409 || performance.now() > deadline) return answer
+      await delay(pollIntervalMs)
+    }
+  }
+
+  function accepted(answer: Answer): Answer {
+    if (answer.ok) return answer
+    throw new UserError(`Kafka Connect refuses connector ${name}: ${reasonOfRefusal(answer.body)}`)
+  }
 
   const control: ConnectorControl = {
     async get(path) {
-      const { ok, body } = await request('GET', path)
-      return ok ? body : null
+      const answer = await untilNotBusy('GET', path)
+      return answer.status === 404 ? null : accepted(answer).body
     },
     async change(method, path, body) {
-      const deadline = performance.now() + answerTimeoutMs
-      for (;;) {
-        const answer = await request(method, path, body)
-        if (answer.ok) return
-        if (answer.status !== 409 || performance.now() > deadline) {
-          throw new UserError(`Kafka Connect refuses connector ${name}: ${reasonOfRefusal(answer.body)}`)
-        }
-        await delay(pollIntervalMs)
-      }
+      accepted(await untilNotBusy(method, path, body))
     },
     async states() {
       const status = await control.get('/status')
@@ -92,12 +99,9 @@ export function controlConnector(connectUrl: string, name: string): ConnectorCon
   return control
 }
 
-async function ask(
-  connectUrl: string,
-  method: string,
-  path: string,
-  body: unknown,
-): Promise<{ ok: boolean; status: number; body: unknown }> {
+type Answer = { ok: boolean; status: number; body: unknown }
+
+async function ask(connectUrl: string, method: string, path: string, body: unknown): Promise<Answer> {
   try {
     const response = await fetch(`${connectUrl}${path}`, {
       method,
