@@ -137,7 +137,7 @@ test('rows too large for Kafka are noted with the reason while the others flow, 
   await root.write(insertUsers, [[large, larger, ...others]])
   await root.write("UPDATE users SET version = 2, note = REPEAT('x', 1024 * 1024) WHERE id = ?", [large[0]])
   // As JSON each of these characters is six: more than is sent at all.
-  await root.write('UPDATE users SET version = 3, note = REPEAT(CHAR(1), 12 * 1024 * 1024) WHERE id = ?', [
+  await root.write('UPDATE users SET version = 3, note = REPEAT(CHAR(1), 3 * 1024 * 1024) WHERE id = ?', [
     larger[0],
   ])
 
@@ -158,7 +158,7 @@ test('rows too large for Kafka are noted with the reason while the others flow, 
           name: setting.topic,
           key: larger[0],
           version: '3',
-          reason: expect.stringMatching(/limit of 67108864 bytes/),
+          reason: expect.stringMatching(/limit of 16777216 bytes/),
         },
       ])
     },
@@ -183,6 +183,19 @@ test('rows too large for Kafka are noted with the reason while the others flow, 
     { what: 'the smaller one to be published, and of the deleted one the tombstone' },
   )
   expect(next.exit).toBe(null)
+})
+
+test('a page of large rows ends where its bytes do, so that memory is bounded', async () => {
+  const setting = await newSetting()
+  const { root } = setting.database
+  await root.write('ALTER TABLE users ADD note MEDIUMTEXT NULL')
+  const users = newUsers(150)
+  await root.write(insertUsers, [users])
+  await root.write("UPDATE users SET note = REPEAT('x', 800000)")
+  // Less than all of them take.
+  const service = await setting.start({ NODE_OPTIONS: '--max-old-space-size=80' })
+  expect((await allPublished(setting, 120_000)).last.size).toBe(users.length)
+  expect(service.exit).toBe(null)
 })
 
 /** Nothing that is open anywhere on the server began before the rows of now: they are read once. */
@@ -483,6 +496,12 @@ describe('what is not set up ends it at the start, with one sentence and exit co
       ['ALTER TABLE users MODIFY version BIT(8) NOT NULL'],
       {},
       /version of users holds bytes.*VERSION_COLUMN/,
+    ],
+    [
+      'a column of which the driver gives neither text nor bytes',
+      ['ALTER TABLE users ADD place POINT NULL'],
+      {},
+      /place \(point\) of users cannot be published/,
     ],
     ['a column that tells no time', [], { UPDATED_AT_COLUMN: 'level' }, /level of users is tinyint/],
     ['a time that may be missing', [], { UPDATED_AT_COLUMN: 'deleted_at' }, /may be NULL/],

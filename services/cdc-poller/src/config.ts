@@ -86,6 +86,17 @@ export function leaseOf(settings: Settings): { name: string; owner: string; leas
   }
 }
 
+/** A page is in memory twice, as rows and as records, and so is the next one; and it has to be stored within the lease. */
+const pageBytes = 4 * 1024 * 1024
+
+/** So much is sent within half of a lease, over a network of this century; topics that take more are rare. */
+export const largestRecordBytes = 16 * 1024 * 1024
+
+/** What is read and published together. */
+export function pageLimitsOf(settings: Settings): { pageRows: number; pageBytes: number } {
+  return { pageRows: settings.PAGE_ROWS, pageBytes }
+}
+
 /** Every record is stored or given up before a lease that was just renewed can be over. */
 export function deliveryTimeoutMsOf(settings: Settings): number {
   return settings.LEASE_MS / 2

@@ -47,6 +47,7 @@ const Key = z.array(z.string())
 
 interface CursorRow extends Record<string, unknown> {
   free: unknown
+  owner: string | null
   epoch: string
   updatedAt: string
   key: string
@@ -61,7 +62,7 @@ export async function takeLease(options: CursorLeaseOptions): Promise<Lease | nu
   const leaseMicros = leaseMs * 1000
   const find = async (): Promise<CursorRow | undefined> => {
     const [row] = await mysql.rows<CursorRow>(
-      `SELECT ${isFree} AS free, CAST(epoch AS CHAR) AS epoch, cursor_updated_at AS updatedAt, cursor_key AS \`key\`
+      `SELECT ${isFree} AS free, owner, CAST(epoch AS CHAR) AS epoch, cursor_updated_at AS updatedAt, cursor_key AS \`key\`
          FROM poller_cursors WHERE name = ?`,
       [owner, name],
     )
@@ -83,9 +84,10 @@ export async function takeLease(options: CursorLeaseOptions): Promise<Lease | nu
     [owner, leaseMicros, name, owner],
   )
   if (affectedRows === 0) return null
-  // Read after it was taken: the owner before may have moved it until then.
+  // Read after it was taken: the owner before may have moved it until then. The answer may come when the lease has run out, and tell the
+  // epoch of who took over: to work under that would be to work beside it.
   const taken = await find()
-  if (taken === undefined) return null
+  if (taken?.owner !== owner) return null
   const cursor: Position = { updatedAt: taken.updatedAt, key: Key.parse(JSON.parse(taken.key)) }
   return new HeldLease(options, taken.epoch, cursor, askedAtMs)
 }

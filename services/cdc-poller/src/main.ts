@@ -7,7 +7,15 @@ import {
   watchMysql,
 } from '@kafka-pattern/mysql-config'
 import { createLogger, createService, loadSettings } from '@kafka-pattern/service-runtime'
-import { Settings, deliveryTimeoutMsOf, leaseOf, tableOf, topicSpecOf } from './config.ts'
+import {
+  Settings,
+  deliveryTimeoutMsOf,
+  largestRecordBytes,
+  leaseOf,
+  pageLimitsOf,
+  tableOf,
+  topicSpecOf,
+} from './config.ts'
 import { createPollerReport } from './poller-report.ts'
 import { createPoller } from './poller.ts'
 import { createRowRecords } from './row-records.ts'
@@ -26,8 +34,8 @@ const producer = createGatheringProducer(kafka, {
   // A page is in memory anyway, and only one is under way; a deleted row is two records.
   maxQueuedRecords: settings.PAGE_ROWS * 2,
   maxQueuedBytes: Infinity,
-  // The limit is the topic's. One that no topic has keeps a record away that would break the connection (socket.request.max.bytes).
-  maxRecordBytes: 64 * 1024 * 1024,
+  // Below it the limit is the topic's, who tells only after it has the whole record.
+  maxRecordBytes: largestRecordBytes,
 })
 service.onStop('producer', () => producer.close())
 service.readyWhen('Kafka', () => producer.connected)
@@ -44,7 +52,7 @@ await service.run(async () => {
   const table = await waitForMysql(mysql, during, async () => {
     await requireSchema(mysql, 'cdc-poller', 3)
     await requireGrants(mysql, 'cdc-poller', neededStatements)
-    return openSourceTable(mysql, tableOf(settings), settings.PAGE_ROWS)
+    return openSourceTable(mysql, tableOf(settings), pageLimitsOf(settings))
   })
   const poller = createPoller({
     ...leaseOf(settings),

@@ -14,14 +14,14 @@ import { observeOpenWork } from './open-transactions.ts'
 import { microsOf } from './position.ts'
 import { openParkedRows } from './parked-rows.ts'
 import { recordKeyOf } from './row-records.ts'
-import { tooLargeAmong } from './rows-too-large.ts'
+import { leftAfter } from './unstored-records.ts'
 import { keyOf, versionOf } from './source-table.ts'
 import type { CursorLeaseOptions, Lease } from './cursor-lease.ts'
 import type { Premises, Sample } from './low-mark.ts'
 import type { ParkedRows } from './parked-rows.ts'
 import type { PollerReport } from './poller-report.ts'
 import type { Position } from './position.ts'
-import type { TooLarge } from './rows-too-large.ts'
+import type { TooLarge } from './unstored-records.ts'
 import type { SourceTable } from './source-table.ts'
 import type { GatheringProducer, OutgoingRecord } from '@kafka-pattern/kafka-config'
 import type { Row } from '@kafka-pattern/mysql-config'
@@ -136,11 +136,13 @@ export function createPoller(options: PollerOptions): Poller {
               await producer.sendBatch(unsent)
               return
             } catch (error) {
-              const found = tooLargeAmong(error, unsent)
-              if (found === null) throw error
-              await park(found.tooLarge, rows)
-              for (const { record } of found.tooLarge) parked.add(record.key)
-              unsent = found.rest
+              const left = leftAfter(error, unsent)
+              if (left === null) throw error
+              // What is stored is not sent again: a page that takes longer than a delivery may comes to its end, too.
+              unsent = left.rest
+              if (left.tooLarge.length === 0) throw error
+              await park(left.tooLarge, rows)
+              for (const { record } of left.tooLarge) parked.add(record.key)
             }
           }
         },

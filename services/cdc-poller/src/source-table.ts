@@ -24,7 +24,7 @@ export interface Page {
   readonly rows: readonly Row[]
   /** After the last row; where the page began when it has none. */
   readonly end: Position
-  /** There were as many rows as a page takes, so there may be more. */
+  /** There were as many rows or bytes as a page takes, so there may be more. */
   readonly isFull: boolean
 }
 
@@ -49,14 +49,18 @@ export const neededStatements = [
 
 /**
  * Looks the table up and checks that it can be followed.
+ * @param limits of a page; the row that passes `pageBytes` is in it
  * @throws SchemaError with one sentence: what is missing, and what to do
  */
 export async function openSourceTable(
   mysql: Mysql,
   description: TableDescription,
-  pageRows: number,
+  limits: { pageRows: number; pageBytes: number },
 ): Promise<SourceTable> {
   const { table, keyColumns, updatedAtColumn } = description
+  const { pageRows, pageBytes } = limits
+  /** Rows of the next page: fewer than `pageRows` when the rows are large. */
+  let limit = pageRows
   await requireReadable(mysql, table)
   const columns = await requireColumns(mysql, description)
   const index = await requireIndex(mysql, description)
@@ -70,13 +74,17 @@ export async function openSourceTable(
     columns,
     async pageAfter(position) {
       const { condition, values } = after(position, description)
-      const rows = await mysql.rows(
-        `SELECT ${names} FROM ${from} WHERE ${condition} ORDER BY ${order} LIMIT ${pageRows}`,
+      const { rows, cut } = await mysql.limitedRows(
+        `SELECT ${names} FROM ${from} WHERE ${condition} ORDER BY ${order} LIMIT ${limit}`,
         values,
+        pageBytes,
       )
+      const isFull = cut || rows.length === limit
+      // To be cut costs the connection: a page of rows of the same size is not cut again.
+      limit = cut ? Math.max(1, Math.floor(rows.length / 2)) : Math.min(pageRows, limit + 100)
       const last = rows.at(-1)
       const end = last === undefined ? position : positionOf(last, description)
-      return { rows, end, isFull: rows.length === pageRows }
+      return { rows, end, isFull }
     },
     rowsNewerThan: updatedAt =>
       mysql.rows(`SELECT ${names} FROM ${from} WHERE ${time} > ? ORDER BY ${time} LIMIT ${pageRows}`, [
@@ -143,6 +151,13 @@ async function requireReadable(mysql: Mysql, table: string): Promise<void> {
 /** They come as bytes. Made text, those that are no UTF-8 are all one and the same character, and so are rows that differ in them. */
 const byteTypes = new Set(['binary', 'varbinary', 'tinyblob', 'blob', 'mediumblob', 'longblob', 'bit'])
 
+/** The driver takes them apart, and what it makes of them is neither their text nor their bytes. */
+const takenApart = new Set(
+  'geometry point linestring polygon multipoint multilinestring multipolygon geomcollection geometrycollection vector'.split(
+    ' ',
+  ),
+)
+
 async function requireColumns(mysql: Mysql, description: TableDescription): Promise<Column[]> {
   const { table, keyColumns, updatedAtColumn, versionColumn, deletedAtColumn } = description
   const found = await mysql.rows<{ name: string; type: string; nullable: string }>(
@@ -158,6 +173,12 @@ async function requireColumns(mysql: Mysql, description: TableDescription): Prom
   if (missing.length > 0) {
     throw new SchemaError(
       `the table ${table} has no column ${missing.join(', ')} (it has ${[...byName.keys()].join(', ')}): set KEY_COLUMNS, UPDATED_AT_COLUMN, VERSION_COLUMN and DELETED_AT_COLUMN to columns of it`,
+    )
+  }
+  const unreadable = found.filter(({ type }) => takenApart.has(type))
+  if (unreadable.length > 0) {
+    throw new SchemaError(
+      `${unreadable.map(({ name, type }) => `${name} (${type})`).join(', ')} of ${table} cannot be published: keep such columns in a table of their own`,
     )
   }
   const bytes = [...keyColumns, versionColumn].filter(name => byteTypes.has(byName.get(name)!.type))

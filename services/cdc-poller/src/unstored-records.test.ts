@@ -2,11 +2,10 @@ import {
   BatchSendError,
   DeliveryTimeoutError,
   QueueFullError,
-  RecordRefusedError,
   RecordTooLargeError,
 } from '@kafka-pattern/kafka-config'
 import { expect, test } from 'vitest'
-import { tooLargeAmong } from './rows-too-large.ts'
+import { leftAfter } from './unstored-records.ts'
 
 // By characters the second one is as large as the third.
 const records = ['', 'aaa', 'äää', null].map((value, index) => ({ topic: 't', key: `key-${index}`, value }))
@@ -23,21 +22,37 @@ test.each<[string, unknown, unknown]>([
     [],
   ],
   [
-    'one refused by the broker, another not answered: all others again, in their order',
+    'one refused by the broker, another not answered: that one again',
     new BatchSendError([stored, timeout, tooLarge, stored]),
-    [first, second, fourth],
+    [second],
   ],
 ])('%s', (_name, error, rest) => {
-  expect(tooLargeAmong(error, records)).toEqual({
+  expect(leftAfter(error, records)).toEqual({
     tooLarge: [{ record: third, reason: expect.stringContaining('a limit of 4 bytes') }],
     rest,
   })
 })
 
+test('what is stored is not sent again, but all records of a key that has one which is not, in their order', () => {
+  const state = { topic: 't', key: 'deleted', value: '{}' }
+  const tombstone = { topic: 't', key: 'deleted', value: null }
+  const other = { topic: 't', key: 'other', value: '{}' }
+  const error = new BatchSendError([timeout, stored, stored])
+  expect(leftAfter(error, [state, tombstone, other])).toEqual({ tooLarge: [], rest: [state, tombstone] })
+})
+
+test('of a deleted row whose state is too large the tombstone is sent all the same', () => {
+  const state = { topic: 't', key: 'deleted', value: '{}' }
+  const tombstone = { topic: 't', key: 'deleted', value: null }
+  expect(leftAfter(new BatchSendError([tooLarge, timeout]), [state, tombstone])).toEqual({
+    tooLarge: [{ record: state, reason: tooLarge.message }],
+    rest: [tombstone],
+  })
+})
+
 test.each<[string, unknown]>([
   ['a full queue', new QueueFullError(1, 5, 'much')],
-  ['a record refused for another reason', new BatchSendError([new RecordRefusedError('t', 0, 'X', 'no')])],
   ['a defect', new TypeError('x is not a function')],
-])('%s says nothing of the size of a record', (_name, error) => {
-  expect(tooLargeAmong(error, records)).toBe(null)
+])('%s says nothing of single records', (_name, error) => {
+  expect(leftAfter(error, records)).toBe(null)
 })

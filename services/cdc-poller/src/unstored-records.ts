@@ -1,4 +1,7 @@
-/** A row that makes a larger record than Kafka takes: waiting does not help, and the others must not wait for it. */
+/**
+ * What is left of a page after a send that did not store all of it. Where a record is larger than Kafka takes waiting does not help, and
+ * the others must not wait for it.
+ */
 import { BatchSendError, RecordTooLargeError } from '@kafka-pattern/kafka-config'
 import type { OutgoingRecord } from '@kafka-pattern/kafka-config'
 
@@ -9,10 +12,10 @@ export interface TooLarge {
 }
 
 /**
- * Pure. What the error of a `sendBatch` of these records says of single ones: which are too large, and which are to be sent after all, in
- * their order. Null: it failed for another reason.
+ * Pure. What is left of these records after the error of their `sendBatch`: those that are too large, and those that are to be sent after
+ * all, in their order: of a key that has one which is not stored, all. Null: nothing was stored, and nothing is known of single ones.
  */
-export function tooLargeAmong(
+export function leftAfter(
   error: unknown,
   records: readonly OutgoingRecord[],
 ): { tooLarge: TooLarge[]; rest: OutgoingRecord[] } | null {
@@ -25,21 +28,15 @@ export function tooLargeAmong(
     }
   }
   if (!(error instanceof BatchSendError)) return null
-  const { outcomes } = error
   const tooLarge: TooLarge[] = []
-  const others: OutgoingRecord[] = []
-  let areOthersStored = true
-  for (const [index, record] of records.entries()) {
-    const outcome = outcomes[index]
+  const unstored = new Set<OutgoingRecord['key']>()
+  for (const [index, outcome] of error.outcomes.entries()) {
+    const record = records[index]!
     if (outcome instanceof RecordTooLargeError) tooLarge.push({ record, reason: outcome.message })
-    else {
-      others.push(record)
-      areOthersStored &&= !(outcome instanceof Error)
-    }
+    else if (outcome instanceof Error) unstored.add(record.key)
   }
-  if (tooLarge.length === 0) return null
-  // All of them again or none: what failed must not come behind a later state of its row.
-  return { tooLarge, rest: areOthersStored ? [] : others }
+  const refused = new Set(tooLarge.map(({ record }) => record))
+  return { tooLarge, rest: records.filter(record => unstored.has(record.key) && !refused.has(record)) }
 }
 
 function sizeBytesOf({ key, value }: OutgoingRecord): number {
