@@ -1,6 +1,7 @@
 /** Waits for a condition instead of a time. */
 
-const pollIntervalMs = 50
+const shortestPauseMs = 50
+const longestPauseMs = 250
 
 export type EventuallyOptions = {
   /** 60,000 by default: a machine that runs a whole test suite is slow */
@@ -15,7 +16,8 @@ export type EventuallyOptions = {
  */
 export async function eventually<T>(check: () => T | Promise<T>, options: EventuallyOptions): Promise<T> {
   const timeoutMs = options.timeoutMs ?? 60_000
-  const deadline = performance.now() + timeoutMs
+  const startedAt = performance.now()
+  const deadline = startedAt + timeoutMs
   for (let attempts = 1; ; attempts++) {
     try {
       return await check()
@@ -28,6 +30,8 @@ export async function eventually<T>(check: () => T | Promise<T>, options: Eventu
         )
       }
     }
-    await new Promise(resolve => setTimeout(resolve, pollIntervalMs))
+    // What takes long is asked for less often: the questions of a whole suite take much of a small machine from what they wait for.
+    const pauseMs = Math.min(longestPauseMs, Math.max(shortestPauseMs, (performance.now() - startedAt) / 10))
+    await new Promise(resolve => setTimeout(resolve, pauseMs))
   }
 }
