@@ -11,6 +11,7 @@ function messagesOf(log: string) {
   return Array.from(log, (letter, offset) => ({
     offset: String(offset),
     key: letter === 'C' ? commit : letter === letter.toUpperCase() ? abort : Buffer.from('key'),
+    isControlRecord: letter === letter.toUpperCase(),
     batchContext: { producerId: letter.toLowerCase() === 'a' ? '1' : '2', inTransaction: true },
     letter,
   }))
@@ -37,4 +38,12 @@ test('several aborted transactions that began before the first message that was 
   ]
   const seen = filterAbortedMessages({ messages, abortedTransactions })
   expect(seen.map(({ letter }) => letter).join('')).toBe('AB')
+})
+
+test('a record whose key has the bytes of an abort marker does not end an aborted transaction', () => {
+  const messages = messagesOf('aaaA')
+  messages[1]!.key = abort
+  const abortedTransactions = [{ producerId: '1', firstOffset: '0' }]
+  const seen = filterAbortedMessages({ messages, abortedTransactions })
+  expect(seen.map(({ letter }) => letter).join('')).toBe('A')
 })
