@@ -159,3 +159,19 @@ test('a record with a timeout of its own that was sent and not answered by then 
   expect(await storedBy(next)).toBe('broker 1')
   expect(cluster.received).toEqual(['hurried', 'next'])
 })
+
+test.each([
+  ['no number', NaN],
+  ['a fraction', 1_700_000_000_000.5],
+  ['in nanoseconds', 1_700_000_000_000_000_000],
+])('a record whose timestamp is %s is refused at once, and fails nobody else', async (_what, timestamp) => {
+  const { cluster, producer } = fakeCluster()
+  cluster.topics.set('topic', { leader: 1 })
+  const wrong = { topic: 'topic', key: 'wrong', value: 'v', timestamp }
+  const right = { topic: 'topic', key: 'right', value: 'v', timestamp: -1 }
+  const stored = producer.send(right)
+  await expect(producer.send(wrong)).rejects.toThrow(TypeError)
+  await expect(producer.sendBatch([right, wrong])).rejects.toThrow(TypeError)
+  expect(await storedBy(stored)).toBe('broker 1')
+  expect(cluster.received).toEqual(['right'])
+})

@@ -82,12 +82,12 @@ export interface GatheringProducer {
    * @throws DeliveryTimeoutError not acknowledged within `deliveryTimeoutMs`, or `timeoutMs`
    * @throws RecordRefusedError the broker refused this record, or there is no such topic or partition
    * @throws DeliveryFailedError the cluster cannot be used, such as wrong credentials
-   * @throws TypeError key, value or a header is not a string or Buffer
+   * @throws TypeError key, value or a header is not a string or Buffer, or the timestamp is no safe integer
    */
   send(record: OutgoingRecord, options?: { timeoutMs?: number }): Promise<RecordMetadata>
   /**
    * Sends an array, faster than one by one. Resolves when all records are stored, in the caller's order. The array is
-   * accepted as a whole or, with QueueFullError, RecordTooLargeError or ProducerClosedError, not at all.
+   * accepted as a whole or, with QueueFullError, RecordTooLargeError, ProducerClosedError or TypeError, not at all.
    * @throws BatchSendError when any record failed; it has the outcome of each
    */
   sendBatch(records: readonly OutgoingRecord[]): Promise<RecordMetadata[]>
@@ -236,6 +236,11 @@ class Producer implements GatheringProducer {
   // ---- A record comes in
 
   #checkedSizeBytes(record: OutgoingRecord): number {
+    const { timestamp } = record
+    // The encoder throws for the whole request, and with it would fail the records of others.
+    if (timestamp !== undefined && !Number.isSafeInteger(timestamp)) {
+      throw new TypeError(`the timestamp of a record must be whole milliseconds since 1970, not ${timestamp}`)
+    }
     const sizeBytes = recordSizeBytes(record)
     const { maxRecordBytes } = this.#options
     if (sizeBytes > maxRecordBytes) {
