@@ -81,6 +81,15 @@ test('key and value are the same bytes, not a copy through text', () => {
   expect(letter.value).toBe(record.value)
 })
 
+test.each([
+  ['none', '-1'],
+  ['one in nanoseconds', '1795460000123456789'],
+])('a timestamp that no producer can send, %s, is only said by a header', (_what, timestamp) => {
+  const letter = toDeadLetter({ ...record, timestamp }, failure)
+  expect(letter).not.toHaveProperty('timestamp')
+  expect(letter.headers).toMatchObject({ 'dlt.timestamp': timestamp })
+})
+
 test('the record is not changed', () => {
   const headers = { tag: [Buffer.from('a')], 'dlt.topic': [Buffer.from('x'), Buffer.from('y')] }
   toDeadLetter({ ...record, headers }, failure)
@@ -115,6 +124,7 @@ describe('what was put in comes back', () => {
       { headers: { constructor: Buffer.from('c'), toString: Buffer.from('t') } },
     ],
     ['no timestamp', { timestamp: '-1' }],
+    ['a timestamp in nanoseconds', { timestamp: '1795460000123456789' }],
     ['the largest offset', { offset: '9223372036854775807' }],
   ])('%s', (_name, part) => {
     const original = { ...record, ...part }

@@ -95,8 +95,9 @@ export function toDeadLetter(record: ConsumedRecord, failure: Failure): Outgoing
     key: record.key,
     value: record.value,
     headers,
-    // Kafka's "no timestamp" is -1; a producer cannot send it, dlt.timestamp still says it.
-    ...(timestamp >= 0 && { timestamp }),
+    // A producer cannot send Kafka's "no timestamp", -1, nor what is too great for an exact number, such as nanoseconds; dlt.timestamp
+    // still says it.
+    ...(timestamp >= 0 && Number.isSafeInteger(timestamp) && { timestamp }),
   }
 }
 
