@@ -81,6 +81,25 @@ test('of several `up` at once one starts the server, and the others find it', as
   expect(await readdir(stateDir)).toEqual([mysql.name])
 }, 300_000)
 
+test('`clean` and `down` at once with others: each has its turn', async () => {
+  const stateDir = await mkdtemp(join(tmpdir(), 'kafka-pattern-up-'))
+  onTestFinished(() => rm(stateDir, { recursive: true, force: true }))
+  const file = await readComposeFile(composeFilePath, {})
+  const runtime = createLocalRuntime({
+    repositoryDir,
+    file: { ...file, services: [] },
+    brokers: 1,
+    variables: {},
+    stateDir,
+  })
+  const commands = [() => runtime.up([]), () => runtime.down(), () => runtime.clean()]
+  const turns = Array.from({ length: 12 }, (_, index) => commands[index % commands.length]!())
+  await Promise.all(turns)
+
+  await runtime.clean()
+  await expect(readdir(stateDir), 'nothing is left').rejects.toThrow('ENOENT')
+}, 60_000)
+
 test('a start counts once it has come to its end', async () => {
   const stateDir = await mkdtemp(join(tmpdir(), 'kafka-pattern-start-'))
   onTestFinished(() => rm(stateDir, { recursive: true, force: true }))

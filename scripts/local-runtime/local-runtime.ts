@@ -3,7 +3,7 @@
  * It keeps what Compose keeps: order by depends_on, ready means healthy, data stays over `down`, a changed service is replaced.
  * Not kept: isolation of file systems and networks, and restart policies; a service that ended is shown and stays ended.
  */
-import { mkdir, rename, rm, rmdir } from 'node:fs/promises'
+import { rename, rm, rmdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { acquireLock, errorCode, isAlive } from '@kafka-pattern/local-stack'
@@ -131,9 +131,7 @@ export function createLocalRuntime(stack: Stack): Runtime {
 
   /** One command at a time starts and stops here: a server that another one starts looks like one whose start was interrupted. */
   async function alone<T>(work: () => Promise<T>): Promise<T> {
-    const lockDir = join(stack.stateDir, lockDirName)
-    await mkdir(lockDir, { recursive: true })
-    const release = await acquireLock(join(lockDir, 'lock'), ({ pid }) =>
+    const release = await acquireLock(join(stack.stateDir, lockDirName, 'lock'), ({ pid }) =>
       print(`  ${step} waiting for another command (pid ${pid}), which starts or stops services here`),
     )
     try {
@@ -141,6 +139,11 @@ export function createLocalRuntime(stack: Stack): Runtime {
     } finally {
       await release()
     }
+  }
+
+  /** Where nothing was ever started nothing is left. The lock's folder is not empty where another command waits or has begun. */
+  async function removeEmptyDirs(): Promise<void> {
+    for (const dir of [join(stack.stateDir, lockDirName), stack.stateDir]) await removeIfEmpty(dir)
   }
 
   async function stopAll(names: readonly string[]): Promise<StoppedService[]> {
@@ -186,8 +189,7 @@ export function createLocalRuntime(stack: Stack): Runtime {
 
     async down() {
       const stopped = await alone(down)
-      // Where nothing was ever started nothing is left.
-      for (const dir of [join(stack.stateDir, lockDirName), stack.stateDir]) await removeIfEmpty(dir)
+      await removeEmptyDirs()
       return stopped
     },
 
@@ -198,8 +200,7 @@ export function createLocalRuntime(stack: Stack): Runtime {
         const own = ['logs', 'services', ...services.filter(imageServerOf).map(service => service.name)]
         for (const name of own) await rm(join(stack.stateDir, name), { recursive: true, force: true })
       })
-      await rm(join(stack.stateDir, lockDirName), { recursive: true, force: true })
-      await removeIfEmpty(stack.stateDir)
+      await removeEmptyDirs()
     },
 
     async logs({ services: names, lastLines, follow }, onLine) {

@@ -1,28 +1,31 @@
 /** A file that says who is at work, for processes that must not be at the same time. */
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { errorCode } from './error-code.ts'
 import { identifyProcess, isAlive, parseProcessIdentity, type ProcessIdentity } from './process-identity.ts'
 
 /**
- * Waits for the lock file, in a folder that exists; a lock whose owner is no longer alive is taken over. Resolves with what gives it back.
+ * Waits for the lock file; a lock whose owner is no longer alive is taken over. Resolves with what gives it back. The folder is made
+ * where it is missing, also when somebody removes it meanwhile.
  * @param onWait told once, of the owner that is waited for
  */
 export async function acquireLock(
   lockFile: string,
   onWait: (owner: ProcessIdentity) => void = () => {},
 ): Promise<() => Promise<void>> {
-  const self = await identifyProcess(process.pid)
+  const self = JSON.stringify(await identifyProcess(process.pid))
   // The file appears with its content, or a reader could meet an empty one and take its owner for dead.
   const own = `${lockFile}.${process.pid}-${Math.random().toString(36).slice(2)}`
-  await writeFile(own, JSON.stringify(self))
   let waits = false
   try {
+    await writeWithFolder(own, self)
     for (;;) {
       try {
         await link(own, lockFile)
-        return () => rm(lockFile, { force: true })
+        break
       } catch (error) {
-        if (errorCode(error) !== 'EEXIST') throw error
+        if (errorCode(error) === 'ENOENT') await writeWithFolder(own, self)
+        else if (errorCode(error) !== 'EEXIST') throw error
       }
       const owner = await livingOwner(lockFile)
       if (owner === null) continue
@@ -32,6 +35,31 @@ export async function acquireLock(
     }
   } finally {
     await rm(own, { force: true })
+  }
+  await removeLeftovers(lockFile)
+  return () => rm(lockFile, { force: true })
+}
+
+async function writeWithFolder(file: string, content: string): Promise<void> {
+  for (;;) {
+    await mkdir(dirname(file), { recursive: true })
+    try {
+      return await writeFile(file, content)
+    } catch (error) {
+      // Whoever had the lock may remove the folder once it is empty, also in between.
+      if (errorCode(error) !== 'ENOENT') throw error
+    }
+  }
+}
+
+/** What processes left that were killed while they waited: the folder would never be empty again. */
+async function removeLeftovers(lockFile: string): Promise<void> {
+  const folder = dirname(lockFile)
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(`${basename(lockFile)}.`)) continue
+    const pid = /\.(?:stale-)?(\d+)-[a-z0-9]*$/.exec(name)?.[1]
+    if (pid === undefined || (await identifyProcess(Number(pid))) !== null) continue
+    await rm(join(folder, name), { force: true })
   }
 }
 

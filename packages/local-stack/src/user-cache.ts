@@ -2,7 +2,7 @@
  * Things that are fetched or built once per user and shared by all checkouts: each is a directory that appears whole
  * or not at all (built under a temporary name, then renamed), and of several callers at a time one builds, the others wait.
  */
-import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { errorCode } from './error-code.ts'
@@ -22,7 +22,6 @@ export function userCacheDir(): string {
  */
 export async function buildOnce(path: string, build: (dir: string) => Promise<void>): Promise<string> {
   if (await exists(path)) return path
-  await mkdir(dirname(path), { recursive: true })
   const release = await acquireLock(`${path}.lock`)
   try {
     if (await exists(path)) return path
