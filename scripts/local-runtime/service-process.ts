@@ -83,6 +83,9 @@ export async function startService(paths: ServicePaths, service: ComposeService)
   const path = logFile(paths, service.name)
   await mkdir(join(paths.stateDir, 'logs'), { recursive: true })
   await mkdir(join(paths.stateDir, 'services'), { recursive: true })
+  // Before the start: it takes a while, in which Ctrl-C would leave a process that `make down` does not know, and in which the code
+  // may change that the process has read already.
+  const fingerprintAtStart = await fingerprint(paths, service)
   const log = await open(path, 'a')
   const logStart = (await log.stat()).size
   const folder = join(paths.repositoryDir, 'services', service.program!)
@@ -93,17 +96,17 @@ export async function startService(paths: ServicePaths, service: ComposeService)
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
   })
-  await log.close()
   const ended = exitOf(child)
   child.unref()
   const identity = child.pid === undefined ? null : await identifyProcess(child.pid)
   if (identity !== null) {
     await writeServiceState(paths, service.name, {
       process: identity,
-      fingerprint: await fingerprint(paths, service),
+      fingerprint: fingerprintAtStart,
       probePort,
     })
   }
+  await log.close()
   const giveUp = new AbortController()
   const outcome = await Promise.race([ended, waitUntilReady(probePort, giveUp.signal)])
   giveUp.abort()
