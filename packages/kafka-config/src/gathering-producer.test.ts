@@ -9,8 +9,8 @@ afterEach(() => void vi.useRealTimers())
 
 const leaderNotAvailable = 5
 
-/** The leader of the one partition, or the error of the topic. */
-type TopicState = { leader: number; errorCode?: undefined } | { leader?: undefined; errorCode: number }
+/** The leader of each partition, -1 = none, or the error of the topic. */
+type TopicState = { leaders: number[]; errorCode?: undefined } | { leaders?: undefined; errorCode: number }
 
 /** A cluster whose metadata is what the test says; every broker stores what it gets and says who it is by the offset. */
 function fakeCluster() {
@@ -34,12 +34,12 @@ function fakeCluster() {
     const metadata: BrokerMetadata = {
       brokers: cluster.brokers.map(nodeId => ({ nodeId, host: '127.0.0.1', port: nodeId })),
       topicMetadata: [...client.targetTopics].map(topic => {
-        const { errorCode: topicErrorCode = 0, leader } = cluster.topics.get(topic) ?? {}
-        const partition = { partitionErrorCode: 0, partitionId: 0, replicas: [], isr: [] }
+        const { errorCode: topicErrorCode = 0, leaders = [] } = cluster.topics.get(topic) ?? {}
+        const partition = { partitionErrorCode: 0, replicas: [], isr: [] }
         return {
           topic,
           topicErrorCode,
-          partitionMetadata: leader === undefined ? [] : [{ ...partition, leader }],
+          partitionMetadata: leaders.map((leader, partitionId) => ({ ...partition, partitionId, leader })),
         }
       }),
     }
@@ -56,9 +56,13 @@ function fakeCluster() {
             cluster.received.push(...messages.map(({ key }) => String(key)))
         await cluster.answering
         return {
-          topics: topicData.map(({ topic }) => ({
+          topics: topicData.map(({ topic, partitions }) => ({
             topicName: topic,
-            partitions: [{ partition: 0, errorCode: 0, baseOffset: `${nodeId}00` }],
+            partitions: partitions.map(({ partition }) => ({
+              partition,
+              errorCode: 0,
+              baseOffset: `${nodeId}00`,
+            })),
           })),
         }
       },
@@ -80,20 +84,20 @@ async function storedBy(send: Promise<{ offset: string }>): Promise<string> {
 
 test('a topic with an error in the metadata while its leader goes: its records reach the next leader', async () => {
   const { cluster, producer } = fakeCluster()
-  cluster.topics.set('moving', { leader: 2 }).set('other', { leader: 1 })
+  cluster.topics.set('moving', { leaders: [2] }).set('other', { leaders: [1] })
   expect(await storedBy(producer.send({ topic: 'moving', key: 'k', value: 'v' }))).toBe('broker 2')
 
   cluster.brokers = [1]
   cluster.topics.set('moving', { errorCode: leaderNotAvailable })
   expect(await storedBy(producer.send({ topic: 'other', key: 'k', value: 'v' }))).toBe('broker 1')
 
-  cluster.topics.set('moving', { leader: 1 })
+  cluster.topics.set('moving', { leaders: [1] })
   expect(await storedBy(producer.send({ topic: 'moving', key: 'k', value: 'v' }))).toBe('broker 1')
 })
 
 test('a topic with an error in the metadata is asked for until it has none, then no more', async () => {
   const { cluster, producer } = fakeCluster()
-  cluster.topics.set('moving', { leader: 2 }).set('other', { leader: 1 })
+  cluster.topics.set('moving', { leaders: [2] }).set('other', { leaders: [1] })
   expect(await storedBy(producer.send({ topic: 'moving', key: 'k', value: 'v' }))).toBe('broker 2')
 
   cluster.topics.set('moving', { errorCode: leaderNotAvailable })
@@ -102,7 +106,7 @@ test('a topic with an error in the metadata is asked for until it has none, then
   await vi.advanceTimersByTimeAsync(5_000)
   expect(cluster.refreshes).toBeGreaterThan(whileMissing)
 
-  cluster.topics.set('moving', { leader: 2 })
+  cluster.topics.set('moving', { leaders: [2] })
   await vi.advanceTimersByTimeAsync(5_000)
   const whenThere = cluster.refreshes
   await vi.advanceTimersByTimeAsync(30_000)
@@ -111,7 +115,7 @@ test('a topic with an error in the metadata is asked for until it has none, then
 
 test('a topic with an error in the metadata keeps the leader that it had, while that one exists', async () => {
   const { cluster, producer } = fakeCluster()
-  cluster.topics.set('moving', { leader: 2 }).set('other', { leader: 1 })
+  cluster.topics.set('moving', { leaders: [2] }).set('other', { leaders: [1] })
   expect(await storedBy(producer.send({ topic: 'moving', key: 'k', value: 'v' }))).toBe('broker 2')
 
   cluster.topics.set('moving', { errorCode: leaderNotAvailable })
@@ -119,9 +123,26 @@ test('a topic with an error in the metadata keeps the leader that it had, while 
   expect(await storedBy(producer.send({ topic: 'moving', key: 'k', value: 'v' }))).toBe('broker 2')
 })
 
+test('records without a key leave a partition that loses its leader; what waits there waits for the next one', async () => {
+  const random = vi.spyOn(Math, 'random').mockReturnValue(0)
+  onTestFinished(() => random.mockRestore())
+  const { cluster, producer } = fakeCluster()
+  cluster.topics.set('topic', { leaders: [1, 2] })
+  await storedBy(producer.send({ topic: 'topic', key: 'k', value: 'v' }))
+
+  const waiting = producer.send({ topic: 'topic', key: null, value: 'v' })
+  cluster.topics.set('topic', { leaders: [-1, 2] })
+  await producer.connect()
+  const next = producer.send({ topic: 'topic', key: null, value: 'v' })
+  await vi.advanceTimersByTimeAsync(1_000)
+  cluster.topics.set('topic', { leaders: [1, 2] })
+  expect(await storedBy(next)).toBe('broker 2')
+  expect(await storedBy(waiting)).toBe('broker 1')
+})
+
 test('a record with a timeout of its own that was not sent by then is never sent; those beside it are', async () => {
   const { cluster, producer } = fakeCluster()
-  cluster.topics.set('topic', { leader: 1 })
+  cluster.topics.set('topic', { leaders: [1] })
   const connected = Promise.withResolvers<void>()
   cluster.connecting = connected.promise
   const patient = producer.send({ topic: 'topic', key: 'patient', value: 'v' })
@@ -136,7 +157,7 @@ test('a record with a timeout of its own that was not sent by then is never sent
 
 test('a record whose own timeout is not below that of all costs no timer', async () => {
   const { cluster, producer } = fakeCluster()
-  cluster.topics.set('topic', { leader: 1 })
+  cluster.topics.set('topic', { leaders: [1] })
   const first = producer.send({ topic: 'topic', key: 'k', value: 'v' })
   const timers = vi.getTimerCount()
   const second = producer.send({ topic: 'topic', key: 'k', value: 'v' }, { timeoutMs: 10_000 })
@@ -147,7 +168,7 @@ test('a record whose own timeout is not below that of all costs no timer', async
 
 test('a record with a timeout of its own that was sent and not answered by then may be stored', async () => {
   const { cluster, producer } = fakeCluster()
-  cluster.topics.set('topic', { leader: 1 })
+  cluster.topics.set('topic', { leaders: [1] })
   const answered = Promise.withResolvers<void>()
   cluster.answering = answered.promise
   const hurried = producer.send({ topic: 'topic', key: 'hurried', value: 'v' }, { timeoutMs: 500 })
@@ -166,7 +187,7 @@ test.each([
   ['in nanoseconds', 1_700_000_000_000_000_000],
 ])('a record whose timestamp is %s is refused at once, and fails nobody else', async (_what, timestamp) => {
   const { cluster, producer } = fakeCluster()
-  cluster.topics.set('topic', { leader: 1 })
+  cluster.topics.set('topic', { leaders: [1] })
   const wrong = { topic: 'topic', key: 'wrong', value: 'v', timestamp }
   const right = { topic: 'topic', key: 'right', value: 'v', timestamp: -1 }
   const stored = producer.send(right)

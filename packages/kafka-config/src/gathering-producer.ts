@@ -518,6 +518,8 @@ class Producer implements GatheringProducer {
     // A broker that just went away may still be named as leader.
     partition.leader = brokers.has(leader) ? leader : noLeader
     partition.sender = partition.leader === noLeader ? undefined : this.#senderFor(partition.leader)
+    // Records without a key may go where there is a leader. What waits here already waits for the next one.
+    if (partition.leader === noLeader) partition.topic.stopFilling(partition)
     this.#offer(partition)
   }
 
