@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import {
   identifyProcess,
   isAlive,
@@ -28,6 +28,20 @@ afterEach(() => {
 test('a process is signalled by its identity', async () => {
   expect(await signalProcess(identity, 'SIGTERM')).toBe(true)
   expect(await waitForExit(identity, 60_000)).toBe(true)
+})
+
+test('a process is the same to a command with another time zone, also where `ps` says when it started', async () => {
+  // The `ps` of Linux is the same in this.
+  const platform = Object.getOwnPropertyDescriptor(process, 'platform')!
+  Object.defineProperty(process, 'platform', { ...platform, value: 'darwin' })
+  onTestFinished(() => {
+    Object.defineProperty(process, 'platform', platform)
+    vi.unstubAllEnvs()
+  })
+  vi.stubEnv('TZ', 'America/New_York')
+  const identified = await identifyProcess(identity.pid)
+  vi.stubEnv('TZ', 'Asia/Tokyo')
+  expect(await isAlive(identified!)).toBe(true)
 })
 
 test('a process that only has the same pid is not signalled', async () => {

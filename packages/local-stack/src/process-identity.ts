@@ -126,7 +126,8 @@ async function linuxStartTime(pid: number): Promise<string | null> {
 async function posixStartTime(pid: number): Promise<string | null> {
   try {
     const { stdout } = await runFile('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
-      env: { ...process.env, LC_ALL: 'C' },
+      // The text depends on both, and two commands may differ in them.
+      env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
     })
     const [state = '', ...started] = stdout.trim().split(/\s+/)
     return state === '' || state.startsWith('Z') ? null : started.join(' ')
