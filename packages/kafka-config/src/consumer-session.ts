@@ -89,6 +89,7 @@ export class ConsumerSession {
   #coordinator: Broker | undefined
   #assignment: Assignment | undefined
   #deliversRecords = true
+  #hasJoined = false
   #lastHeartbeatAt = 0
 
   /** @param kafka a client of this session's own (`siblingKafka`) */
@@ -139,7 +140,7 @@ export class ConsumerSession {
     const end = await this.#end.promise
     this.#silence()
     await this.#revoke()
-    await this.#close(opened)
+    await this.#close(opened, end)
     if (end.how === 'failed') throw end.error
   }
 
@@ -235,7 +236,7 @@ export class ConsumerSession {
     // not, as 'latest' would have it, past all of them. Beginning at the end is done by seeking.
     await this.#consumer.subscribe({ topics: options.topics, fromBeginning: true })
     memory.positions ??= options.from === 'latest' ? await this.#findEnds() : new Map()
-    await this.#removeAbandonedMember(this.#cluster)
+    await removeAbandonedMember(this.#cluster, this.#context)
     if (!this.#deliversRecords) return
     await this.#consumer.run({
       autoCommit: false,
@@ -329,6 +330,7 @@ export class ConsumerSession {
       revoked: undefined,
     }
     this.#lastHeartbeatAt = performance.now()
+    this.#hasJoined = true
     if (options.groupInstanceId === undefined) memory.abandonedMemberId = memberId
     if (!this.#deliversRecords) return
     this.#assignment = assignment
@@ -490,58 +492,21 @@ export class ConsumerSession {
     if (this.#assignment === assignment) this.#assignment = undefined
   }
 
-  async #removeAbandonedMember(cluster: Cluster): Promise<void> {
-    const { memory, options } = this.#context
-    const memberId = memory.abandonedMemberId
-    if (memberId === undefined) return
-    const coordinator = await cluster.findGroupCoordinator({ groupId: options.groupId })
-    try {
-      await coordinator.leaveGroup({ groupId: options.groupId, memberId })
-    } catch (error) {
-      // That it is unknown is what was wanted. After another answer the next session tries again, because the join
-      // would only wait for the session of that member to time out.
-      if (!isOwnershipLost(error)) throw error
-    }
-    memory.abandonedMemberId = undefined
-  }
-
-  async #close(opened: Promise<void>): Promise<void> {
+  async #close(opened: Promise<void>, end: End): Promise<void> {
     const disconnected = this.#consumer.disconnect()
     // A fetcher that sleeps because all is paused wakes up, finds that kafkajs stops, and ends.
     this.#tell(consumer => consumer.resume([]))
     // When this happened in the middle of #open, that may have connected and joined again.
     const closed = Promise.all([disconnected, opened.then(() => this.#consumer.disconnect())])
     const outcome = await within(BROKER_LIMIT_AT_STOP_MS, closed)
-    if (outcome.how === 'done') return
-    this.#log.debug({ reason: whyNot(outcome) }, 'left the brokers without a clean disconnect')
-    // After a failure it is the next session that removes it.
-    if (this.#stopping.signal.aborted) await this.#leaveApart()
-  }
-
-  /**
-   * When kafkajs does not get as far as leaving: it waits for a handler that does not end, or for the answer to a join, which comes when
-   * all members have joined; until then the coordinator answers nothing else on that connection.
-   */
-  async #leaveApart(): Promise<void> {
-    const memberId = this.#context.memory.abandonedMemberId
-    if (memberId === undefined) return
-    const cluster = this.#kafka.cluster()
-    const left = async (): Promise<void> => {
-      try {
-        await cluster.connect()
-        await cluster.refreshMetadata()
-        await this.#removeAbandonedMember(cluster)
-      } finally {
-        await cluster.disconnect()
-      }
+    if (outcome.how !== 'done') {
+      this.#log.debug({ reason: whyNot(outcome) }, 'left the brokers without a clean disconnect')
     }
-    const outcome = await within(BROKER_LIMIT_AT_STOP_MS, left())
-    if (outcome.how === 'done') return
-    const { groupId } = this.#context.options
-    this.#log.warn(
-      { groupId, memberId, reason: whyNot(outcome) },
-      'may still be in the group: its partitions then rest until its session times out',
-    )
+    // After a failure it is the next session that removes it.
+    if (!this.#stopping.signal.aborted) return
+    // kafkajs leaves as the member that it joined as, and does not tell whether that failed.
+    const hasLeft = outcome.how === 'done' && end.how === 'stopped' && this.#hasJoined
+    if (!hasLeft) await leaveApart(this.#kafka, this.#context)
   }
 
   #fail(error: unknown): void {
@@ -577,6 +542,53 @@ export class ConsumerSession {
   #owns(topic: string, partition: number): boolean {
     return this.#assignment?.owned.has(keyOf(topic, partition)) ?? false
   }
+}
+
+/**
+ * Removes the member that this consumer may still be, over connections of its own: for a stop without a session, or with one in which
+ * kafkajs does not get as far as leaving. It waits for a handler that does not end, or for the answer to a join, which comes when all
+ * members have joined; until then the coordinator answers nothing else on that connection. Bounded; never fails.
+ */
+export async function leaveApart(
+  kafka: Kafka,
+  context: Pick<SessionContext, 'options' | 'memory'>,
+): Promise<void> {
+  const { groupId, logger } = context.options
+  const memberId = context.memory.abandonedMemberId
+  if (memberId === undefined) return
+  const cluster = kafka.cluster()
+  const left = async (): Promise<void> => {
+    try {
+      await cluster.connect()
+      await cluster.refreshMetadata()
+      await removeAbandonedMember(cluster, context)
+    } finally {
+      await cluster.disconnect()
+    }
+  }
+  const outcome = await within(BROKER_LIMIT_AT_STOP_MS, left())
+  if (outcome.how === 'done') return
+  logger.warn(
+    { groupId, memberId, reason: whyNot(outcome) },
+    'may still be in the group: its partitions then rest until its session times out',
+  )
+}
+
+async function removeAbandonedMember(
+  cluster: Cluster,
+  { memory, options: { groupId } }: Pick<SessionContext, 'options' | 'memory'>,
+): Promise<void> {
+  const memberId = memory.abandonedMemberId
+  if (memberId === undefined) return
+  const coordinator = await cluster.findGroupCoordinator({ groupId })
+  try {
+    await coordinator.leaveGroup({ groupId, memberId })
+  } catch (error) {
+    // That it is unknown is what was wanted. After another answer the next session tries again, because the join
+    // would only wait for the session of that member to time out.
+    if (!isOwnershipLost(error)) throw error
+  }
+  memory.abandonedMemberId = undefined
 }
 
 function byTopic(positions: readonly Position[]): Parameters<Broker['offsetCommit']>[0]['topics'] {

@@ -1,9 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
 import {
+  connectTo,
   createTopic,
   eventually,
   produce,
   readTopic,
+  startFaultProxy,
   testKafka,
   uniqueName,
   withAdmin,
@@ -369,6 +371,36 @@ test('a stop leaves the group also when onRecords does not end', async () => {
   await produceValues(topic, ['a'])
   await eventually(() => expect(reader.values()).toEqual(['a']), { what: 'a record in hand' })
   await reader.consumer.stop()
+  expect(await membersOf(groupId)).toEqual([])
+})
+
+test('a stop between two sessions leaves the group, when no broker could be told at the end of the first', async () => {
+  const topic = await createTopic()
+  const groupId = uniqueName('group')
+  const proxy = await startFaultProxy({ target: testKafka().brokers[0]! })
+  const pauses: number[] = []
+  const logger = pino(
+    { level: 'info' },
+    {
+      write(line) {
+        const { delayMs } = JSON.parse(line)
+        if (typeof delayMs === 'number') pauses.push(delayMs)
+      },
+    },
+  )
+  const { kafka } = connectTo([proxy.address])
+  const lonely = collect({ groupId, topics: [topic], sessionTimeoutMs: 180_000 }, { kafka, logger })
+  await lonely.start()
+  const members = await membersOf(groupId)
+  expect(members).toHaveLength(1)
+
+  await proxy.refuse()
+  await eventually(() => expect(pauses).not.toEqual([]), { what: 'the end of its session' })
+  expect(await membersOf(groupId)).toEqual(members)
+  const before = pauses.length
+  await eventually(() => expect(pauses.length).toBeGreaterThan(before), { what: 'the next pause' })
+  await proxy.restore()
+  await lonely.consumer.stop()
   expect(await membersOf(groupId)).toEqual([])
 })
 

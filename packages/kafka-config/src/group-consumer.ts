@@ -3,7 +3,7 @@ import { nextDelayMs } from '@kafka-pattern/retry'
 import type { Kafka, KafkaMessage } from 'kafkajs'
 import type { Logger } from 'pino'
 import { TopicMissingError } from './consumer-failure.ts'
-import { ConsumerSession } from './consumer-session.ts'
+import { ConsumerSession, leaveApart } from './consumer-session.ts'
 import type { ConsumerMemory, SessionContext } from './consumer-session.ts'
 import { hasErrorType, reasonOf } from './error-causes.ts'
 import { classifyKafkaError } from './errors.ts'
@@ -178,7 +178,10 @@ export function createGroupConsumer(kafka: Kafka, options: GroupConsumerOptions)
           { groupId: options.groupId, reason: reasonOf(error), delayMs },
           'not in the consumer group; joining again',
         )
-        await sleep(delayMs, undefined, { signal: stopping.signal }).catch(() => undefined)
+        // Rejects at a stop: there is no next session that would remove what this one left in the group.
+        await sleep(delayMs, undefined, { signal: stopping.signal }).catch(() =>
+          leaveApart(siblingKafka(kafka), { options: settings, memory }),
+        )
       }
     }
     firstJoin.resolve()
