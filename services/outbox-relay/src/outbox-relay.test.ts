@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { emptyCursor } from './cursor.ts'
 import { OutboxRelay } from './outbox-relay.ts'
@@ -28,6 +29,8 @@ function fakeLane(number: number, state: Partial<FakeLane> = {}): FakeLane {
 
 interface Counted {
   reads: number
+  /** The outbox has a backlog: every read leaves rows for the next one. */
+  more: boolean
   lagsMs: number[]
 }
 
@@ -36,12 +39,13 @@ afterEach(() => relay?.stop())
 
 /** A relay of these lanes that runs, how often it has read, and how far behind it said it was. */
 function started(lanes: FakeLane[], ageOf = (seq: number) => Promise.resolve(seq)): Counted {
-  const counted: Counted = { reads: 0, lagsMs: [] }
+  const counted: Counted = { reads: 0, more: false, lagsMs: [] }
   relay = new OutboxRelay({
     reader: {
-      read: () => {
+      read: async () => {
         counted.reads++
-        return Promise.resolve(nothing)
+        await nextTurn()
+        return { ...nothing, more: counted.more }
       },
       readFor: () => {},
       forget: () => {},
@@ -121,6 +125,20 @@ test(
     expect(other.offers, 'no room').toBe(1)
     stopped.stopped = true
     await soon(() => expect(other.offers).toBeGreaterThan(1))
+  },
+  testTimeoutMs,
+)
+
+test(
+  'stopped in the midst of a backlog, it reads no more of it',
+  async () => {
+    const counted = started([fakeLane(0)])
+    counted.more = true
+    await soon(() => expect(counted.reads).toBeGreaterThan(3))
+    const before = counted.reads
+    await Promise.race([relay!.stop(), soon(() => expect(counted.reads).toBeGreaterThan(before + 100))])
+    counted.more = false
+    expect(counted.reads).toBeLessThanOrEqual(before + 1)
   },
   testTimeoutMs,
 )

@@ -92,6 +92,8 @@ export class OutboxRelay {
     const { pollIntervalMs } = this.#options
     let pauseMs = shortestPauseMs
     for (;;) {
+      // With a backlog, and lanes that are faster than the reads, nothing below pauses.
+      this.#stopping.signal.throwIfAborted()
       await this.#untilThereIsRoom()
       this.#serveLanes()
       const scan = this.#serving.size === 0 ? null : await this.#read()
