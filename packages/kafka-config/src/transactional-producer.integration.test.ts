@@ -7,7 +7,8 @@ import {
   uniqueName,
   connectTo,
 } from '@kafka-pattern/test-kit'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { internal } from './kafkajs-patch/kafkajs-under-test.ts'
 import {
   BatchRefusedError,
   ProducerFencedError,
@@ -15,8 +16,12 @@ import {
   TransactionFailedError,
   createTransactionalProducer,
 } from './transactional-producer.ts'
+import type { Broker } from './kafkajs-patch/kafkajs-under-test.ts'
 import type { KeyedRecord } from './transaction-requests.ts'
 import type { TransactionalProducer } from './transactional-producer.ts'
+
+/** What all brokers do. */
+const anyBroker: Broker = internal('broker').prototype
 
 interface Place {
   topic: string
@@ -115,6 +120,27 @@ test.each([1, 2])(
     expect(await valuesOf(place.topic, published + 1)).toEqual([...expected, 'second'])
   },
 )
+
+test('two that open the ids at the same time: the earlier one is shut out, which is no failure', async () => {
+  const place = await createPlace()
+  const [earlier, later] = [place.producer(), place.producer()]
+  await open(earlier)
+  // What opening anew ends once more: requests under the new epoch.
+  await earlier.publish([place.record('a', '1')], { offset: '1', metadata: '' })
+  const announcing = vi.spyOn(anyBroker, 'addPartitionsToTxn').mockImplementationOnce(async function (
+    this: Broker,
+    request,
+  ) {
+    await open(later)
+    return this.addPartitionsToTxn(request)
+  })
+  onTestFinished(() => announcing.mockRestore())
+  const error = await earlier.open().catch((failure: unknown) => failure)
+  expect(announcing).toHaveBeenCalled()
+  expect(error).toBeInstanceOf(ProducerFencedError)
+  expect(error).toMatchObject({ category: 'retryable' })
+  expect(await later.position()).toEqual({ offset: '1', metadata: '' })
+})
 
 test('what a producer left open when its connection broke is decided by the next open, without waiting for a timeout', async () => {
   const place = await createPlace({ partitions: 1 })

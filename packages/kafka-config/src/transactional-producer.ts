@@ -70,10 +70,14 @@ export interface TransactionalProducer {
   /**
    * Shuts out every earlier user of the transactional ids and returns when all of their transactions are committed or aborted.
    * Needed before the first `publish` and after each that failed.
-   * @throws KafkaConfigError 'retryable' while brokers do not answer
+   * @throws ProducerFencedError somebody else opens them at the same time, and was later
+   * @throws TransactionFailedError 'retryable' while brokers do not answer
    */
   open(): Promise<void>
-  /** The committed position, or null when there is none. Exact only after `open`. */
+  /**
+   * The committed position, or null when there is none. Exact only after `open`.
+   * @throws TransactionFailedError as `open`
+   */
   position(): Promise<Position | null>
   /**
    * One transaction. Resolves when it is committed.
@@ -218,7 +222,7 @@ class Producer implements TransactionalProducer {
       this.#last.clear()
     } catch (error) {
       await Promise.all([cluster.disconnect(), coordinators.disconnect()])
-      throw new TransactionFailedError(transactionalId, error)
+      throw this.#failure(error)
     }
   }
 
@@ -256,7 +260,7 @@ class Producer implements TransactionalProducer {
       return { offset: found.offset, metadata: found.metadata ?? '' }
     } catch (error) {
       await this.close()
-      throw new TransactionFailedError(this.#transactionalId, error)
+      throw this.#failure(error)
     }
   }
 
@@ -347,14 +351,18 @@ class Producer implements TransactionalProducer {
   }
 
   #explain(error: unknown): KafkaConfigError {
-    if (hasErrorType(error, ...fencedTypes)) return new ProducerFencedError(this.#transactionalId, error)
     if (error instanceof TopicRefused) return new RecordsRefusedError(error.topic, error.type, error.indexes)
-    if (!(error instanceof BatchRefused)) return new TransactionFailedError(this.#transactionalId, error)
+    if (!(error instanceof BatchRefused)) return this.#failure(error)
     const { batch, type, everyBatchTooLarge } = error
     const { topic, indexes, sizeBytes } = batch
     this.#limits.set(topic, afterRefusedBatch(this.#limitOf(topic), sizeBytes, everyBatchTooLarge))
     this.#logger.debug({ topic, records: indexes.length, sizeBytes, type }, 'smaller batches from now on')
     return new BatchRefusedError(batch, type)
+  }
+
+  #failure(error: unknown): ProducerFencedError | TransactionFailedError {
+    const isFenced = hasErrorType(error, ...fencedTypes)
+    return new (isFenced ? ProducerFencedError : TransactionFailedError)(this.#transactionalId, error)
   }
 }
 

@@ -117,9 +117,10 @@ interface Runner {
   stop(): Promise<void>
 }
 
-interface Broker {
+export interface Broker {
   connect(): Promise<void>
   metadata(topics: string[]): Promise<object>
+  addPartitionsToTxn(request: object): Promise<object>
 }
 
 interface ConnectionPool {
