@@ -16,14 +16,14 @@
 import type { Broker, TransactionalProducerIdentity } from 'kafkajs'
 import { hasErrorType } from './error-causes.ts'
 import { KafkaConfigError } from './errors.ts'
-import { announce, nameOf, whilePreviousEnds } from './transaction-announcement.ts'
-import type { BatchPlace } from './transaction-announcement.ts'
+import { TopicRefused, announce, nameOf, whilePreviousEnds } from './transaction-announcement.ts'
+import type { AnnouncedTransaction, BatchPlace } from './transaction-announcement.ts'
 
 /** The last transaction of a transactional id in which anything was stored; then the one that marks it again. */
 export interface LastTransaction {
   /** The epoch that the coordinator knows it by. */
   identity: TransactionalProducerIdentity
-  /** Where its records are, unless the topic was deleted since. */
+  /** Where its records are, unless the topic was deleted since, or the right to it taken away. */
   batches: readonly BatchPlace[]
   /** Told to commit; before, it can only be aborted. Once it is settled: how it ended. */
   commits: boolean
@@ -32,8 +32,8 @@ export interface LastTransaction {
 }
 
 const noLeader = -1
-/** UNKNOWN_TOPIC_OR_PARTITION */
-const unknownTopic = 3
+/** UNKNOWN_TOPIC_OR_PARTITION, and TOPIC_AUTHORIZATION_FAILED: then it may not be announced either. */
+const outOfReach = [3, 29]
 /** Somebody else has used the id since, or nothing was begun. */
 const endedOtherwiseTypes = [
   'INVALID_PRODUCER_EPOCH',
@@ -70,11 +70,28 @@ export async function markAgain(
 ): Promise<void> {
   // From now on it is this one that must not be left to the next epoch.
   last.identity = identity
-  await announce({ coordinator, identity, announced: new Set() }, groupId, last.batches)
+  await announceAllowed({ coordinator, identity, announced: new Set() }, groupId, last)
   await coordinator.endTxn({ ...identity, transactionResult: last.commits })
 }
 
-/** Those whose partitions exist, as the coordinator sees it. */
+/** Without a right to a topic nobody can write its markers: what is left of the transaction is still to be marked. */
+async function announceAllowed(
+  transaction: AnnouncedTransaction,
+  groupId: string,
+  last: LastTransaction,
+): Promise<void> {
+  for (;;) {
+    try {
+      await announce(transaction, groupId, last.batches)
+      return
+    } catch (error) {
+      if (!(error instanceof TopicRefused)) throw error
+      last.batches = last.batches.filter(({ topic }) => topic !== error.topic)
+    }
+  }
+}
+
+/** Those whose partitions exist, as the coordinator sees it, and are within reach. */
 async function withLeaders(coordinator: Broker, batches: readonly BatchPlace[]): Promise<BatchPlace[]> {
   const topics = new Set(batches.map(({ topic }) => topic))
   // Asked for none, a broker tells all.
@@ -85,7 +102,7 @@ async function withLeaders(coordinator: Broker, batches: readonly BatchPlace[]):
       partitionMetadata.map(({ partitionId, leader }) => [nameOf({ topic, partition: partitionId }), leader]),
     ),
   )
-  const unreadable = topicMetadata.find(({ topicErrorCode }) => ![0, unknownTopic].includes(topicErrorCode))
+  const unreadable = topicMetadata.find(({ topicErrorCode }) => ![0, ...outOfReach].includes(topicErrorCode))
   if (unreadable !== undefined) {
     throw new KafkaConfigError(`nobody tells the leaders of ${unreadable.topic}`, 'retryable')
   }
