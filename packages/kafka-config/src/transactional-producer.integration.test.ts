@@ -192,6 +192,25 @@ test('a record that is too large is refused by itself, and the others are sent',
   )
 })
 
+test('a clock that is too far ahead for the broker fails the transaction, and no record is refused for it', async () => {
+  const place = await createPlace()
+  const producer = place.producer()
+  await open(producer)
+  const records = ['1', '2'].map(value => place.record('a', value))
+  const position = { offset: '1', metadata: '' }
+  // Brokers allow an hour (`message.timestamp.after.max.ms`).
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 2 * 3_600_000 })
+  onTestFinished(() => void vi.useRealTimers())
+  const error = await producer.publish(records, position).catch((failure: unknown) => failure)
+  expect(error).toBeInstanceOf(TransactionFailedError)
+  expect(error).toMatchObject({ category: 'retryable', type: 'INVALID_TIMESTAMP' })
+
+  vi.useRealTimers()
+  await open(producer)
+  await producer.publish(records, position)
+  expect(await valuesOf(place.topic, 2)).toEqual(['1', '2'])
+})
+
 test('a topic that does not exist fails the transaction, to be begun anew', async () => {
   const place = await createPlace()
   const producer = place.producer()

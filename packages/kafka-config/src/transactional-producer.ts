@@ -420,10 +420,11 @@ function refusalOf(error: unknown, batches: readonly TransactionBatch[]): Error 
   for (const batch of batches) {
     const errorCode = codes.get(`${batch.topic}/${batch.partition}`) ?? 0
     const outcome = outcomeOfPartition(errorCode, batch.records.length)
+    if (outcome.kind === 'stored' || !recordRefusals.has(outcome.type)) continue
     if (outcome.kind === 'in smaller batches') {
       return new BatchRefused(batch, outcome.type, outcome.everyBatchTooLarge)
     }
-    if (outcome.kind === 'refused' && recordRefusals.has(outcome.type)) {
+    if (outcome.kind === 'refused') {
       return new TopicRefused(batch.topic, batch.indexes, error, outcome.type)
     }
   }
@@ -446,9 +447,9 @@ class BatchRefused extends Error {
 const longestAbortMs = 30_000
 const coordinatorTypes = { group: 0, transaction: 1 } as const
 const fencedTypes = ['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED']
+/** Not INVALID_TIMESTAMP: a record's time is the clock of this host, which is wrong for all of them and can be put right. */
 const recordRefusals = new Set([
   'INVALID_RECORD',
-  'INVALID_TIMESTAMP',
   'INVALID_TOPIC_EXCEPTION',
   'MESSAGE_TOO_LARGE',
   'POLICY_VIOLATION',
