@@ -84,8 +84,7 @@ export class LaneKeeper {
   async #run(lane: Lane): Promise<void> {
     const { report } = this.#options
     try {
-      await lane.open()
-      report.laneEnded(lane.number, await lane.run())
+      report.laneEnded(lane.number, (await lane.open()) ? await lane.run() : 'lost')
     } catch (error) {
       if (!lane.stopped) this.#fail(error)
     } finally {

@@ -38,7 +38,7 @@ export interface LaneOptions {
   readonly owner: string
   readonly producer: TransactionalProducer
   readonly mysql: Mysql
-  readonly topics: EventTopics
+  readonly topics: Pick<EventTopics, 'refusalOf' | 'forget'>
   readonly report: RelayReport
   /** Where it begins when it has never published. */
   readonly startAfterSeq: number
@@ -135,18 +135,22 @@ export class Lane {
 
   /**
    * Shuts out earlier owners and goes on where they ended; tries until brokers and database answer.
+   * @returns false when the lane is somebody else's by then
    * @throws ForeignCursorError
    * @throws AbortError when the lane is stopped
    */
-  async open(): Promise<void> {
+  async open(): Promise<boolean> {
     const { mysql, lanes, report, startAfterSeq } = this.#options
-    const text = await this.#untilItWorks(() => this.#committedPosition())
+    const opened = await this.#takeOver()
+    if (opened === null) return false
+    const { text } = opened
     const cursor = text === null ? { ...emptyCursor, high: startAfterSeq } : readCursor(text, lanes)
     this.#parked = await this.#untilItWorks(() => parkedSeqs(mysql, lowMarkOf(cursor)))
     this.#committed = { cursor, text, atMs: performance.now() }
     this.#ahead = cursor
     this.#opened = true
     report.laneTaken(this.number, cursor)
+    return true
   }
 
   /** The lane's part of a read. */
@@ -281,22 +285,25 @@ export class Lane {
     return true
   }
 
-  async #committedPosition(): Promise<CursorText | null> {
-    const { producer } = this.#options
-    await producer.open()
-    return producer.position()
+  /**
+   * Opens the transactional ids and reads the position. Only for who still has the lane, at every attempt: to open it would shut out
+   * its new owner. Null: it is somebody else's.
+   */
+  #takeOver(): Promise<{ text: CursorText | null } | null> {
+    const { mysql, lane, owner, producer } = this.#options
+    return this.#untilItWorks(async () => {
+      if (!(await holdsLane(mysql, { lane, owner }))) return null
+      await producer.open()
+      return { text: await producer.position() }
+    })
   }
 
-  /**
-   * After a failure nobody knows whether the transaction was committed, until it is asked for. Only who still has the lane asks:
-   * to open it would shut out its new owner.
-   */
+  /** After a failure nobody knows whether the transaction was committed, until it is asked for. */
   async #whereItStands(text: CursorText): Promise<'before' | 'behind' | 'elsewhere'> {
-    const { mysql, lane, owner } = this.#options
-    if (!(await this.#untilItWorks(() => holdsLane(mysql, { lane, owner })))) return 'elsewhere'
-    const found = await this.#untilItWorks(() => this.#committedPosition())
-    if (isSame(found, text)) return 'behind'
-    return isSame(found, this.#committed!.text) ? 'before' : 'elsewhere'
+    const found = await this.#takeOver()
+    if (found === null) return 'elsewhere'
+    if (isSame(found.text, text)) return 'behind'
+    return isSame(found.text, this.#committed!.text) ? 'before' : 'elsewhere'
   }
 
   /** Parks rows of types that have no topic. Null: the lane is somebody else's. */
