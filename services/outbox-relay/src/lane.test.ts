@@ -1,12 +1,13 @@
-import { ProducerFencedError } from '@kafka-pattern/kafka-config'
-import { afterEach, describe, expect, test } from 'vitest'
+import { KafkaConfigError, ProducerFencedError, RecordsRefusedError } from '@kafka-pattern/kafka-config'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Lane } from './lane.ts'
 import type { OutboxRow } from './outbox-row.ts'
 import type { RelayReport } from './relay-report.ts'
 import type { Scan } from './scan.ts'
 import type { Position, TransactionalProducer } from '@kafka-pattern/kafka-config'
-import type { Mysql, Row } from '@kafka-pattern/mysql-config'
+import type { Mysql } from '@kafka-pattern/mysql-config'
 
+const away = new KafkaConfigError('away', 'retryable')
 const fenced = new ProducerFencedError('relay-lane-0', new Error('a newer epoch'))
 
 /** What is around the lane, as it stands now. */
@@ -16,10 +17,11 @@ interface Surroundings {
   position: Position | null
   open: () => Promise<void>
   publish: () => Promise<void>
+  topic: () => Promise<null>
 }
 
-let lane: Lane | undefined
-afterEach(() => lane?.stop())
+let created: Lane | undefined
+afterEach(() => created?.stop())
 
 function createLane(changes: Partial<Surroundings> = {}): { lane: Lane; around: Surroundings } {
   const around: Surroundings = {
@@ -28,6 +30,7 @@ function createLane(changes: Partial<Surroundings> = {}): { lane: Lane; around: 
     position: null,
     open: async () => {},
     publish: async () => {},
+    topic: async () => null,
     ...changes,
   }
   const producer: TransactionalProducer = {
@@ -42,13 +45,13 @@ function createLane(changes: Partial<Surroundings> = {}): { lane: Lane; around: 
     },
     close: async () => {},
   }
-  lane = new Lane({
+  const lane = new Lane({
     lane: 0,
     lanes: 1,
     owner: 'relay',
     producer,
     mysql: mysqlOf(around),
-    topics: { refusalOf: async () => null, forget: () => {} },
+    topics: { refusalOf: () => around.topic(), forget: () => {} },
     report: silentReport,
     startAfterSeq: 0,
     batchRows: 10,
@@ -56,16 +59,17 @@ function createLane(changes: Partial<Surroundings> = {}): { lane: Lane; around: 
     idleCommitMs: 60_000,
     keepAliveMs: 60_000,
   })
+  created = lane
   return { lane, around }
 }
 
 /** Has the leases; nothing is parked. */
 function mysqlOf(around: Surroundings): Mysql {
-  const mysql: Partial<Mysql> = {
-    rows: async <R extends Row>(sql: string) =>
-      (sql.includes('relay_leases') && around.isHeld ? [{ lane: 0 }] : []) as Row[] as R[],
+  const mysql = {
+    rows: async (sql: string) => (sql.includes('relay_leases') && around.isHeld ? [{ lane: 0 }] : []),
   }
-  return mysql as Mysql
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the rest is not used
+  return mysql as Pick<Mysql, 'rows'> as Mysql
 }
 
 const ignored = (): void => {}
@@ -94,6 +98,10 @@ const row: OutboxRow = {
 }
 const scan: Scan = { rows: [row], high: 1, gaps: [], closed: [], more: false, leftOut: null }
 
+/** Much longer than it takes, and less than a test may take. */
+const soon = (check: () => void) => vi.waitFor(check, { timeout: 20_000 })
+const testTimeoutMs = 60_000
+
 describe('a lane that somebody else takes over meanwhile is not taken back', () => {
   test('while it is opened', async () => {
     const { lane, around } = createLane()
@@ -116,4 +124,47 @@ describe('a lane that somebody else takes over meanwhile is not taken back', () 
     expect(await lane.run()).toBe('lost')
     expect(around.opens).toBe(2)
   })
+})
+
+describe('a lane is not healthy', () => {
+  test(
+    'while it waits for Kafka, after a record was refused, too',
+    async () => {
+      const refused = new RecordsRefusedError('outbox.event.user', 'INVALID_RECORD', [0])
+      const { lane, around } = createLane({ publish: () => Promise.reject(refused) })
+      await lane.open()
+      expect(lane.healthy).toBe(true)
+      around.open = () => Promise.reject(away)
+      lane.offer(scan, scan.rows)
+      const running = lane.run()
+      await soon(() => expect(lane.healthy).toBe(false))
+
+      around.publish = async () => {}
+      around.open = async () => {}
+      await soon(() => expect(lane.healthy).toBe(true))
+      lane.stop()
+      await running
+    },
+    testTimeoutMs,
+  )
+
+  test(
+    'while a topic cannot be made',
+    async () => {
+      const made = Promise.withResolvers<null>()
+      const { lane } = createLane({ topic: () => made.promise })
+      await lane.open()
+      lane.offer(scan, scan.rows)
+      const running = lane.run()
+      await soon(() => expect(lane.busy).toBe(true))
+      expect(lane.healthy, 'it may be there in a moment').toBe(true)
+      await soon(() => expect(lane.healthy).toBe(false))
+
+      made.resolve(null)
+      await soon(() => expect(lane.healthy).toBe(true))
+      lane.stop()
+      await running
+    },
+    testTimeoutMs,
+  )
 })

@@ -77,6 +77,9 @@ export class Lane {
   #parked: ReadonlySet<number> = new Set()
   #wake = Promise.withResolvers<void>()
   #opened = false
+  /** For Kafka or MySQL. */
+  #waits = false
+  #awaitsTopic = false
 
   constructor(options: LaneOptions) {
     this.#options = options
@@ -128,9 +131,12 @@ export class Lane {
     return committed === null || committed.text === null ? null : committed.cursor.high
   }
 
-  /** Connected, and nothing goes wrong. */
+  /**
+   * Nothing is waited out, as far as it knows: while it has nothing to send, it does not learn that Kafka is away. That a new topic
+   * takes a moment to have leaders is no outage.
+   */
   get healthy(): boolean {
-    return this.#opened
+    return this.#opened && !this.#waits && !(this.#awaitsTopic && this.heldUp)
   }
 
   /**
@@ -312,7 +318,9 @@ export class Lane {
     const types = new Set(rows.map(({ aggregatetype }) => aggregatetype))
     let rest: readonly OutboxRow[] | null = rows
     for (const type of types) {
+      this.#awaitsTopic = true
       const refusal = await topics.refusalOf(type, this.#stopping.signal)
+      this.#awaitsTopic = false
       if (refusal === null || rest === null) continue
       const topicless = rest.filter(({ aggregatetype }) => aggregatetype === type)
       rest = await this.#park(rest, topicless, ({ seq }) => ({ seq, ...refusal }))
@@ -342,13 +350,18 @@ export class Lane {
   }
 
   /** An outage is nobody's fault: it is waited out. */
-  #untilItWorks<T>(work: () => Promise<T>): Promise<T> {
-    return retry(work, {
+  async #untilItWorks<T>(work: () => Promise<T>): Promise<T> {
+    const result = await retry(work, {
       policy: untilItWorks,
       signal: this.#stopping.signal,
       isRetryable: isOutage,
-      onRetry: info => this.#options.report.waiting(this.number, info),
+      onRetry: info => {
+        this.#waits = true
+        this.#options.report.waiting(this.number, info)
+      },
     })
+    this.#waits = false
+    return result
   }
 }
 
