@@ -3,7 +3,7 @@ import { retry } from '@kafka-pattern/retry'
 import kafkajs from 'kafkajs'
 import type { Admin, Kafka } from 'kafkajs'
 import type { Logger } from 'pino'
-import { hasErrorType, reasonOf } from './error-causes.ts'
+import { causesOf, hasErrorType, reasonOf } from './error-causes.ts'
 import { KafkaConfigError, classifyKafkaError } from './errors.ts'
 import { withAdmin } from './kafka.ts'
 
@@ -44,13 +44,21 @@ export interface TopicState {
 
 /** The broker does not create the topic or tell about it: not authorized, a config it does not know, too few brokers. */
 export class TopicSetupError extends KafkaConfigError {
+  /** A broker says it of a topic; others may do better. False: of this client as a whole, such as its credentials. */
+  readonly isOfTopic: boolean
   constructor(topics: string[], cause: unknown) {
     super(
       `could not set up ${topics.join(', ')}: ${explain(cause)}`,
       classifyKafkaError(cause) === 'fatal' ? 'fatal' : 'not retryable',
       cause,
     )
+    this.isOfTopic = failuresOf(cause).length > 0 || causesOf(cause).some(isOfTopic)
   }
+}
+
+function isOfTopic(error: Error): boolean {
+  if (!(error instanceof kafkajs.KafkaJSProtocolError)) return false
+  return error.type === 'TOPIC_AUTHORIZATION_FAILED' || classifyKafkaError(error) !== 'fatal'
 }
 
 /** Brokers of a cluster that starts register one after another; until then there are too few for the replicas. */
@@ -61,7 +69,7 @@ const WAIT_FOR_BROKERS_MS = 10_000
  * changed: if it is not as specified, each difference is logged as a warning and returned. Whoever else creates the
  * same topics at the same time does no harm. Retries for ever, unless aborted, while brokers do not answer.
  *
- * @throws TopicSetupError when the broker refuses, and says why
+ * @throws TopicSetupError when the broker refuses, and says why, or the client cannot be used at all
  * @throws AbortError when the signal is aborted
  */
 export async function ensureTopics(

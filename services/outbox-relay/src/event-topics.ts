@@ -37,7 +37,11 @@ export class EventTopics {
     this.#options = options
   }
 
-  /** null: there is a topic for it. Waits while brokers are away. @throws AbortError */
+  /**
+   * null: there is a topic for it. Waits while brokers are away.
+   * @throws TopicSetupError when the reason is not the topic: the client's credentials or certificate, say
+   * @throws AbortError
+   */
   async refusalOf(aggregatetype: string, signal: AbortSignal): Promise<Refusal | null> {
     const unfit = this.#unfit(aggregatetype)
     if (unfit !== null) return { reason: unfit, attempts: 1 }
@@ -82,7 +86,7 @@ export class EventTopics {
         await ensureTopics(kafka, [spec], { logger, signal })
         return null
       } catch (error) {
-        if (!(error instanceof TopicSetupError)) throw error
+        if (!(error instanceof TopicSetupError) || !error.isOfTopic) throw error
         if (attempts >= maxAttempts) return { reason: error.message, attempts }
         await delay(nextDelayMs(refusedPolicy, attempts, 0) ?? 0, undefined, { signal })
       }
