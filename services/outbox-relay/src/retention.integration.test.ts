@@ -1,8 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { createLogger } from '@kafka-pattern/service-runtime'
 import { createDatabase, createTopic, eventually, readTopic } from '@kafka-pattern/test-kit'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { emptyCursor } from './cursor.ts'
+import { Retention } from './retention.ts'
 import { createOutbox, insertEvents, openTransaction, publishedVersions } from './test-relay.ts'
+import type { CommittedCursors } from './committed-cursors.ts'
 import type { TestOutbox } from './test-relay.ts'
+import type { Mysql } from '@kafka-pattern/mysql-config'
 
 const env = { RETENTION_HOURS: '1', PARTITION_ROWS: '1000', RETENTION_CHECK_MS: '200' }
 
@@ -172,4 +177,42 @@ test('a long transaction that has nothing to do with the outbox does not keep pa
     what: 'partitions to be added beside it',
   })
   await open.end('COMMIT')
+})
+
+test('a partition that somebody else drops before its rows are looked at is no failure', async () => {
+  const outbox = await createOutbox()
+  await usePartitions(outbox, [1_000, 2_000])
+  await insertMany(outbox, 1_500)
+  const { root } = outbox.database
+  const rows: Mysql['rows'] = async (sql, values) => {
+    const found = await root.rows<never>(sql, values)
+    if (sql.includes('information_schema.partitions') && (await partitionsOf(outbox))[0] === 'p1000') {
+      await root.write('ALTER TABLE outbox DROP PARTITION p1000')
+    }
+    return found
+  }
+  const cursors: Pick<CommittedCursors, 'read'> = { read: async () => [{ ...emptyCursor, high: 1_500 }] }
+  const logger = createLogger({ name: 'test', level: 'silent' })
+  const told = vi.spyOn(logger, 'info')
+  const onFatal = vi.fn<(error: Error) => void>()
+  const retention = new Retention({
+    mysql: { ...root, rows },
+    cursors,
+    logger,
+    retentionHours: 1,
+    partitionRows: 1_000,
+    checkMs: 50,
+    isMine: () => true,
+    onFatal,
+  })
+  onTestFinished(() => retention.stop())
+  retention.start()
+  await eventually(async () => expect(await partitionsOf(outbox)).toContain('p3000'), {
+    what: 'the next check to do the rest',
+  })
+  expect(told.mock.calls[0]).toEqual([
+    { err: expect.objectContaining({ errno: 1735 }) },
+    'partitions are left as they are for now',
+  ])
+  expect(onFatal).not.toHaveBeenCalled()
 })

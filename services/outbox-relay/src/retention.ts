@@ -18,7 +18,7 @@ import type { Logger } from '@kafka-pattern/service-runtime'
 
 export interface RetentionOptions {
   readonly mysql: Mysql
-  readonly cursors: CommittedCursors
+  readonly cursors: Pick<CommittedCursors, 'read'>
   readonly logger: Logger
   readonly retentionHours: number
   readonly partitionRows: number
@@ -145,6 +145,7 @@ const changedByOthers = new Set<unknown>([
   1493, // ER_RANGE_NOT_INCREASING_ERROR
   1507, // ER_DROP_PARTITION_NON_EXISTENT
   1517, // ER_SAME_NAME_PARTITION
+  1735, // ER_UNKNOWN_PARTITION
 ])
 
 /** Rows have come faster than partitions were added for them. */
