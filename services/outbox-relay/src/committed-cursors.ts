@@ -44,7 +44,12 @@ export class CommittedCursors {
         policy: untilItWorks,
         signal,
         isRetryable: isOutage,
-        onRetry: ({ attempt, error }) => logger.debug({ attempt, err: error }, 'waiting for the positions'),
+        onRetry: ({ attempt, error }) =>
+          // kafkajs says the same of a group that it may not read and of a coordinator that is still to be elected.
+          logger[attempt === 2 ? 'warn' : 'debug'](
+            { attempt, groupId, err: error },
+            'waiting for the positions; has this user the right to read the group?',
+          ),
       },
     )
     const positions = new Map(found?.partitions.map(each => [each.partition, each]))
