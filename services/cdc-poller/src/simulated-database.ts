@@ -92,8 +92,8 @@ export class SimulatedDatabase {
       if (startedAt !== null && writes.size > 0) {
         // Known by the difference of two whole seconds, as in open-transactions.ts.
         const started = Math.floor(startedAt / second) * second
-        const age = Math.floor(now / second) * second - started
-        const since = age < 0 ? 0 : now - age - second
+        const elapsed = Math.floor(now / second) * second - started
+        const since = elapsed < 0 ? 0 : now - elapsed - second
         work.push({ kind: 'transaction', id: String(number), session, started: String(started), since })
       }
     }
