@@ -16,8 +16,13 @@ export async function runCommand(command: () => Promise<number | void>): Promise
     process.exitCode = (await command()) ?? 0
   } catch (error) {
     process.exitCode = 1
-    if (error instanceof UserError || error instanceof LocalStackError) {
-      const [first = '', ...more] = error.message.split('\n')
+    const sentences =
+      error instanceof UserError || error instanceof LocalStackError
+        ? error.message
+        : // Only now: the clients that it knows take a while to load.
+          (await import('./describe-outage.ts')).describeOutage(error)
+    if (sentences !== null) {
+      const [first = '', ...more] = sentences.split('\n')
       process.stderr.write(`${failed} ${first}\n`)
       for (const line of more) process.stderr.write(`  ${line}\n`)
     } else {
