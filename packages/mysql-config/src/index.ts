@@ -6,6 +6,7 @@ export {
   UnknownOutcomeError,
 } from './errors.ts'
 export type { MysqlErrorClass } from './errors.ts'
+export { rowsOfHalf } from './lease.ts'
 export type { LimitedRows, Queryable, Row, Written } from './lease.ts'
 export { createMysql, quoteText, sqlText } from './mysql.ts'
 export type { Mysql, MysqlOptions } from './mysql.ts'

@@ -27,8 +27,20 @@ export interface Queryable {
 /** Rows of a SELECT up to a limit of bytes. */
 export type LimitedRows<R> = {
   rows: R[]
+  /** Of text and bytes in them. */
+  sizeBytes: number
   /** Not everything: the bytes were used up. The rows are the first ones. */
   cut: boolean
+}
+
+/** Pure. How many rows a next read takes so as to fill half of the bytes, if they are like these; `mostRows` at most. */
+export function rowsOfHalf(
+  { rows, sizeBytes }: Pick<LimitedRows<unknown>, 'rows' | 'sizeBytes'>,
+  limitBytes: number,
+  mostRows: number,
+): number {
+  if (sizeBytes === 0) return mostRows
+  return Math.min(mostRows, Math.max(1, Math.floor((rows.length * limitBytes) / (2 * sizeBytes))))
 }
 
 /** Of a statement that was put together by hand an error shows the beginning only: the rest is values. */
@@ -97,7 +109,7 @@ export class Lease {
     try {
       const cut = await promise
       if (cut) this.discard()
-      return { rows, cut }
+      return { rows, sizeBytes: limitBytes - leftBytes, cut }
     } catch (error) {
       throw this.#judge(error, options.sql)
     } finally {

@@ -1,5 +1,5 @@
 /** The table that is followed: checked once, then read page by page along its index (updated_at, key). */
-import { classifyMysqlError, SchemaError } from '@kafka-pattern/mysql-config'
+import { classifyMysqlError, rowsOfHalf, SchemaError } from '@kafka-pattern/mysql-config'
 import { withMicroseconds } from './position.ts'
 import type { Position } from './position.ts'
 import type { Mysql, Row } from '@kafka-pattern/mysql-config'
@@ -74,14 +74,15 @@ export async function openSourceTable(
     columns,
     async pageAfter(position) {
       const { condition, values } = after(position, description)
-      const { rows, cut } = await mysql.limitedRows(
+      const page = await mysql.limitedRows(
         `SELECT ${names} FROM ${from} WHERE ${condition} ORDER BY ${order} LIMIT ${limit}`,
         values,
         pageBytes,
       )
-      const isFull = cut || rows.length === limit
-      // To be cut costs the connection: a page of rows of the same size is not cut again.
-      limit = cut ? Math.max(1, Math.floor(rows.length / 2)) : Math.min(pageRows, limit + 100)
+      const { rows } = page
+      const isFull = page.cut || rows.length === limit
+      // To be cut costs the connection.
+      if (rows.length > 0) limit = rowsOfHalf(page, pageBytes, pageRows)
       const last = rows.at(-1)
       const end = last === undefined ? position : positionOf(last, description)
       return { rows, end, isFull }

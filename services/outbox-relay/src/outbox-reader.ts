@@ -2,6 +2,7 @@
  * Reads the outbox for all lanes of this process, once. Whatever is visible is read at once; what is missing below it is remembered as
  * holes and asked for again with every read, until it is filled or dead. Locks nothing, so no writer waits for it.
  */
+import { rowsOfHalf } from '@kafka-pattern/mysql-config'
 import { advance, behindBoth, emptyCursor } from './cursor.ts'
 import {
   doomedAt,
@@ -141,10 +142,8 @@ export class OutboxReader {
       `SELECT ${rowColumns} FROM outbox WHERE ${condition} ORDER BY seq LIMIT ${limit}`,
       batchBytes,
     )
-    // To be cut costs the connection: a read of rows of the same size is not cut again.
-    this.#limit = found.cut
-      ? Math.max(1, Math.floor(found.rows.length / 2))
-      : Math.min(batchRows, limit + 100)
+    // To be cut costs the connection.
+    if (found.rows.length > 0) this.#limit = rowsOfHalf(found, batchBytes, batchRows)
     const rows = found.rows.map(columns => rowOf(columns, lanes))
     return { rows, complete: !found.cut && rows.length < limit }
   }
