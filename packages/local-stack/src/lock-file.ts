@@ -36,8 +36,14 @@ export async function acquireLock(
   } finally {
     await rm(own, { force: true })
   }
-  await removeLeftovers(lockFile)
-  return () => rm(lockFile, { force: true })
+  const release = () => rm(lockFile, { force: true })
+  try {
+    await removeLeftovers(lockFile)
+  } catch (error) {
+    await release()
+    throw error
+  }
+  return release
 }
 
 async function writeWithFolder(file: string, content: string): Promise<void> {
@@ -81,7 +87,16 @@ async function livingOwner(lockFile: string): Promise<ProcessIdentity | null> {
     if (errorCode(error) === 'ENOENT') return null
     throw error
   }
-  if ((await readFile(taken, 'utf8')) !== content) await link(taken, lockFile)
+  if ((await readFile(taken, 'utf8')) !== content) await putBack(taken, lockFile)
   await rm(taken, { force: true })
   return null
+}
+
+async function putBack(taken: string, lockFile: string): Promise<void> {
+  try {
+    await link(taken, lockFile)
+  } catch (error) {
+    // A third one was faster, within the moment between the two calls.
+    if (errorCode(error) !== 'EEXIST') throw error
+  }
 }
