@@ -1,4 +1,7 @@
-/** The names that have an effect, in `.env` or on the command line: a misspelt one would have none, and no message. */
+/**
+ * The names that have an effect, in `.env` or behind `make`: a misspelt one would have none, and no message. In the shell before `make`
+ * any name may be somebody else's, and is not looked at.
+ */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { repositoryDir } from './repository.ts'
@@ -9,7 +12,7 @@ const commandVariables = ['FIGURE', 'JSON', 'N', 'REPLAY', 'SERVICE', 'STEPS', '
 
 /** What the tools read that commands run. */
 const toolVariables =
-  'CI DOCKER_CONTEXT DOCKER_HOST FORCE_COLOR HOME JAVA_HOME MAVEN_ARGS MAVEN_OPTS NODE_OPTIONS NO_COLOR PATH TMPDIR XDG_CACHE_HOME'.split(
+  'CI DOCKER_CERT_PATH DOCKER_CONFIG DOCKER_CONTEXT DOCKER_HOST DOCKER_TLS_VERIFY FORCE_COLOR HOME JAVA_HOME MAVEN_ARGS MAVEN_OPTS NODE_COMPILE_CACHE NODE_OPTIONS NO_COLOR PATH TERM TMPDIR XDG_CACHE_HOME'.split(
     ' ',
   )
 

@@ -120,7 +120,7 @@ async function watchTrips({
     running.map(service => service.name),
     follow,
     (name, event) => {
-      // It leaves its table for nowhere: it has no further trip.
+      // Its state is not published: it has no further trip.
       if (event.msg === 'row parked' || event.msg === 'row too large') printStep(name, event)
       const service = running.find(candidate => candidate.name === name)
       if (service === undefined) return

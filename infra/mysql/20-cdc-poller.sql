@@ -20,7 +20,7 @@ CREATE TABLE poller_parked (
   -- The topic.
   name VARCHAR(249) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   record_key TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-  version VARCHAR(255) NOT NULL,
+  version TEXT NOT NULL,
   reason TEXT NOT NULL,
   parked_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
   KEY poller_parked_name (name)

@@ -60,9 +60,12 @@ export class DeliveryTimeoutError extends KafkaConfigError {
 /** The record alone is over a limit, the producer's own or the topic's `max.message.bytes`. It was not stored. */
 export class RecordTooLargeError extends KafkaConfigError {
   readonly topic: string
+  /** As `recordSizeBytes` counts. */
+  readonly sizeBytes: number
   constructor(topic: string, sizeBytes: number, limit: string) {
     super(`a record of about ${sizeBytes} bytes for ${topic} is over ${limit}`, 'not retryable')
     this.topic = topic
+    this.sizeBytes = sizeBytes
   }
 }
 

@@ -47,6 +47,7 @@ export {
   topicNames,
 } from './settings.ts'
 export type { KafkaSettings } from './settings.ts'
+export { recordSizeBytes } from './record-accumulator.ts'
 export { TopicSetupError, ensureTopics } from './topics.ts'
 export type { TopicDifference, TopicReport, TopicSpec } from './topics.ts'
 export { waitForKafka } from './wait-for-kafka.ts'

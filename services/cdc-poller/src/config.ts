@@ -86,10 +86,13 @@ export function leaseOf(settings: Settings): { name: string; owner: string; leas
   }
 }
 
-/** A page is in memory twice, as rows and as records, and so is the next one; and it has to be stored within the lease. */
+/** With the row that passes it. A page is in memory twice, as rows and as records, and the next one is read beside it. */
 const pageBytes = 4 * 1024 * 1024
 
-/** So much is sent within half of a lease, over a network of this century; topics that take more are rare. */
+/**
+ * Sent within half of the default lease at 30 Mbit/s. A larger record could time out for ever, and no later change of the table would be
+ * published. Few topics take more.
+ */
 export const largestRecordBytes = 16 * 1024 * 1024
 
 /** What is read and published together. */

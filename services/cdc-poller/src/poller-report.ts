@@ -17,7 +17,7 @@ export interface PollerReport {
   lookFailed(times: number): void
   read(rows: number): void
   published(records: number): void
-  /** Kafka does not take its record, and never will while the row is so large. */
+  /** Kafka does not take its record, and waiting does not help. */
   parked(row: ParkedRow): void
   dropped(rows: number): void
   /** @param records that were published since it was saved before */

@@ -88,9 +88,10 @@ export function createPoller(options: PollerOptions): Poller {
 
   async function work(lease: Lease): Promise<void> {
     report.took(lease)
-    const parkedRows = await patiently(() => openParkedRows(options.mysql, options.name, lease.epoch))
-    const tools = toolsFor(lease, parkedRows)
+    let tools: ReturnType<typeof toolsFor> | null = null
     try {
+      const parkedRows = await patiently(() => openParkedRows(options.mysql, options.name, lease.epoch))
+      tools = toolsFor(lease, parkedRows)
       await (options.cursorKind === 'naive' ? followNaively : followChanges)(lease.cursor, tools)
     } catch (error) {
       if (!(error instanceof LeaseLostError)) throw error
@@ -98,7 +99,7 @@ export function createPoller(options: PollerOptions): Poller {
       return
     } finally {
       // What was begun ends before another poller can begin.
-      await tools.lastSave().catch(() => {})
+      await tools?.lastSave().catch(() => {})
       // Nobody's any more, or already another one's; with the database away it runs out.
       await lease.release().catch(() => {})
     }
@@ -138,7 +139,7 @@ export function createPoller(options: PollerOptions): Poller {
             } catch (error) {
               const left = leftAfter(error, unsent)
               if (left === null) throw error
-              // What is stored is not sent again: a page that takes longer than a delivery may comes to its end, too.
+              // Or a page that takes longer than one delivery would begin anew for ever.
               unsent = left.rest
               if (left.tooLarge.length === 0) throw error
               await park(left.tooLarge, rows)

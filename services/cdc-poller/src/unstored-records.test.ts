@@ -3,19 +3,19 @@ import {
   DeliveryTimeoutError,
   QueueFullError,
   RecordTooLargeError,
+  recordSizeBytes,
 } from '@kafka-pattern/kafka-config'
 import { expect, test } from 'vitest'
 import { leftAfter } from './unstored-records.ts'
 
-// By characters the second one is as large as the third.
 const records = ['', 'aaa', 'äää', null].map((value, index) => ({ topic: 't', key: `key-${index}`, value }))
 const [first, second, third, fourth] = records
-const tooLarge = new RecordTooLargeError('t', 5, 'a limit of 4 bytes')
+const tooLarge = new RecordTooLargeError('t', recordSizeBytes(third!), 'a limit of 4 bytes')
 const stored = { topic: 't', partition: 0, offset: '0' }
 const timeout = new DeliveryTimeoutError('t', 0, 10, false, undefined)
 
 test.each<[string, unknown, unknown]>([
-  ['all refused before anything was sent: the largest one', tooLarge, [first, second, fourth]],
+  ['all refused before anything was sent, because of one', tooLarge, [first, second, fourth]],
   [
     'one refused by the broker, the others stored',
     new BatchSendError([stored, stored, tooLarge, stored]),

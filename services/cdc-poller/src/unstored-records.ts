@@ -2,7 +2,7 @@
  * What is left of a page after a send that did not store all of it. Where a record is larger than Kafka takes waiting does not help, and
  * the others must not wait for it.
  */
-import { BatchSendError, RecordTooLargeError } from '@kafka-pattern/kafka-config'
+import { BatchSendError, RecordTooLargeError, recordSizeBytes } from '@kafka-pattern/kafka-config'
 import type { OutgoingRecord } from '@kafka-pattern/kafka-config'
 
 export interface TooLarge {
@@ -20,11 +20,11 @@ export function leftAfter(
   records: readonly OutgoingRecord[],
 ): { tooLarge: TooLarge[]; rest: OutgoingRecord[] } | null {
   if (error instanceof RecordTooLargeError) {
-    // All were refused together, before anything was sent, for one of them or several: the largest is among those.
-    const largest = records.toSorted((a, b) => sizeBytesOf(b) - sizeBytesOf(a))[0]!
+    // All were refused together, before anything was sent: the error tells of the first that is over the limit.
+    const refused = records.find(record => recordSizeBytes(record) === error.sizeBytes)!
     return {
-      tooLarge: [{ record: largest, reason: error.message }],
-      rest: records.filter(record => record !== largest),
+      tooLarge: [{ record: refused, reason: error.message }],
+      rest: records.filter(record => record !== refused),
     }
   }
   if (!(error instanceof BatchSendError)) return null
@@ -37,8 +37,4 @@ export function leftAfter(
   }
   const refused = new Set(tooLarge.map(({ record }) => record))
   return { tooLarge, rest: records.filter(record => unstored.has(record.key) && !refused.has(record)) }
-}
-
-function sizeBytesOf({ key, value }: OutgoingRecord): number {
-  return Buffer.byteLength(key ?? '') + Buffer.byteLength(value ?? '')
 }
