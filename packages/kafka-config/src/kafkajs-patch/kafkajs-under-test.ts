@@ -25,6 +25,7 @@ export function internal<Path extends keyof Internals>(path: Path): Internals[Pa
 /** What the tests use of the internal modules. */
 interface Internals {
   broker: new (options: { connectionPool: ConnectionPool } & Record<string, unknown>) => Broker
+  cluster: { prototype: { metadata(this: object, wanted: { topics: string[] }): Promise<object> } }
   'consumer/assignerProtocol': { MemberAssignment: { encode: (assignment: object) => Buffer } }
   'consumer/batch': new (topic: string, fetchedOffset: string, partition: DecodedPartition) => ConsumedBatch
   'consumer/consumerGroup': new (options: object) => ConsumerGroup
