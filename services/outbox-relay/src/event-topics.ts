@@ -86,8 +86,12 @@ export class EventTopics {
         await ensureTopics(kafka, [spec], { logger, signal })
         return null
       } catch (error) {
-        if (!(error instanceof TopicSetupError) || !error.isOfTopic) throw error
-        if (attempts >= maxAttempts) return { reason: error.message, attempts }
+        if (!(error instanceof TopicSetupError)) throw error
+        if (!error.isOfTopic) {
+          if (error.category === 'fatal') throw error
+          // Nobody knows what it is, but no broker has refused the topic: its rows are not to be parked for it.
+          logger.warn({ err: error, attempts }, 'a topic cannot be looked up, trying on')
+        } else if (attempts >= maxAttempts) return { reason: error.message, attempts }
         await delay(nextDelayMs(refusedPolicy, attempts, 0) ?? 0, undefined, { signal })
       }
     }
