@@ -4,6 +4,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { EventTopics } from './event-topics.ts'
 import { LaneKeeper } from './lane-keeper.ts'
 import { LaneLeases, requireLanes } from './lane-leases.ts'
+import { silentReport } from './test-report.ts'
 import type { RelayReport } from './relay-report.ts'
 import type { TransactionalProducer } from '@kafka-pattern/kafka-config'
 import type { Mysql } from '@kafka-pattern/mysql-config'
@@ -105,22 +106,12 @@ function recordLanes(): { events: string[]; report: RelayReport } {
   return {
     events,
     report: {
+      ...silentReport,
       laneTaken: lane => events.push(`${lane} taken`),
       laneGiven: lane => events.push(`${lane} given up`),
-      laneEnded: ignored,
-      published: ignored,
-      parked: ignored,
-      transactionFailed: ignored,
-      waiting: ignored,
-      databaseAway: ignored,
-      leasesUnknown: ignored,
-      state: ignored,
-      stop: ignored,
     },
   }
 }
-
-function ignored(): void {}
 
 const idleProducer: TransactionalProducer = {
   open: async () => {},

@@ -1,8 +1,8 @@
 import { KafkaConfigError, ProducerFencedError, RecordsRefusedError } from '@kafka-pattern/kafka-config'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Lane } from './lane.ts'
+import { silentReport } from './test-report.ts'
 import type { OutboxRow } from './outbox-row.ts'
-import type { RelayReport } from './relay-report.ts'
 import type { Scan } from './scan.ts'
 import type { Position, TransactionalProducer } from '@kafka-pattern/kafka-config'
 import type { Mysql } from '@kafka-pattern/mysql-config'
@@ -70,21 +70,6 @@ function mysqlOf(around: Surroundings): Mysql {
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the rest is not used
   return mysql as Pick<Mysql, 'rows'> as Mysql
-}
-
-const ignored = (): void => {}
-const silentReport: RelayReport = {
-  laneTaken: ignored,
-  laneEnded: ignored,
-  laneGiven: ignored,
-  published: ignored,
-  parked: ignored,
-  transactionFailed: ignored,
-  waiting: ignored,
-  databaseAway: ignored,
-  leasesUnknown: ignored,
-  state: ignored,
-  stop: ignored,
 }
 
 const row: OutboxRow = {
