@@ -10,6 +10,7 @@ import { printVerdict } from './demo/demo.ts'
 import type { Experiment } from './prove/experiment.ts'
 import { createLab, type Lab } from './prove/lab.ts'
 import { isAsPredicted, type Ledger } from './prove/ledger.ts'
+import { numberLines } from './table.ts'
 import { colors, done, failed, print, seconds } from './terminal.ts'
 
 const experiments = [naiveCursor, dualWrite]
@@ -46,18 +47,12 @@ async function runAll(lab: Lab): Promise<boolean> {
 }
 
 function printOutcome({ predicted }: Experiment, ledgers: Ledger[]): boolean {
-  const titles = ['changes', 'seen', 'lost', 'invented'] as const
-  const row = (name: string, cells: readonly (string | number)[]) =>
-    `  ${name.padEnd(17)} ${cells.map((cell, i) => String(cell).padStart(titles[i]!.length)).join('  ')}`
-  print(`\n${colors.bold(row('', titles))}`)
-  for (const ledger of ledgers) {
-    print(
-      row(
-        ledger.way,
-        titles.map(title => ledger[title]),
-      ),
-    )
-  }
+  const rows = ledgers.map(({ way, changes, seen, lost, invented }) => ({
+    name: way,
+    cells: [changes, seen, lost, invented],
+  }))
+  print()
+  for (const line of numberLines(['', 'changes', 'seen', 'lost', 'invented'], rows)) print(line)
   const kept = isAsPredicted(ledgers, predicted)
   print(`\n  ${kept ? `${done} as predicted` : `${failed} not as predicted`}`)
   return kept

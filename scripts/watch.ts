@@ -2,17 +2,18 @@
  * `make watch`: one line for each record's whole trip, from the HTTP request to everybody who has it, until Ctrl-C. `make watch
  * STEPS=1`: a line for each step instead, when it happens.
  */
+import { readPartitionEnds, type FetchedRecords } from '@kafka-pattern/kafka-config'
 import type { ComposeService } from './compose-file/compose-file.ts'
 import { runCommand, untilInterrupted } from './command.ts'
 import { describeFlowEvent } from './flow/describe-flow-event.ts'
 import { describeTrip } from './flow/describe-trip.ts'
 import type { FlowEvent } from './flow/flow-event.ts'
 import { followFlow } from './flow/follow-flow.ts'
-import { followRecords } from './flow/follow-records.ts'
 import { timeOf } from './flow/format-log-line.ts'
 import { factOfRecord, factsOf } from './flow/trip-facts.ts'
 import { planTrips } from './flow/trip-plan.ts'
 import { createTrips, mostOpen } from './flow/trips.ts'
+import { followRecords } from './follow-records.ts'
 import { followAnswers, quietKafka, requireKafka } from './kafka-client.ts'
 import { findActiveRuntime } from './runtime/choose-runtime.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -99,15 +100,17 @@ async function watchTrips({
   const ended = new AbortController()
   const follow = AbortSignal.any([end, ended.signal])
   const failure = Promise.withResolvers<never>()
-  const records = await followRecords(
-    quietKafka(brokers, 'watch'),
-    plan.topics,
-    (topic, partition, record) => {
-      const now = Date.now()
+  const client = quietKafka(brokers, 'watch')
+  const existing = await readPartitionEnds(client.kafka, plan.topics)
+  const onRecords = ({ topic, partition, records }: FetchedRecords) => {
+    const now = Date.now()
+    for (const record of records) {
       for (const fact of factOfRecord(topic, partition, record, now)) trips.apply(fact, now)
-    },
-    failure.reject,
-  )
+    }
+  }
+  const topics = [...new Set(existing.map(({ topic }) => topic))]
+  const following =
+    topics.length === 0 ? null : await followRecords(client, topics, onRecords, failure.reject)
   const settle = () => {
     for (const trip of trips.settle(Date.now())) print(describeTrip(trip, colored))
   }
@@ -135,7 +138,7 @@ async function watchTrips({
     clearInterval(timer)
     clearInterval(givenUpTimer)
     ended.abort()
-    await Promise.all([flow, records.stop()])
+    await Promise.all([flow, following?.stop()])
     settle()
     tellGivenUp()
     tellNotShown(trips.underWay(), 'still under way when this ended')

@@ -1,12 +1,12 @@
 /** A look as lines of text: a table for each kind of thing that can be behind. */
-import { colors, padVisible, visibleLength } from '../terminal.ts'
+import { tableLines, type Column } from '../table.ts'
+import { colors } from '../terminal.ts'
 import type { GroupLag, Listener, PartitionLag } from './consumer-lag.ts'
 import type { LagReport } from './lag-report.ts'
 import type { CursorLag } from './poller-cursors.ts'
 import { countedUpTo, type LaneLag, type RelayLag } from './relay-lanes.ts'
 
 type ServiceOf = (owner: string) => string | null
-type Column<Row> = { title: string; of: (row: Row) => string; align?: 'right' }
 
 /** @param serviceOf the service that names itself so when it takes a lease; null: none that is known */
 export function lagTables(
@@ -146,16 +146,6 @@ export function formatAge(ms: number | null): string {
 }
 
 function table<Row>(title: string, rows: readonly Row[], columns: readonly Column<Row>[]): string[] {
-  const cells = rows.map(row => columns.map(column => column.of(row)))
-  const widths = columns.map((column, i) =>
-    Math.max(column.title.length, ...cells.map(row => visibleLength(row[i]!))),
-  )
-  const line = (texts: string[]) =>
-    `  ${texts
-      .map((text, i) => {
-        const padding = ' '.repeat(widths[i]! - visibleLength(text))
-        return columns[i]!.align === 'right' ? padding + text : padVisible(text, widths[i]!)
-      })
-      .join('  ')}`.trimEnd()
-  return [colors.bold(title), colors.dim(line(columns.map(column => column.title))), ...cells.map(line)]
+  const [titles, ...lines] = tableLines(columns, rows)
+  return [colors.bold(title), colors.dim(titles!), ...lines]
 }

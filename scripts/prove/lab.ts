@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { findFreePorts } from '@kafka-pattern/local-stack'
 import type { Mysql } from '@kafka-pattern/mysql-config'
-import { followTopic } from '../demo/users/follow-topic.ts'
+import { arrivalOf } from '../demo/users/change-ledger.ts'
+import { followRecords } from '../follow-records.ts'
 import { quietKafka } from '../kafka-client.ts'
 import { isMysql } from '../local-runtime/mysql-server.ts'
 import { isReady } from '../local-runtime/service-process.ts'
@@ -50,7 +51,7 @@ export async function createLab(): Promise<Lab> {
   const programs: ChildProcess[] = []
   const followers: { stop(): Promise<void> }[] = []
   const mysql = quietMysql(stack, runtime.kind, 'user_registry')
-  const { kafka, logger } = quietKafka(brokersFromHere(stack, runtime.kind), 'prove')
+  const kafka = quietKafka(brokersFromHere(stack, runtime.kind), 'prove')
   const { host, port, database } = mysqlFromHere(stack, runtime.kind)
   return {
     mysql,
@@ -97,8 +98,9 @@ export async function createLab(): Promise<Lab> {
 
     async follow(topic) {
       const names = new Map<string, string>()
-      const follower = await followTopic(kafka, logger, topic, (_partition, arrivals) => {
-        for (const arrival of arrivals) if (arrival.is === 'state') names.set(arrival.id, arrival.state.name)
+      const follower = await followRecords(kafka, [topic], ({ records }) => {
+        for (const arrival of records.map(arrivalOf))
+          if (arrival.is === 'state') names.set(arrival.id, arrival.state.name)
       })
       followers.push(follower)
       return names

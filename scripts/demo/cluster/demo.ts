@@ -17,6 +17,7 @@ import { followFlow } from '../../flow/follow-flow.ts'
 import { quietKafka } from '../../kafka-client.ts'
 import { brokersOf } from '../../runtime/broker-count.ts'
 import { brokersFromHere } from '../../stack-addresses.ts'
+import { numberLines } from '../../table.ts'
 import { colorOf, colors, done, failed, nameWidth, padVisible, print, seconds } from '../../terminal.ts'
 import { UserError } from '../../user-error.ts'
 import type { Demo, Verdict } from '../demo.ts'
@@ -143,15 +144,13 @@ async function untilConsumed(kafka: Kafka, groupId: string, topic: string): Prom
 }
 
 function printTimes(phases: Phases): void {
-  const titles = ['acknowledged', 'p50 ms', 'p99 ms', 'longest ms']
-  const row = (name: string, cells: string[]) =>
-    `  ${name.padEnd(16)}${cells.map((cell, i) => cell.padStart(titles[i]!.length)).join('  ')}`
+  const rows = Object.entries(phases).map(([phase, times]) => ({
+    name: `${phase} the pause`,
+    cells: [times.length, ...[0.5, 0.99, 1].map(share => percentile(times, share)?.toFixed(0) ?? '')],
+  }))
   print()
-  print(colors.bold(row('creates', titles)))
-  for (const [phase, times] of Object.entries(phases)) {
-    const shares = [0.5, 0.99, 1].map(share => percentile(times, share)?.toFixed(0) ?? '')
-    print(row(`${phase} the pause`, [String(times.length), ...shares]))
-  }
+  for (const line of numberLines(['creates', 'acknowledged', 'p50 ms', 'p99 ms', 'longest ms'], rows))
+    print(line)
   print()
 }
 

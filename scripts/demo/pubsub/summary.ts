@@ -1,8 +1,10 @@
 /** What the demo's records came to: counts for each topic and step, how long the steps took, and what is missing. */
 import type { ComposeService } from '../../compose-file/compose-file.ts'
 import { baseUrl, probeUrl } from '../../stack-addresses.ts'
-import { colors, failed, padVisible, print } from '../../terminal.ts'
+import { numberLines, type NumberRow } from '../../table.ts'
+import { colors, failed, print } from '../../terminal.ts'
 import { percentile } from '../percentile.ts'
+import { printPlacesToLook } from '../places-to-look.ts'
 import { formatPlace, missingSteps, type Journey, type Step } from './record-journeys.ts'
 
 type Column = {
@@ -21,35 +23,25 @@ const columns: Column[] = [
   { title: 'dead-lettered', count: j => j.deadLetteredAt !== null, at: j => j.deadLetteredAt },
 ]
 
-const firstColumnWidth = 12
-
 export function printSummary(journeys: Journey[]): void {
   const topics = [...new Set(journeys.map(journey => journey.topic))]
+  const counts = (own: Journey[]) => columns.map(({ count }) => own.filter(count).length)
+  const latency = (name: string, share: number): NumberRow => ({
+    name,
+    cells: columns.map(({ at }) => (at === undefined ? '' : durationAt(share, journeys, at))),
+    color: colors.dim,
+  })
+  const rows: NumberRow[] = [
+    ...topics.map(topic => ({
+      name: topic,
+      cells: counts(journeys.filter(journey => journey.topic === topic)),
+    })),
+    { name: 'all', cells: counts(journeys), color: colors.bold },
+    latency('p50 ms', 0.5),
+    latency('max ms', 1),
+  ]
   print()
-  printRow(
-    'topic',
-    columns.map(({ title }) => title),
-    colors.bold,
-  )
-  for (const topic of topics) {
-    const own = journeys.filter(journey => journey.topic === topic)
-    printRow(
-      topic,
-      columns.map(({ count }) => String(own.filter(count).length)),
-    )
-  }
-  printRow(
-    'all',
-    columns.map(({ count }) => String(journeys.filter(count).length)),
-    colors.bold,
-  )
-  for (const [name, share] of [
-    ['p50 ms', 0.5],
-    ['max ms', 1],
-  ] as const) {
-    const cells = columns.map(({ at }) => (at === undefined ? '' : durationAt(share, journeys, at)))
-    printRow(name, cells, colors.dim)
-  }
+  for (const line of numberLines(['topic', ...columns.map(({ title }) => title)], rows)) print(line)
   print()
 }
 
@@ -88,14 +80,7 @@ export function printWhereToLook(services: ComposeService[]): void {
   rows.push(['make dlt', 'the dead letters, with why they are there'])
   rows.push(...apis.map((api): [string, string] => [`${baseUrl(api)}/docs`, `try ${api.name} in a browser`]))
   rows.push(...consumers.map((c): [string, string] => [`${probeUrl(c)}/metrics`, `what ${c.name} counts`]))
-  rows.push(['make down', 'stops everything; the data stays'])
-  print(colors.bold('Where to look next'))
-  for (const [what, why] of rows) print(`  ${padVisible(colors.cyan(what), 36)} ${colors.dim(why)}`.trimEnd())
-}
-
-function printRow(name: string, cells: string[], color: (text: string) => string = text => text): void {
-  const padded = cells.map((cell, i) => cell.padStart(columns[i]!.title.length))
-  print(`  ${color(name.padEnd(firstColumnWidth) + padded.join('  '))}`.trimEnd())
+  printPlacesToLook(rows)
 }
 
 function durationAt(share: number, journeys: Journey[], at: (journey: Journey) => number | null): string {

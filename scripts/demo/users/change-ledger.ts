@@ -2,7 +2,8 @@
  * What was written, what came to the topic, when it was in the replica: pure bookkeeping, in whatever order it is told. Times are
  * ms on one clock of the caller's.
  */
-import type { UserEventType, UserState } from '@kafka-pattern/events'
+import { parseRecordValue, UserState, type UserEventType } from '@kafka-pattern/events'
+import type { KafkaRecord } from '@kafka-pattern/kafka-config'
 
 /** A change that was committed. */
 export type Change = {
@@ -24,6 +25,15 @@ export type Arrival = { id: string } & (
   | { is: 'tombstone' }
   | { is: 'unreadable'; reason: string }
 )
+
+export function arrivalOf({ key, value }: KafkaRecord): Arrival {
+  const id = key?.toString() ?? ''
+  if (value === null) return { id, is: 'tombstone' }
+  const parsed = parseRecordValue(UserState, value)
+  return parsed.ok
+    ? { id, is: 'state', state: parsed.value }
+    : { id, is: 'unreadable', reason: parsed.reason }
+}
 
 export type TracedChange = Change & {
   /** how many records told it */

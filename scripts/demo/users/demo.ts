@@ -5,15 +5,15 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ComposeService } from '../../compose-file/compose-file.ts'
+import { followRecords } from '../../follow-records.ts'
 import { quietKafka } from '../../kafka-client.ts'
 import { quietMysql } from '../../mysql-client.ts'
 import { brokersFromHere } from '../../stack-addresses.ts'
 import { colors, print } from '../../terminal.ts'
 import { UserError } from '../../user-error.ts'
 import type { Demo, Verdict } from '../demo.ts'
-import { createChangeLedger } from './change-ledger.ts'
+import { arrivalOf, createChangeLedger } from './change-ledger.ts'
 import { checkPledge, type Check, type Evidence } from './check-pledge.ts'
-import { followTopic } from './follow-topic.ts'
 import { createNarrator } from './narrator.ts'
 import type { Pattern } from './patterns.ts'
 import { compareTables, watchReplica } from './replica.ts'
@@ -38,15 +38,21 @@ export async function runUsersDemo(pattern: Pattern, { runtime, stack, services 
   const ledger = createChangeLedger()
   const narrator = createNarrator(services, pattern, table)
   const ids: string[] = []
-  const { kafka, logger } = quietKafka(brokersFromHere(stack, runtime.kind), 'demo')
   const source = quietMysql(stack, runtime.kind, 'user_registry')
   const replica = quietMysql(stack, runtime.kind, 'mysql_sink_consumer')
   const ended = new AbortController()
-  const topic = await followTopic(kafka, logger, pattern.topic, (partition, arrivals) => {
-    const at = performance.now()
-    for (const arrival of arrivals) ledger.arrived(arrival, at)
-    narrator.arrived(partition, arrivals)
-  })
+  const failure = Promise.withResolvers<never>()
+  const topic = await followRecords(
+    quietKafka(brokersFromHere(stack, runtime.kind), 'demo'),
+    [pattern.topic],
+    ({ partition, records }) => {
+      const at = performance.now()
+      const arrivals = records.map(arrivalOf)
+      for (const arrival of arrivals) ledger.arrived(arrival, at)
+      narrator.arrived(partition, arrivals)
+    },
+    failure.reject,
+  )
   const watching = watchReplica(
     replica,
     table,
@@ -89,7 +95,7 @@ export async function runUsersDemo(pattern: Pattern, { runtime, stack, services 
 
   try {
     // Watching ends only by an error, or when all is over.
-    const checks = await Promise.race([play(), watching.then(() => [])])
+    const checks = await Promise.race([play(), watching.then(() => []), failure.promise])
     printSummary(ledger.report().changes, pattern)
     printChecks(checks)
     printWhereToLook(pattern, services)

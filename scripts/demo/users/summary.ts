@@ -3,36 +3,32 @@ import { USER_EVENT_TYPES } from '@kafka-pattern/events'
 import type { ComposeService } from '../../compose-file/compose-file.ts'
 import { isConnect } from '../../local-runtime/connect-server.ts'
 import { baseUrl, probeUrl } from '../../stack-addresses.ts'
-import { colors, done, failed, padVisible, print } from '../../terminal.ts'
+import { numberLines, type NumberRow } from '../../table.ts'
+import { colors, done, failed, print } from '../../terminal.ts'
 import type { TracedChange } from './change-ledger.ts'
 import { unseen, type Check } from './check-pledge.ts'
 import type { Pattern } from './patterns.ts'
 import { percentile } from '../percentile.ts'
-
-const firstColumnWidth = 20
+import { printPlacesToLook } from '../places-to-look.ts'
 
 export function printSummary(changes: TracedChange[], pattern: Pattern): void {
-  const titles = ['committed', `on ${pattern.topic}`, 'never seen', 'in the replica']
-  const row = (name: string, cells: (string | number)[], color: (text: string) => string = text => text) => {
-    const padded = cells.map((cell, i) => String(cell).padStart(titles[i]!.length))
-    print(`  ${color(name.padEnd(firstColumnWidth) + padded.join('  '))}`.trimEnd())
-  }
+  const latency = (name: string, share: number): NumberRow => ({
+    name: `${name} ms after commit`,
+    cells: ['', duration(changes, 'seenAt', share), '', duration(changes, 'inReplicaAt', share)],
+    color: colors.dim,
+  })
+  const rows: NumberRow[] = [
+    ...USER_EVENT_TYPES.map(kind => ({
+      name: kind,
+      cells: counts(changes.filter(change => change.kind === kind)),
+    })),
+    { name: 'all', cells: counts(changes), color: colors.bold },
+    latency('p50', 0.5),
+    latency('p99', 0.99),
+  ]
+  const titles = ['change', 'committed', `on ${pattern.topic}`, 'never seen', 'in the replica'] as const
   print()
-  row('change', titles, colors.bold)
-  for (const kind of USER_EVENT_TYPES) {
-    row(kind, counts(changes.filter(change => change.kind === kind)))
-  }
-  row('all', counts(changes), colors.bold)
-  for (const [name, share] of [
-    ['p50', 0.5],
-    ['p99', 0.99],
-  ] as const) {
-    row(
-      `${name} ms after commit`,
-      ['', duration(changes, 'seenAt', share), '', duration(changes, 'inReplicaAt', share)],
-      colors.dim,
-    )
-  }
+  for (const line of numberLines(titles, rows)) print(line)
   print()
 }
 
@@ -75,7 +71,5 @@ export function printWhereToLook(pattern: Pattern, services: ComposeService[]): 
     const url = `http://127.0.0.1:${connect.ports[0]?.hostPort}/connectors?expand=status`
     rows.push([`curl ${url}`, 'how the connector does'])
   }
-  rows.push(['make down', 'stops everything; the data stays'])
-  print(colors.bold('Where to look next'))
-  for (const [what, why] of rows) print(`  ${padVisible(colors.cyan(what), 36)} ${colors.dim(why)}`.trimEnd())
+  printPlacesToLook(rows)
 }
