@@ -3,7 +3,8 @@
  * no password. It speaks MySQL's protocol but is not MySQL: no JSON type, no row alias in upserts.
  */
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { chmod, cp, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -15,7 +16,7 @@ import { isAlive } from './process-identity.ts'
 import { controlServer, type ControlledServer } from './server-control.ts'
 import { startDetached, waitUntilReady, type ServerCommand } from './server-process.ts'
 import { readMariaDbState, writeState, type MariaDbState } from './state-file.ts'
-import { exists } from './user-cache.ts'
+import { buildOnce, exists } from './user-cache.ts'
 
 const runFile = promisify(execFile)
 const mariaDbVersion = '11.4.5'
@@ -60,7 +61,8 @@ export type StartedMariaDb = {
  */
 export async function startMariaDb(options: MariaDbOptions = {}): Promise<StartedMariaDb> {
   if (options.port !== undefined) await requireFreePort(options.port)
-  const baseDir = await fetchMariaDb(options.progress ?? (() => {}))
+  const contents = await fetchMariaDb(options.progress ?? (() => {}))
+  const baseDir = await serverDir(contents)
   const dataDir = resolve(options.dataDir ?? (await mkdtemp(join(tmpdir(), 'kafka-pattern-'))))
   await mkdir(dataDir, { recursive: true })
   const previous = await readMariaDbState(dataDir)
@@ -78,7 +80,10 @@ export async function startMariaDb(options: MariaDbOptions = {}): Promise<Starte
     process: null,
   }
   writeState(dataDir, state)
-  await createSystemTables(baseDir, dataDir)
+  if (!(await exists(tablesDir(dataDir)))) {
+    const template = await buildOnce(`${contents}-tables`, dir => installSystemTables(baseDir, dir))
+    await copySystemTables(template, dataDir)
+  }
   const mariaDb = attach(dataDir, state)
   try {
     await mariaDb.server.start()
@@ -165,8 +170,16 @@ async function launch(dataDir: string, state: MariaDbState): Promise<void> {
   await waitUntilReady(command, state.process, () => isGreeting(state.port), readyTimeoutMs)
 }
 
-async function createSystemTables(baseDir: string, dataDir: string): Promise<void> {
-  if (await exists(join(tablesDir(dataDir), 'mysql'))) return
+/** Copying takes a moment; the server itself writes them by many small statements, each of which waits for the disk. */
+async function copySystemTables(template: string, dataDir: string): Promise<void> {
+  const unfinished = `${tablesDir(dataDir)}.unfinished`
+  await rm(unfinished, { recursive: true, force: true })
+  await cp(tablesDir(template), unfinished, { recursive: true, mode: constants.COPYFILE_FICLONE })
+  // Last, because this folder is what says that there is a database.
+  await rename(unfinished, tablesDir(dataDir))
+}
+
+async function installSystemTables(baseDir: string, dataDir: string): Promise<void> {
   await runFile(
     join(baseDir, 'scripts', 'mariadb-install-db'),
     [
@@ -214,7 +227,7 @@ function isGreeting(port: number): Promise<boolean> {
   })
 }
 
-/** The server's folder in the user's cache, executable. */
+/** Its folder in the user's cache. */
 async function fetchMariaDb(progress: Progress): Promise<string> {
   const platform = builds.get(`${process.platform}-${process.arch}`)
   if (platform === undefined) {
@@ -222,7 +235,7 @@ async function fetchMariaDb(progress: Progress): Promise<string> {
       `MariaDB ${mariaDbVersion} comes for Linux on x64 and macOS on arm64 only, not for ${process.platform} on ${process.arch}: run the database in a container.`,
     )
   }
-  const contents = await fetchContents({
+  return fetchContents({
     name: 'mariadb',
     version: mariaDbVersion,
     pom: join(import.meta.dirname, '..', 'mariadb', 'pom.xml'),
@@ -237,7 +250,6 @@ async function fetchMariaDb(progress: Progress): Promise<string> {
       }
     },
   })
-  return serverDir(contents)
 }
 
 /** The one folder, named after the platform, that holds the server inside the unpacked jar. */
