@@ -1,5 +1,5 @@
 # Every command a person types. Targets call scripts/; the first one on a fresh clone sets the workspace up (scripts/setup.sh).
-# Variables: RUNTIME=local|containers, SERVICE=<name>, N=<instances>, JSON=1, STEPS=1, REPLAY=<dead-letter topic>, FIGURE=<name of a benchmark>, TEST_STACK=local|containers, and all of .env.example.
+# Variables: RUNTIME=local|containers, SERVICE=<name>, N=<instances>, JSON=1, STEPS=1, REPLAY=<dead-letter topic>, CATEGORY='retries exhausted', FIGURE=<name of a benchmark>, TEST_STACK=local|containers, TEST_LOG_LEVEL=<level>, and all of .env.example.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up lambda-invoke cluster-up watch lag ui-up scale ps logs down clean dlt doctor test test-unit check prove bench

@@ -1,8 +1,14 @@
 /**
  * `make dlt`: what is in the dead-letter topics, and why. `make dlt REPLAY=<topic>` sends the records of one back to where
- * they came from; the dead letters stay, and a record that fails again comes back as a new one.
+ * they came from, with CATEGORY='retries exhausted' those alone; the dead letters stay, and a record that fails again comes back as a new one.
  */
-import { deadLetterMaxBytes, listDeadLetters, replay } from '@kafka-pattern/dead-letter'
+import {
+  deadLetterMaxBytes,
+  failureCategories,
+  listDeadLetters,
+  replay,
+  type Failure,
+} from '@kafka-pattern/dead-letter'
 import { createGatheringProducer, type Kafka } from '@kafka-pattern/kafka-config'
 import type { Logger } from 'pino'
 import { runCommand } from './command.ts'
@@ -13,12 +19,13 @@ import { colors, done, print, printable } from './terminal.ts'
 import { UserError } from './user-error.ts'
 
 await runCommand(async () => {
+  const category = readCategory(process.env.CATEGORY)
   const { runtime, stack } = await findActiveRuntime()
   const brokers = brokersFromHere(stack, runtime.kind)
   await requireKafka(brokers)
   const { kafka, logger } = quietKafka(brokers, 'dlt')
   const topic = process.env.REPLAY
-  if (topic) await replayTopic(kafka, logger, topic)
+  if (topic) await replayTopic(kafka, logger, topic, category)
   else await list(kafka, logger)
 })
 
@@ -47,7 +54,22 @@ async function list(kafka: Kafka, logger: Logger): Promise<void> {
   print(colors.dim('Those that were sent back stay and are counted; a second replay sends them again.'))
 }
 
-async function replayTopic(kafka: Kafka, logger: Logger, topic: string): Promise<void> {
+/** Undefined: of every category. */
+function readCategory(wanted: string | undefined): Failure['category'] | undefined {
+  if (!wanted) return undefined
+  const category = failureCategories.find(each => each === wanted)
+  if (category !== undefined) return category
+  throw new UserError(
+    `There is no category "${wanted}"; there is ${failureCategories.map(each => `'${each}'`).join(' and ')}.`,
+  )
+}
+
+async function replayTopic(
+  kafka: Kafka,
+  logger: Logger,
+  topic: string,
+  category: Failure['category'] | undefined,
+): Promise<void> {
   const known = (await listDeadLetters({ kafka, logger })).map(summary => summary.topic)
   if (!known.includes(topic)) {
     throw new UserError(`There is no dead-letter topic "${topic}"; there is ${known.join(', ') || 'none'}.`)
@@ -55,10 +77,17 @@ async function replayTopic(kafka: Kafka, logger: Logger, topic: string): Promise
   const producer = createGatheringProducer(kafka, { logger, maxRecordBytes: deadLetterMaxBytes })
   await producer.connect()
   try {
-    const { read, replayed, unreadable } = await replay({ kafka, producer, logger, deadLetterTopic: topic })
+    const { read, replayed, passedOver, unreadable } = await replay({
+      kafka,
+      producer,
+      logger,
+      deadLetterTopic: topic,
+      ...(category !== undefined && { category }),
+    })
     print(
       `${done} ${replayed} of ${read} records sent back to where they came from. \`make watch\` follows them.`,
     )
+    if (passedOver > 0) print(`  ${passedOver} of another category stay where they are.`)
     if (unreadable > 0) print(`  ${unreadable} are no dead letters and stay where they are.`)
   } finally {
     await producer.close()

@@ -8,7 +8,17 @@ import { repositoryDir } from './repository.ts'
 import { UserError } from './user-error.ts'
 
 /** What single commands read; the rest is settings. */
-const commandVariables = ['FIGURE', 'JSON', 'N', 'REPLAY', 'SERVICE', 'STEPS', 'TEST_LOG_LEVEL', 'TEST_STACK']
+const commandVariables = [
+  'CATEGORY',
+  'FIGURE',
+  'JSON',
+  'N',
+  'REPLAY',
+  'SERVICE',
+  'STEPS',
+  'TEST_LOG_LEVEL',
+  'TEST_STACK',
+]
 
 /** What the tools read that commands run. */
 const toolVariables =

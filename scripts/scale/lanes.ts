@@ -37,7 +37,7 @@ export async function openLanes(
       if (idle <= 0) return null
       return (
         `RELAY_LANES makes ${lanes}: ${idle} of the ${instances} instances will idle. Set it in .env before the first \`make outbox-up\`; ` +
-        'once something was published, see "Another number of lanes" in services/outbox-relay/README.md.'
+        'once a relay has started, see "Another number of lanes" in services/outbox-relay/README.md.'
       )
     },
     holdings: async instances => lanesOf(await readLanes(), instances),

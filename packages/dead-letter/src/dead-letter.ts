@@ -21,10 +21,13 @@ export interface ConsumedRecord {
   headers?: Headers | undefined
 }
 
+/** Of `Failure`. */
+export const failureCategories = ['not retryable', 'retries exhausted'] as const
+
 /** Why a record was given up. */
 export interface Failure {
   /** `not retryable`: trying again cannot help. `retries exhausted`: it did not help within the limits. */
-  category: 'not retryable' | 'retries exhausted'
+  category: (typeof failureCategories)[number]
   errorClass: string
   message: string
   /** How often it was tried, the first time included. */
@@ -145,7 +148,7 @@ const Description = z.object({
   timestamp: z.string().regex(/^-?\d+$/),
   errorClass: z.string(),
   errorMessage: z.string(),
-  category: z.enum(['not retryable', 'retries exhausted']),
+  category: z.enum(failureCategories),
   attempts: count,
   firstFailure: instant,
   lastFailure: instant,

@@ -4,6 +4,7 @@ export { deadLetterMaxBytes, deadLetterTopicSpec, refineDeadLetterTopics } from 
 export {
   DEAD_LETTER_HEADERS,
   deadLetterTopic,
+  failureCategories,
   isDeadLetterTopic,
   readDeadLetter,
   toDeadLetter,

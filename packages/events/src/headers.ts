@@ -1,4 +1,4 @@
-/** Names of the headers that every record of this project carries. */
+/** Names of the headers that the records of this project carry. */
 export const HEADERS = {
   /** Follows one request through every service that it touches. */
   correlationId: 'correlation-id',

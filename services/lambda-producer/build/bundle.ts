@@ -1,4 +1,4 @@
-/** The function as one file, as infra/lambda/template.yaml uploads it: `node services/lambda-producer/build/bundle.ts`. */
+/** The function as one file, as infra/lambda/template.yaml uploads it: `scripts/setup.sh services/lambda-producer/build/bundle.ts`. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
