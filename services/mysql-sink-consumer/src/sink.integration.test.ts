@@ -190,6 +190,22 @@ describe('tombstones', () => {
     const expected = [stateOf(gone, 1, { deleted_at: deletedAt }), stateOf(restored, 11)]
     expect(await stage.replica()).toEqual(newestOf(expected))
   })
+
+  test.each([
+    ['in microseconds', Date.parse(momentOf(10)) * 1_000],
+    ['later than any Date, as nanoseconds are', Number.MAX_SAFE_INTEGER],
+  ])('delete the row also when their time is %s', async (_what, at) => {
+    const stage = await setStage({ configs: { 'message.timestamp.after.max.ms': String(2n ** 63n - 1n) } })
+    const gone = randomUUID()
+    await stage.start()
+    await produceBatch(
+      stage,
+      [recordOf(stage.topic, stateOf(gone, 1)), tombstoneOf(stage.topic, gone, at)],
+      '2',
+    )
+    const lastMoment = '9999-12-31T23:59:59.999000Z'
+    expect(await stage.replica()).toEqual([stateOf(gone, 1, { deleted_at: lastMoment })])
+  })
 })
 
 describe('offsets with gaps', () => {

@@ -127,6 +127,9 @@ function datetime(moment: string): string {
   return `'${moment.slice(0, -1)}'`
 }
 
+/** Of a DATETIME. */
+const lastMomentMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
+
 /**
  * A tombstone follows the last state of a deleted user and says nothing new. Unless compaction has removed that state before it was
  * read: then it is all that tells of the deletion. A row that was changed after it is another matter: in a replay it is younger.
@@ -138,8 +141,9 @@ async function bury(
 ): Promise<number> {
   let buried = 0
   for (const [timestampMs, together] of Map.groupBy(tombstones, each => each.timestampMs)) {
-    // Before 1970 is Kafka's way of saying that it does not know.
-    const at = new Date(Math.max(0, timestampMs)).toISOString().slice(0, -1)
+    // Before 1970 is Kafka's way of saying that it does not know. Microseconds, which a topic may take, are later than any DATETIME;
+    // nanoseconds also than any Date.
+    const at = new Date(Math.min(Math.max(0, timestampMs), lastMomentMs)).toISOString().slice(0, -1)
     const { affectedRows } = await transaction.write(
       `UPDATE ${table} SET deleted_at = ? WHERE id IN (?) AND deleted_at IS NULL AND updated_at < ?`,
       [at, together.map(({ id }) => id), at],
