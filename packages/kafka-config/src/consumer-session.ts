@@ -79,7 +79,6 @@ const SILENCE_LIMIT_MS = 5_000
 export class ConsumerSession {
   readonly #context: SessionContext
   readonly #log: Logger
-  readonly #kafka: Kafka
   readonly #consumer: Consumer
   readonly #heartbeatIntervalMs: number
   readonly #end = Promise.withResolvers<End>()
@@ -89,7 +88,6 @@ export class ConsumerSession {
   #coordinator: Broker | undefined
   #assignment: Assignment | undefined
   #deliversRecords = true
-  #hasJoined = false
   #lastHeartbeatAt = 0
 
   /** @param kafka a client of this session's own (`siblingKafka`) */
@@ -97,7 +95,6 @@ export class ConsumerSession {
     const { options } = context
     this.#context = context
     this.#log = options.logger
-    this.#kafka = kafka
     // A rebalance is noticed by the answer to a heartbeat, and all members wait for the last one to notice it.
     this.#heartbeatIntervalMs = Math.min(1_000, Math.floor(options.sessionTimeoutMs / 3))
     this.#consumer = kafka.consumer({
@@ -140,7 +137,7 @@ export class ConsumerSession {
     const end = await this.#end.promise
     this.#silence()
     await this.#revoke()
-    await this.#close(opened, end)
+    await this.#close(opened)
     if (end.how === 'failed') throw end.error
   }
 
@@ -330,7 +327,6 @@ export class ConsumerSession {
       revoked: undefined,
     }
     this.#lastHeartbeatAt = performance.now()
-    this.#hasJoined = true
     if (options.groupInstanceId === undefined) memory.abandonedMemberId = memberId
     if (!this.#deliversRecords) return
     this.#assignment = assignment
@@ -492,7 +488,7 @@ export class ConsumerSession {
     if (this.#assignment === assignment) this.#assignment = undefined
   }
 
-  async #close(opened: Promise<void>, end: End): Promise<void> {
+  async #close(opened: Promise<void>): Promise<void> {
     const disconnected = this.#consumer.disconnect()
     // A fetcher that sleeps because all is paused wakes up, finds that kafkajs stops, and ends.
     this.#tell(consumer => consumer.resume([]))
@@ -502,11 +498,6 @@ export class ConsumerSession {
     if (outcome.how !== 'done') {
       this.#log.debug({ reason: whyNot(outcome) }, 'left the brokers without a clean disconnect')
     }
-    // After a failure it is the next session that removes it.
-    if (!this.#stopping.signal.aborted) return
-    // kafkajs leaves as the member that it joined as, and does not tell whether that failed.
-    const hasLeft = outcome.how === 'done' && end.how === 'stopped' && this.#hasJoined
-    if (!hasLeft) await leaveApart(this.#kafka, this.#context)
   }
 
   #fail(error: unknown): void {
@@ -545,9 +536,10 @@ export class ConsumerSession {
 }
 
 /**
- * Removes the member that this consumer may still be, over connections of its own: for a stop without a session, or with one in which
- * kafkajs does not get as far as leaving. It waits for a handler that does not end, or for the answer to a join, which comes when all
- * members have joined; until then the coordinator answers nothing else on that connection. Bounded; never fails.
+ * Removes the member that this consumer may still be, over connections of its own, when no session follows that would. kafkajs leaves
+ * when it is stopped, and does not tell when that failed, as it does once the coordinator has moved. It does not leave after a crash,
+ * nor while a handler does not end or a join waits for the other members: until its answer the coordinator answers nothing else on
+ * that connection. Bounded; never fails.
  */
 export async function leaveApart(
   kafka: Kafka,

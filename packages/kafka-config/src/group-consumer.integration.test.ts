@@ -404,6 +404,39 @@ test('a stop between two sessions leaves the group, when no broker could be told
   expect(await membersOf(groupId)).toEqual([])
 })
 
+test.each(['a stop', 'a handler that throws'])(
+  '%s leaves the group also when the broker does not hear kafkajs leave',
+  async end => {
+    const topic = await createTopic()
+    const groupId = uniqueName('group')
+    const proxy = await startFaultProxy({ target: testKafka().brokers[0]! })
+    let isCut = false
+    const logger = pino(
+      { level: 'trace' },
+      {
+        write(line) {
+          if (isCut || !line.includes('Request LeaveGroup')) return
+          isCut = true
+          proxy.cut()
+        },
+      },
+    )
+    const kafka = createKafka(connectTo([proxy.address]).settings, logger)
+    const member = collect({ groupId, topics: [topic], sessionTimeoutMs: 180_000 }, { kafka, logger })
+    await member.start({
+      onRecords: () => {
+        throw new Error('out of order')
+      },
+    })
+    expect(await membersOf(groupId)).toHaveLength(1)
+    const failed = new Promise<Error>(resolve => member.consumer.onFatal(resolve))
+    if (end === 'a stop') await member.consumer.stop()
+    else await Promise.all([failed, produceValues(topic, ['a'])])
+    expect(isCut).toBe(true)
+    expect(await membersOf(groupId)).toEqual([])
+  },
+)
+
 test('a static member that restarts keeps its partitions and disturbs nobody', async () => {
   const topic = await createTopic({ partitions: 4 })
   const groupId = uniqueName('group')

@@ -152,6 +152,7 @@ export function createGroupConsumer(kafka: Kafka, options: GroupConsumerOptions)
   async function live(handlers: GroupConsumerHandlers): Promise<void> {
     const begunAt = performance.now()
     let failures = 0
+    let fatalFailure: Error | undefined
     const onReady = (): void => {
       hasJoined = true
       failures = 0
@@ -170,7 +171,10 @@ export function createGroupConsumer(kafka: Kafka, options: GroupConsumerOptions)
           !hasJoined && performance.now() - begunAt > START_WITHOUT_TOPIC_LIMIT_MS
             ? missingTopic(error)
             : error
-        if (isRefused || classifyKafkaError(failure) === 'fatal') return end(asError(failure))
+        if (isRefused || classifyKafkaError(failure) === 'fatal') {
+          fatalFailure = asError(failure)
+          break
+        }
         failures++
         const delayMs = nextDelayMs(REJOIN_PAUSES, failures, 0) ?? REJOIN_PAUSES.capMs
         // A coordinator that just started or moved answers one or two attempts with "not yet".
@@ -178,13 +182,14 @@ export function createGroupConsumer(kafka: Kafka, options: GroupConsumerOptions)
           { groupId: options.groupId, reason: reasonOf(error), delayMs },
           'not in the consumer group; joining again',
         )
-        // Rejects at a stop: there is no next session that would remove what this one left in the group.
-        await sleep(delayMs, undefined, { signal: stopping.signal }).catch(() =>
-          leaveApart(siblingKafka(kafka), { options: settings, memory }),
-        )
+        // Rejects at a stop.
+        await sleep(delayMs, undefined, { signal: stopping.signal }).catch(() => {})
       }
     }
-    firstJoin.resolve()
+    // Before anybody hears of the failure: who does ends the process.
+    await leaveApart(kafka, { options: settings, memory })
+    if (fatalFailure === undefined) firstJoin.resolve()
+    else end(fatalFailure)
   }
 
   function missingTopic(error: unknown): unknown {
