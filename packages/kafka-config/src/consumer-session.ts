@@ -30,6 +30,12 @@ export interface SessionContext {
   onReady(): void
 }
 
+/** As much of it as it takes to leave the group. */
+interface MemberContext {
+  readonly options: Pick<SessionContext['options'], 'groupId' | 'logger'>
+  readonly memory: Pick<ConsumerMemory, 'abandonedMemberId'>
+}
+
 /** What a consumer remembers from one session to the next. */
 export interface ConsumerMemory {
   assignments: number
@@ -72,6 +78,14 @@ const COMMIT_RETRIES = {
 
 /** For each thing that a broker has to answer while the consumer stops. */
 const BROKER_LIMIT_AT_STOP_MS = 5_000
+
+/** One attempt is one broker of the list, and it may be the one that died; the next coordinator takes a second or two. */
+const LEAVE_RETRIES = {
+  kind: 'fixed',
+  delayMs: 200,
+  maxAttempts: Infinity,
+  maxElapsedMs: BROKER_LIMIT_AT_STOP_MS,
+} as const
 
 /** Heartbeats go out every second; a member that had no answer for so long cannot say that it has joined. */
 const SILENCE_LIMIT_MS = 5_000
@@ -541,15 +555,12 @@ export class ConsumerSession {
  * nor while a handler does not end or a join waits for the other members: until its answer the coordinator answers nothing else on
  * that connection. Bounded; never fails.
  */
-export async function leaveApart(
-  kafka: Kafka,
-  context: Pick<SessionContext, 'options' | 'memory'>,
-): Promise<void> {
+export async function leaveApart(kafka: Kafka, context: MemberContext): Promise<void> {
   const { groupId, logger } = context.options
   const memberId = context.memory.abandonedMemberId
   if (memberId === undefined) return
-  const cluster = kafka.cluster()
-  const left = async (): Promise<void> => {
+  const attempt = async (): Promise<void> => {
+    const cluster = kafka.cluster()
     try {
       await cluster.connect()
       await cluster.refreshMetadata()
@@ -558,7 +569,11 @@ export async function leaveApart(
       await cluster.disconnect()
     }
   }
-  const outcome = await within(BROKER_LIMIT_AT_STOP_MS, left())
+  const left = retry(attempt, {
+    policy: LEAVE_RETRIES,
+    isRetryable: error => classifyKafkaError(error) === 'retryable',
+  })
+  const outcome = await within(BROKER_LIMIT_AT_STOP_MS, left)
   if (outcome.how === 'done') return
   logger.warn(
     { groupId, memberId, reason: whyNot(outcome) },
@@ -568,7 +583,7 @@ export async function leaveApart(
 
 async function removeAbandonedMember(
   cluster: Cluster,
-  { memory, options: { groupId } }: Pick<SessionContext, 'options' | 'memory'>,
+  { memory, options: { groupId } }: MemberContext,
 ): Promise<void> {
   const memberId = memory.abandonedMemberId
   if (memberId === undefined) return
