@@ -1,8 +1,10 @@
 import kafkajs from 'kafkajs'
 import type { BrokerMetadata } from 'kafkajs'
 import { pino } from 'pino'
-import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { noLeader } from './destination.ts'
 import { createGatheringProducer } from './gathering-producer.ts'
+import { partitionForKey } from './partitioner.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
@@ -195,4 +197,30 @@ test.each([
   await expect(producer.sendBatch([right, wrong])).rejects.toThrow(TypeError)
   expect(await storedBy(stored)).toBe('broker 1')
   expect(cluster.received).toEqual(['right'])
+})
+
+describe('a topic that the brokers name fewer partitions of', () => {
+  /** Keys that belong to the second of two partitions, and to the first. */
+  const [second = '', first = ''] = [1, 0].map(id =>
+    ['a', 'b', 'c', 'd', 'e'].find(key => partitionForKey(key, 2) === id),
+  )
+
+  test('what waited for one that is gone goes to one that is left, and waits no longer for that', async () => {
+    const { cluster, producer } = fakeCluster()
+    const failedAtMs = new Map<string, number>()
+    const startedAtMs = performance.now()
+    const send = (key: string) =>
+      producer
+        .send({ topic: 'topic', key, value: 'v' })
+        .catch(() => failedAtMs.set(key, performance.now() - startedAtMs))
+    cluster.topics.set('topic', { leaders: [noLeader, noLeader] })
+    const sends = [send(second)]
+    await vi.advanceTimersByTimeAsync(4_000)
+    sends.push(send(first))
+    cluster.topics.set('topic', { leaders: [noLeader] })
+    await vi.advanceTimersByTimeAsync(12_000)
+    await Promise.all(sends)
+    expect(failedAtMs.get(second)).toBeCloseTo(10_000, -2)
+    expect(failedAtMs.get(first)).toBeCloseTo(14_000, -2)
+  })
 })

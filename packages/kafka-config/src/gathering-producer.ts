@@ -511,6 +511,8 @@ class Producer implements GatheringProducer {
       topic.stopFilling(partition)
       for (const record of partition.queue.takeAll()) this.#assign(topic, record)
     }
+    // Behind younger ones they would outlive the timeout.
+    for (const { queue } of topic.partitions) queue.sortByAge()
   }
 
   #follow(partition: Partition, leader: number, brokers: ReadonlySet<number>): void {

@@ -58,6 +58,36 @@ describe('RecordQueue', () => {
     expect(sizesOf(queue.takeAll())).toEqual([1, 2, 3, 4, 5, 6])
   })
 
+  test('what was appended although it is older comes before the younger ones, those of one age in their order', () => {
+    const queue = new RecordQueue()
+    for (const [sizeBytes, queuedAtMs] of [
+      [1, 5],
+      [2, 30],
+      [3, 40],
+      [4, 10],
+      [5, 30],
+      [6, 50],
+    ] as const) {
+      queue.append(pending(sizeBytes, queuedAtMs))
+    }
+    expect(sizesOf(queue.take(1, true))).toEqual([1])
+    queue.sortByAge()
+    expect(queue.sizeBytes).toBe(20)
+    expect(sizesOf(queue.takeQueuedUntil(10))).toEqual([4])
+    expect(sizesOf(queue.takeAll())).toEqual([2, 5, 3, 6])
+  })
+
+  test('what is put back stays behind older ones that came meanwhile', () => {
+    const queue = new RecordQueue()
+    for (const queuedAtMs of [30, 30]) queue.append(pending(1, queuedAtMs))
+    const taken = queue.take(1, true)
+    queue.append(pending(2, 10))
+    queue.sortByAge()
+    queue.putBack(taken)
+    expect(sizesOf(queue.takeQueuedUntil(10))).toEqual([2])
+    expect(queue.takeAll()[0]).toBe(taken[0])
+  })
+
   test('gives out what was queued until a time, and only that', () => {
     const queue = new RecordQueue()
     for (const queuedAtMs of [10, 20, 20, 30]) queue.append(pending(1, queuedAtMs))

@@ -29,7 +29,7 @@ export interface PendingRecord {
   perhapsStored: boolean
 }
 
-/** First in, first out, with the way back to the head for records that must be sent again. */
+/** First in, first out, with the way back to the head for records that must be sent again. The oldest is always at the head. */
 export class RecordQueue {
   #records: PendingRecord[] = []
   #head = 0
@@ -76,11 +76,19 @@ export class RecordQueue {
     return taken
   }
 
-  /** Puts records back before all others, in their order. */
+  /** Puts records back before all others, in their order; older ones that were moved here meanwhile stay before them. */
   putBack(records: readonly PendingRecord[]): void {
     this.#records = [...records, ...this.#records.slice(this.#head)]
     this.#head = 0
     for (const { sizeBytes } of records) this.#sizeBytes += sizeBytes
+    this.sortByAge()
+  }
+
+  /** For records that were appended although they had waited elsewhere. Records of one age keep their order. */
+  sortByAge(): void {
+    // Linear: these are a few runs, each in order, and the sort finds them.
+    this.#records = this.#records.slice(this.#head).toSorted((a, b) => a.queuedAtMs - b.queuedAtMs)
+    this.#head = 0
   }
 
   /** Takes the records out that were queued at `queuedAtMs` or before; they are at the head. */
