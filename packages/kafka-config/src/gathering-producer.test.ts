@@ -9,6 +9,7 @@ import { partitionForKey } from './partitioner.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
+const unknownPartition = 3
 const leaderNotAvailable = 5
 
 /** The leader of each partition, -1 = none, or the error of the topic. */
@@ -28,6 +29,8 @@ function fakeCluster() {
     answering: Promise.resolve(),
     /** Keys of the records that brokers got. */
     received: [] as string[],
+    /** With what brokers refuse each batch, 0 = not at all. */
+    errorCode: 0,
   }
   vi.spyOn(kafka, 'cluster').mockReturnValue(client)
   vi.spyOn(client, 'disconnect').mockResolvedValue()
@@ -62,7 +65,7 @@ function fakeCluster() {
             topicName: topic,
             partitions: partitions.map(({ partition }) => ({
               partition,
-              errorCode: 0,
+              errorCode: cluster.errorCode,
               baseOffset: `${nodeId}00`,
             })),
           })),
@@ -222,5 +225,39 @@ describe('a topic that the brokers name fewer partitions of', () => {
     await Promise.all(sends)
     expect(failedAtMs.get(second)).toBeCloseTo(10_000, -2)
     expect(failedAtMs.get(first)).toBeCloseTo(14_000, -2)
+  })
+
+  test('is taken at the word only when they have said so for two seconds without a break', async () => {
+    const { cluster, producer } = fakeCluster()
+    cluster.topics.set('topic', { leaders: [1, noLeader] })
+    const waiting = producer.send({ topic: 'topic', key: second, value: 'v' })
+    await vi.advanceTimersByTimeAsync(100)
+    for (const leaders of [[1], [1, noLeader], [1]]) {
+      cluster.topics.set('topic', { leaders })
+      await producer.connect()
+      await vi.advanceTimersByTimeAsync(1_500)
+    }
+    cluster.topics.set('topic', { leaders: [1, 2] })
+    expect(await storedBy(waiting)).toBe('broker 2')
+  })
+
+  test('keeps a partition that is gone until the answer for it is there', async () => {
+    const { cluster, producer } = fakeCluster()
+    cluster.topics.set('topic', { leaders: [1, 2] })
+    const answered = Promise.withResolvers<void>()
+    cluster.answering = answered.promise
+    const sent = producer.send({ topic: 'topic', key: second, value: 'v' })
+    await vi.advanceTimersByTimeAsync(100)
+    expect(cluster.received).toEqual([second])
+    cluster.topics.set('topic', { leaders: [1] })
+    for (let seconds = 0; seconds < 4; seconds++) {
+      await producer.connect()
+      await vi.advanceTimersByTimeAsync(1_000)
+    }
+    cluster.errorCode = unknownPartition
+    answered.resolve()
+    await vi.advanceTimersByTimeAsync(10)
+    cluster.errorCode = 0
+    expect(await storedBy(sent)).toBe('broker 1')
   })
 })
