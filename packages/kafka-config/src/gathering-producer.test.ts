@@ -1,8 +1,9 @@
 import kafkajs from 'kafkajs'
-import type { BrokerMetadata } from 'kafkajs'
+import type { BrokerMetadata, Message } from 'kafkajs'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { noLeader } from './destination.ts'
+import { DeliveryTimeoutError, RecordRefusedError } from './errors.ts'
 import { createGatheringProducer } from './gathering-producer.ts'
 import { partitionForKey } from './partitioner.ts'
 
@@ -11,6 +12,7 @@ afterEach(() => void vi.useRealTimers())
 
 const unknownPartition = 3
 const leaderNotAvailable = 5
+const invalidTimestamp = 32
 
 /** The leader of each partition, -1 = none, or the error of the topic. */
 type TopicState = { leaders: number[]; errorCode?: undefined } | { leaders?: undefined; errorCode: number }
@@ -29,8 +31,8 @@ function fakeCluster() {
     answering: Promise.resolve(),
     /** Keys of the records that brokers got. */
     received: [] as string[],
-    /** With what brokers refuse each batch, 0 = not at all. */
-    errorCode: 0,
+    /** The error code of the answer to a batch, 0 = none. */
+    judge: (_batch: readonly Message[]): number => 0,
   }
   vi.spyOn(kafka, 'cluster').mockReturnValue(client)
   vi.spyOn(client, 'disconnect').mockResolvedValue()
@@ -63,9 +65,9 @@ function fakeCluster() {
         return {
           topics: topicData.map(({ topic, partitions }) => ({
             topicName: topic,
-            partitions: partitions.map(({ partition }) => ({
+            partitions: partitions.map(({ partition, messages }) => ({
               partition,
-              errorCode: cluster.errorCode,
+              errorCode: cluster.judge(messages),
               baseOffset: `${nodeId}00`,
             })),
           })),
@@ -254,10 +256,59 @@ describe('a topic that the brokers name fewer partitions of', () => {
       await producer.connect()
       await vi.advanceTimersByTimeAsync(1_000)
     }
-    cluster.errorCode = unknownPartition
+    cluster.judge = () => unknownPartition
     answered.resolve()
     await vi.advanceTimersByTimeAsync(10)
-    cluster.errorCode = 0
+    cluster.judge = () => 0
     expect(await storedBy(sent)).toBe('broker 1')
+  })
+})
+
+/** A cluster that refuses what is more than an hour ahead of its time, for a producer that is two hours ahead. */
+function clusterOfThePast() {
+  const hourMs = 3_600_000
+  const rightMs = Date.now()
+  const { cluster, producer } = fakeCluster()
+  cluster.topics.set('topic', { leaders: [1] })
+  cluster.judge = batch =>
+    batch.some(({ timestamp }) => Number(timestamp) > rightMs + hourMs) ? invalidTimestamp : 0
+  vi.setSystemTime(rightMs + 2 * hourMs)
+  return { cluster, producer, rightMs, aheadMs: rightMs + 2 * hourMs }
+}
+
+describe('a clock that is further ahead than the broker takes', () => {
+  test('is waited for, and named when the time is over', async () => {
+    const { cluster, producer } = clusterOfThePast()
+    const keys = Array.from({ length: 8 }, (_, i) => `key ${i}`)
+    const failures = keys.map(key =>
+      producer.send({ topic: 'topic', key, value: 'v' }).catch((error: unknown) => error),
+    )
+    await vi.advanceTimersByTimeAsync(10_000)
+    for (const error of await Promise.all(failures)) {
+      expect(error).toBeInstanceOf(DeliveryTimeoutError)
+      expect(error).toMatchObject({ category: 'retryable', outcomeUnknown: false })
+      expect(String(error)).toMatch(/not stored .*INVALID_TIMESTAMP.* clocks? of this host/)
+    }
+    // No search for the one that would be the reason.
+    expect(cluster.received.slice(0, 16)).toEqual([...keys, ...keys])
+  })
+
+  test('costs no record that waits until it is right again', async () => {
+    const { producer, rightMs } = clusterOfThePast()
+    const sent = producer.send({ topic: 'topic', key: 'k', value: 'v' })
+    await vi.advanceTimersByTimeAsync(3_000)
+    vi.setSystemTime(rightMs + 3_000)
+    expect(await storedBy(sent)).toBe('broker 1')
+  })
+
+  test('is not the reason when the caller gave the time: of others too, only that record is refused', async () => {
+    const { producer, rightMs, aheadMs } = clusterOfThePast()
+    vi.setSystemTime(rightMs)
+    const wrong = producer.send({ topic: 'topic', key: 'wrong', value: 'v', timestamp: aheadMs })
+    const failure = wrong.catch((error: unknown) => error)
+    const right = producer.send({ topic: 'topic', key: 'right', value: 'v' })
+    expect(await storedBy(right)).toBe('broker 1')
+    expect(await failure).toBeInstanceOf(RecordRefusedError)
+    expect(await failure).toMatchObject({ category: 'not retryable', type: 'INVALID_TIMESTAMP' })
   })
 })

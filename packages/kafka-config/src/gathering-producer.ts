@@ -45,7 +45,7 @@ export interface OutgoingRecord {
   /** null is a tombstone. */
   value: string | Buffer | null
   headers?: Record<string, HeaderValue | HeaderValue[]>
-  /** In ms since 1970; the time of the call by default. */
+  /** In ms since 1970; by default the time of the call, or of a later attempt if the broker does not take that. */
   timestamp?: number
   /** Overrules the key. */
   partition?: number
@@ -275,6 +275,7 @@ class Producer implements GatheringProducer {
       value: value ?? null,
       headers: headers ?? noHeaders,
       timestamp: timestamp === undefined ? this.#currentTimestamp() : String(timestamp),
+      isTimestampGiven: timestamp !== undefined,
       sizeBytes,
       wantedPartition: partition,
       queuedAtMs: nowMs,
@@ -349,9 +350,11 @@ class Producer implements GatheringProducer {
   // ---- An answer comes in, or none
 
   #answered({ partition, records }: Batch, { errorCode, baseOffset }: BatchAnswer): void {
-    const outcome = outcomeOfPartition(errorCode, records.length)
+    const isTimeOfHost = errorCode !== 0 && records.every(({ isTimestampGiven }) => !isTimestampGiven)
+    const outcome = outcomeOfPartition(errorCode, records.length, isTimeOfHost)
     const { topic, id } = partition
     if (outcome.kind === 'again') {
+      if (outcome.stampAnew) for (const record of records) record.timestamp = this.#currentTimestamp()
       this.#pauseAndRepeat(partition, records, outcome)
       return
     }

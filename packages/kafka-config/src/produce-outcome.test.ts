@@ -21,6 +21,7 @@ test.each([
   [87, 2, { kind: 'in smaller batches', type: 'INVALID_RECORD', everyBatchTooLarge: false }],
   [87, 1, { kind: 'refused', type: 'INVALID_RECORD' }],
   [32, 2, { kind: 'in smaller batches', type: 'INVALID_TIMESTAMP', everyBatchTooLarge: false }],
+  [32, 1, { kind: 'refused', type: 'INVALID_TIMESTAMP' }],
   [17, 5, { kind: 'refused', type: 'INVALID_TOPIC_EXCEPTION' }],
   [29, 5, { kind: 'refused', type: 'TOPIC_AUTHORIZATION_FAILED' }],
   [31, 5, { kind: 'refused', type: 'CLUSTER_AUTHORIZATION_FAILED' }],
@@ -29,3 +30,17 @@ test.each([
 ])('error code %i for %i records', (errorCode, recordCount, outcome) => {
   expect(outcomeOfPartition(errorCode, recordCount)).toEqual(outcome)
 })
+
+test.each([1, 5])(
+  'a timestamp that is the time of this host is no reason to refuse %i records',
+  recordCount => {
+    expect(outcomeOfPartition(32, recordCount, true)).toEqual({
+      kind: 'again',
+      type: expect.stringMatching(/^INVALID_TIMESTAMP, .*clock/),
+      movedLeader: false,
+      perhapsStored: false,
+      stampAnew: true,
+    })
+    expect(outcomeOfPartition(87, 1, true)).toEqual({ kind: 'refused', type: 'INVALID_RECORD' })
+  },
+)

@@ -5,15 +5,23 @@
 
 export type ProduceOutcome =
   | { kind: 'stored' }
-  /** Send the same records again, in the same order, after a pause. */
-  | { kind: 'again'; type: string; movedLeader: boolean; perhapsStored: boolean }
+  /** Send the same records again, in the same order, after a pause; `stampAnew`: with the time of then. */
+  | { kind: 'again'; type: string; movedLeader: boolean; perhapsStored: boolean; stampAnew?: true }
   /** One of several records is the reason: send them in smaller batches, so that only that one fails. */
   | { kind: 'in smaller batches'; type: string; everyBatchTooLarge: boolean }
   | { kind: 'refused'; type: string }
 
-/** @param errorCode of the partition in the produce response, 0 = none */
-export function outcomeOfPartition(errorCode: number, recordCount: number): ProduceOutcome {
+/**
+ * @param errorCode of the partition in the produce response, 0 = none
+ * @param isTimeOfHost no caller gave one of the records its timestamp
+ */
+export function outcomeOfPartition(
+  errorCode: number,
+  recordCount: number,
+  isTimeOfHost = false,
+): ProduceOutcome {
   if (errorCode === 0) return { kind: 'stored' }
+  if (errorCode === invalidTimestamp && isTimeOfHost) return wrongClock
   const transient = transientCodes[errorCode]
   if (transient !== undefined) {
     return { kind: 'again', movedLeader: false, perhapsStored: false, ...transient }
@@ -23,6 +31,17 @@ export function outcomeOfPartition(errorCode: number, recordCount: number): Prod
     return { kind: 'in smaller batches', type, everyBatchTooLarge: tooLarge.has(type) }
   }
   return { kind: 'refused', type }
+}
+
+const invalidTimestamp = 32
+
+/** Not the fault of a record: the clock of this host is wrong for all of them and can be put right. */
+const wrongClock: ProduceOutcome = {
+  kind: 'again',
+  type: 'INVALID_TIMESTAMP, the clocks of this host and of the broker are too far apart',
+  movedLeader: false,
+  perhapsStored: false,
+  stampAnew: true,
 }
 
 const transientCodes: Record<number, { type: string; movedLeader?: true; perhapsStored?: true }> = {
@@ -50,7 +69,7 @@ const refusedTypes: Record<number, string> = {
   21: 'INVALID_REQUIRED_ACKS',
   29: 'TOPIC_AUTHORIZATION_FAILED',
   31: 'CLUSTER_AUTHORIZATION_FAILED',
-  32: 'INVALID_TIMESTAMP',
+  [invalidTimestamp]: 'INVALID_TIMESTAMP',
   35: 'UNSUPPORTED_VERSION',
   42: 'INVALID_REQUEST',
   43: 'UNSUPPORTED_FOR_MESSAGE_FORMAT',

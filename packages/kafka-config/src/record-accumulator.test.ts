@@ -16,6 +16,7 @@ function pending(sizeBytes: number, queuedAtMs = 0): PendingRecord {
     value: null,
     headers: {},
     timestamp: '0',
+    isTimestampGiven: false,
     sizeBytes,
     wantedPartition: undefined,
     queuedAtMs,

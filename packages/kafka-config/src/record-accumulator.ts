@@ -15,8 +15,10 @@ export interface PendingRecord {
   readonly key: string | Buffer | null
   readonly value: string | Buffer | null
   readonly headers: Record<string, HeaderValue | HeaderValue[]>
-  readonly timestamp: string
+  timestamp: string
   readonly sizeBytes: number
+  /** The caller's; otherwise it is the clock of this host. */
+  readonly isTimestampGiven: boolean
   /** The partition that the caller asks for. */
   readonly wantedPartition: number | undefined
   /** On the monotonic clock. */
