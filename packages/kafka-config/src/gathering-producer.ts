@@ -107,7 +107,7 @@ const longestStaleMetadataMs = 2_000
 /** Less than the 10 s after which kafkajs gives a request up, so that the broker's own answer comes first. */
 const replicationTimeoutMs = 8_000
 
-/** Each attempt takes the next bootstrap address; kafkajs itself does not retry here. */
+/** Each attempt takes the next bootstrap address (`inTurn`); kafkajs itself does not retry here. */
 const bootstrapPolicy: RetryPolicy = { kind: 'fixed', delayMs: 100, maxAttempts: 4 }
 
 const noHeaders = Object.freeze({})

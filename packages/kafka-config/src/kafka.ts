@@ -87,17 +87,18 @@ function configOf(kafka: Kafka): ClientConfig {
 }
 
 function construct(config: ClientConfig): Kafka {
-  const kafka = new Kafka({ ...config, brokers: anyOf(config.brokers) })
+  const kafka = new Kafka({ ...config, brokers: inTurn(config.brokers) })
   configs.set(kafka, config)
   return kafka
 }
 
 /**
- * Any broker of the list for each connection that is made to find the others. kafkajs alone begins the list anew with every client, so
- * that whoever tries once, and then again, would ask a first broker that is dead for ever.
+ * The next address of the list for each connection that is made to find the others, from any of them on. kafkajs alone begins the list anew
+ * with every client, so that whoever tries once, and then again, would ask a first broker that is dead for ever.
  */
-function anyOf(brokers: string[]): () => string[] {
-  return () => [brokers[Math.floor(Math.random() * brokers.length)]!]
+export function inTurn(brokers: readonly string[]): () => string[] {
+  let next = Math.floor(Math.random() * brokers.length)
+  return () => [brokers[next++ % brokers.length]!]
 }
 
 function tlsOptions({ KAFKA_TLS_CA_FILE }: KafkaSettings): NonNullable<KafkaConfig['ssl']> {
