@@ -2,22 +2,28 @@
  * `make prove`: two ways that look right and lose changes, each beside the one that does not. Every experiment says first what it will
  * find, does it on a real Kafka and a real database of its own, and succeeds only if it found just that.
  */
-import { once } from 'node:events'
 import { dualWrite } from '../experiments/dual-write.ts'
 import { naiveCursor } from '../experiments/naive-cursor.ts'
-import { runCommand, untilInterrupted } from './command.ts'
+import { runCommand } from './command.ts'
 import { printVerdict } from './demo/demo.ts'
 import type { Experiment } from './prove/experiment.ts'
 import { createLab, type Lab } from './prove/lab.ts'
 import { isAsPredicted, type Ledger } from './prove/ledger.ts'
 import { numberLines } from './table.ts'
-import { colors, done, failed, print, seconds } from './terminal.ts'
+import { colors, done, failed, print, seconds, step } from './terminal.ts'
 
 const experiments = [naiveCursor, dualWrite]
 
 await runCommand(async () => {
   const startedAt = performance.now()
-  const interrupted = once(untilInterrupted(), 'abort').then(() => null)
+  const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<null>()
+  // Each time: the second Ctrl-C of somebody in a hurry would end this process alone, and the servers outlive whoever started them.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      print(`\n  ${step} ending and removing all that was started: a few seconds`)
+      interrupt(null)
+    })
+  }
   const lab = await createLab()
   let kept: boolean | null
   try {

@@ -113,7 +113,7 @@ export async function make(parameters: string[], env: Record<string, string> = {
 }
 
 /** In a process group of its own, so that a test can press Ctrl-C: `process.kill(-child.pid, 'SIGINT')`. */
-function startMake(parameters: string[], env: Record<string, string>): ChildProcess {
+export function startMake(parameters: string[], env: Record<string, string>): ChildProcess {
   return spawn('make', parameters, {
     cwd: repositoryDir,
     env: { ...cleanEnvironment(), ...env },

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { findFreePorts } from '@kafka-pattern/local-stack'
 import type { Mysql } from '@kafka-pattern/mysql-config'
+import type { ComposeService } from '../compose-file/compose-file.ts'
 import { arrivalOf } from '../demo/users/change-ledger.ts'
 import { followRecords } from '../follow-records.ts'
 import { quietKafka } from '../kafka-client.ts'
@@ -25,7 +26,10 @@ const patienceMs = 60_000
 export type Lab = {
   /** as user-registry, whose table it is */
   mysql: Mysql
-  /** Starts a service, with these settings beyond the addresses; resolves when it is ready. */
+  /**
+   * Starts a service, with these settings beyond the addresses; resolves when it is ready.
+   * @throws {UserError} when it does not become ready, or when everything is being ended
+   */
   start(program: string, settings: Record<string, string>): Promise<Program>
   /** The names of the users, by their ids, of which the topic has a state: of all records that come after this resolves. */
   follow(topic: string): Promise<ReadonlyMap<string, string>>
@@ -53,20 +57,31 @@ export async function createLab(): Promise<Lab> {
   const mysql = quietMysql(stack, runtime.kind, 'user_registry')
   const kafka = quietKafka(brokersFromHere(stack, runtime.kind), 'prove')
   const { host, port, database } = mysqlFromHere(stack, runtime.kind)
+  let isClosed = false
+  let serversStart = Promise.resolve()
+  // An experiment that was interrupted goes on, and nobody would end what it starts now.
+  const requireOpen = (what: string) => {
+    if (isClosed) throw new UserError(`${what} is not started: everything is being ended.`)
+  }
+  const startServers = async (services: ComposeService[]) => {
+    requireOpen(services.map(({ name }) => name).join(', '))
+    await (serversStart = runtime.up(services))
+  }
   return {
     mysql,
 
     async startServers() {
       print(colors.bold(`Kafka and a database as ${runtime.title}`) + colors.dim(` (${reason})`))
-      await runtime.up([...brokers, ...stack.file.services.filter(isMysql)])
+      await startServers([...brokers, ...stack.file.services.filter(isMysql)])
     },
 
     killKafka: () => runtime.kill(brokers[0]!.name),
-    startKafka: () => runtime.up(brokers),
+    startKafka: () => startServers(brokers),
 
     async start(program, settings) {
       const [PORT, PROBE_PORT] = await findFreePorts(2)
       const user = program.replaceAll('-', '_')
+      requireOpen(program)
       const child = spawn(process.execPath, [join(repositoryDir, 'services', program, 'src', 'main.ts')], {
         cwd: stateDir,
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -107,6 +122,9 @@ export async function createLab(): Promise<Lab> {
     },
 
     async close() {
+      isClosed = true
+      // What starts the servers would keep their removal waiting in any case, and the experiment goes on right behind it.
+      await Promise.allSettled([serversStart])
       for (const program of programs) program.kill('SIGKILL')
       await Promise.allSettled([mysql.close(), ...followers.map(follower => follower.stop())])
       await runtime.clean()
