@@ -37,6 +37,9 @@ import {
 /** In the folder of the state: says which command starts or stops something there. */
 const lockDirName = 'at-work'
 
+// That of Compose.
+const defaultGracePeriodMs = 10_000
+
 const imageServers = [kafkaServer, mysqlServer, connectServer]
 
 /** What runs in the place of the service's image; undefined when it is a program of this repository. */
@@ -160,8 +163,24 @@ export function createLocalRuntime(stack: Stack): Runtime {
     return stopped
   }
 
+  /** Instances that a `make scale` added after this command had looked for them, and before it had the lock. */
+  async function stopAddedMeanwhile(): Promise<StoppedService[]> {
+    const names = services.map(service => service.name)
+    const added = (await listStartedServices(paths)).filter(name => !names.includes(name))
+    const ends = await Promise.all(
+      added.map(name => {
+        const of = services.find(service => service.name === serviceOfInstance(name, names))
+        return stopService(paths, name, of?.stopGracePeriodMs ?? defaultGracePeriodMs)
+      }),
+    )
+    return added.flatMap((service, i) => (ends[i] ? [{ service, end: ends[i] }] : []))
+  }
+
   async function down(): Promise<string[]> {
-    const stopped = await stopAll(services.map(service => service.name))
+    const stopped = [
+      ...(await stopAddedMeanwhile()),
+      ...(await stopAll(services.map(service => service.name))),
+    ]
     return stopped.filter(({ end }) => end !== 'ended before').map(({ service }) => service)
   }
 
