@@ -64,15 +64,17 @@ await runCommand(async () => {
       print(`  ${step} ${padVisible(name, nameWidth)} ${endings[end]}`)
     }
     const missing = names.filter(name => !before.some(instance => instance.name === name))
-    const { runtime, stack } = await withInstances(found, [
+    const planned = await withInstances(found, [
       ...known.filter(each => !surplus.includes(each) && !missing.includes(each.name)),
       ...(await newInstances(missing, service)),
     ])
-    const toStart = stack.file.services.filter(each => missing.includes(each.name))
+    const toStart = planned.stack.file.services.filter(each => missing.includes(each.name))
     for (let at = 0; at < toStart.length; at += startedAtOnce) {
-      await runtime.add(toStart.slice(at, at + startedAtOnce))
+      await planned.runtime.add(toStart.slice(at, at + startedAtOnce))
     }
 
+    // Another command may have been faster, at other ports.
+    const { runtime, stack } = await withInstances(found)
     const instances = await runningInstances(runtime, stack.file, service)
     const holdings = await untilSettled(sharing, instances)
     print()

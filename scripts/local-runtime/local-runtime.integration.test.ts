@@ -1,5 +1,5 @@
 /** Commands beside each other: what one has seen before it had its turn, another may have changed. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findFreePorts, isAlive } from '@kafka-pattern/local-stack'
@@ -20,8 +20,11 @@ beforeEach(async () => {
   await mkdir(source, { recursive: true })
   await writeFile(
     join(source, 'main.ts'),
-    `import { createServer } from 'node:http'
-    createServer((_request, response) => response.end()).listen(Number(process.env.PROBE_PORT), '127.0.0.1')`,
+    `import { appendFileSync } from 'node:fs'
+    import { createServer } from 'node:http'
+    const { NAME, PROBE_PORT } = process.env
+    appendFileSync(${JSON.stringify(startsFile())}, NAME + '\\n')
+    createServer((_request, response) => response.end()).listen(Number(PROBE_PORT), '127.0.0.1')`,
   )
   file = await readComposeFile(composeFilePath, {})
   return async () => {
@@ -29,6 +32,15 @@ beforeEach(async () => {
     await rm(repositoryDir, { recursive: true, force: true })
   }
 })
+
+function startsFile(): string {
+  return join(paths.repositoryDir, 'starts')
+}
+
+async function startsOf(name: string): Promise<number> {
+  const names = (await readFile(startsFile(), 'utf8')).split('\n')
+  return names.filter(each => each === name).length
+}
 
 /** The service and its instances, each at a port of its own. */
 async function workers(count: number): Promise<ComposeService[]> {
@@ -41,7 +53,7 @@ async function workers(count: number): Promise<ComposeService[]> {
       name,
       instanceOf: i === 0 ? null : 'worker',
       program: 'worker',
-      environment: { PROBE_PORT: String(port) },
+      environment: { NAME: name, PROBE_PORT: String(port) },
       ports: [],
       dependsOn: [],
     }
@@ -69,5 +81,33 @@ test.each([
 
   expect(await before[command]()).toEqual(told)
   expect(await Promise.all(processes.map(isAlive))).toEqual([false, false, false])
+  expect(await listStartedServices(paths)).toEqual([])
+})
+
+test('of two that add the same instance one starts it, and the other finds it', async () => {
+  const described = [await workers(2), await workers(2)]
+  const [worker] = described[0]!
+  await commandThatSees([worker!]).up([worker!])
+  await Promise.all(described.map(services => commandThatSees(services).add([services[1]!])))
+  expect(await startsOf('worker-2')).toBe(1)
+  expect(await isAlive(await processOf('worker-2'))).toBe(true)
+})
+
+test('an instance that ended is started anew', async () => {
+  const services = await workers(2)
+  const runtime = commandThatSees(services)
+  await runtime.up([services[0]!])
+  await runtime.add([services[1]!])
+  await runtime.kill('worker-2')
+  await runtime.add([services[1]!])
+  expect(await startsOf('worker-2')).toBe(2)
+})
+
+test('nothing is added to a service that another command has stopped', async () => {
+  const services = await workers(2)
+  const scale = commandThatSees(services)
+  await scale.up([services[0]!])
+  await commandThatSees(services).down()
+  await expect(scale.add([services[1]!])).rejects.toThrow('worker-2 is not started: worker does not run')
   expect(await listStartedServices(paths)).toEqual([])
 })

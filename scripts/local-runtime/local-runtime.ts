@@ -190,7 +190,7 @@ export function createLocalRuntime(stack: Stack): Runtime {
 
     up: wanted => alone(() => up(wanted)),
 
-    add: instances => alone(() => startInOrder(instances, start)),
+    add: instances => alone(() => add(instances)),
 
     async kill(name) {
       const service = services.find(candidate => candidate.name === name)
@@ -267,6 +267,21 @@ export function createLocalRuntime(stack: Stack): Runtime {
       if (imageServerOf(service) === undefined) await requireReady(paths, service)
       report(service, 'runs already')
     }
+  }
+
+  async function add(instances: ComposeService[]): Promise<void> {
+    for (const { name, instanceOf } of instances) {
+      const service = services.find(candidate => candidate.name === instanceOf)
+      if (service !== undefined && (await isRunning(service))) continue
+      throw new UserError(`${name} is not started: ${instanceOf} does not run any more.`)
+    }
+    const missing: ComposeService[] = []
+    for (const instance of instances) {
+      // Another `make scale` was faster: a second one of the name would be known to nobody, because they would share one state file.
+      if (await isRunning(instance)) report(instance, 'runs already')
+      else missing.push(instance)
+    }
+    await startInOrder(missing, start)
   }
 
   async function statusOf(service: ComposeService): Promise<ServiceStatus | null> {

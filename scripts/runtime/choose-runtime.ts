@@ -76,10 +76,10 @@ function requireDocker(docker: Docker): void {
   )
 }
 
-/** The same with these instances in the place of those that were found. */
+/** The same with these instances in the place of those that were found; without them, with those that are found now. */
 export function withInstances(
   { runtime, stack, reason }: ChosenRuntime,
-  instances: Instance[],
+  instances?: Instance[],
 ): Promise<ChosenRuntime> {
   return open(runtime.kind, stack.variables, reason, instances)
 }

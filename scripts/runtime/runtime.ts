@@ -46,8 +46,8 @@ export interface Runtime {
    */
   up(services: ComposeService[]): Promise<void>
   /**
-   * Starts these instances beside their service, and touches nothing else; resolves when all are ready.
-   * @throws {UserError} as `up` does
+   * Starts what of these instances does not run yet beside their service, and touches nothing else; resolves when all are ready.
+   * @throws {UserError} as `up` does; as local processes also when the service was stopped meanwhile
    */
   add(instances: ComposeService[]): Promise<void>
   /** SIGKILL, as if it had crashed; nothing brings it back but `up`. Resolves when it is gone. */
