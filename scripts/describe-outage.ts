@@ -17,7 +17,9 @@ export function describeOutage(error: unknown): string | null {
 }
 
 function awayAfter(error: Error): string | null {
-  if (classifyKafkaError(error) === 'retryable') return 'Kafka'
+  // The code alone, such as ECONNREFUSED, is that of any connection; mysql2 marks those of its own as fatal, and kafkajs does not.
+  const isOfMysql = 'fatal' in error && error.fatal === true
+  if (!isOfMysql && classifyKafkaError(error) === 'retryable') return 'Kafka'
   if (classifyMysqlError(error) === 'unavailable') return 'MySQL'
   // As fetch tells it.
   const isUnanswered = error instanceof TypeError && error.message === 'fetch failed'
