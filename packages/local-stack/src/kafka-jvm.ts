@@ -1,6 +1,6 @@
 /** How the broker's Java is called: class path, memory, and what makes it start fast. */
 import { createHash } from 'node:crypto'
-import { readdir, rm, writeFile } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fetchJars, type Progress } from './maven.ts'
 import { requireJava } from './tools.ts'
@@ -40,13 +40,7 @@ export type KafkaJvmOptions = {
  */
 export async function prepareKafkaJvm(options: KafkaJvmOptions): Promise<KafkaJvm> {
   const java = await requireJava()
-  const jarsDir = await fetchJars({
-    name: 'kafka',
-    version: kafkaVersion,
-    pom: join(packageDir, 'kafka', 'pom.xml'),
-    title: `Apache Kafka ${kafkaVersion} (54 MB)`,
-    progress: options.progress,
-  })
+  const jarsDir = await fetchKafkaJars(options.progress)
   // Sorted, because an archive of classes is valid only for the class path it was made with.
   const jars = (await readdir(jarsDir)).filter(name => name.endsWith('.jar')).toSorted()
   const jvm: KafkaJvm = {
@@ -61,34 +55,66 @@ export async function prepareKafkaJvm(options: KafkaJvmOptions): Promise<KafkaJv
       jars.map(name => join(jarsDir, name)).join(':'),
     ],
   }
-  const archive = await buildClassArchive(jarsDir, java.version, jvm, options)
+  const archive = await findClassArchive(jarsDir, java.version, jvm, options)
   return archive === null ? jvm : withOption(jvm, `-XX:SharedArchiveFile=${archive}`)
 }
 
 /**
- * The classes that a broker loads, parsed once and mapped into memory afterwards (JEP 350): a start takes half the time
- * and half the processor. The archive belongs to one class path and one Java. Null when this Java cannot make one.
+ * The folder in the user's cache that holds Kafka's jars.
+ * @throws {LocalStackError} when Maven is missing or fails
  */
-async function buildClassArchive(
+export function fetchKafkaJars(progress: Progress): Promise<string> {
+  return fetchJars({
+    name: 'kafka',
+    version: kafkaVersion,
+    pom: join(packageDir, 'kafka', 'pom.xml'),
+    title: `Apache Kafka ${kafkaVersion} (54 MB)`,
+    progress,
+  })
+}
+
+/**
+ * The classes that a broker loads, parsed once and mapped into memory afterwards (JEP 350): a start takes half the time
+ * and half the processor. The archive belongs to one class path and one Java. Null without one: everything works, only slower.
+ */
+function findClassArchive(
   jarsDir: string,
   javaVersion: string,
   jvm: KafkaJvm,
-  { progress, rehearse }: KafkaJvmOptions,
+  options: KafkaJvmOptions,
 ): Promise<string | null> {
   const javaHash = createHash('sha256').update(javaVersion).digest('hex').slice(0, 8)
-  const dir = await buildOnce(`${jarsDir}-classes-${javaHash}`, async unfinished => {
-    progress('Preparing fast starts of Kafka with one rehearsal (once per user)')
-    const dataDir = join(unfinished, 'broker')
-    try {
+  const path = `${jarsDir}-classes-${javaHash}`
+  const underWay = attempts.get(path)
+  if (underWay !== undefined) return underWay
+  const attempt = buildClassArchive(path, jvm, options).finally(() => attempts.delete(path))
+  attempts.set(path, attempt)
+  return attempt
+}
+
+/** By folder. Brokers that are started together share one, or each of them would rehearse after the failure of the one before. */
+const attempts = new Map<string, Promise<string | null>>()
+
+async function buildClassArchive(
+  path: string,
+  jvm: KafkaJvm,
+  { progress, rehearse }: KafkaJvmOptions,
+): Promise<string | null> {
+  try {
+    await buildOnce(path, async unfinished => {
+      progress('Preparing fast starts of Kafka with one rehearsal (once per user)')
+      const dataDir = join(unfinished, 'broker')
       await rehearse(withOption(jvm, `-XX:ArchiveClassesAtExit=${join(unfinished, archiveName)}`), dataDir)
-    } catch (error) {
-      // Without an archive everything works, only slower; the reason stays where one would look for the archive.
-      await rm(join(unfinished, archiveName), { force: true })
-      await writeFile(join(unfinished, 'failure.txt'), String(error))
-    }
-    await rm(dataDir, { recursive: true, force: true })
-  })
-  return (await exists(join(dir, archiveName))) ? join(dir, archiveName) : null
+      await rm(dataDir, { recursive: true, force: true })
+    })
+  } catch (error) {
+    // Not kept: it may have been Ctrl-C or a busy machine, and a Java that cannot make archives refuses the option at once.
+    const [reason] = String(error instanceof Error ? error.message : error).split(/\.\s|\.$|\n/)
+    progress(`Kafka starts slower this time, because its rehearsal failed: ${reason}.`)
+    return null
+  }
+  // None is there when the Java has no archive of its own to build upon: it warns, and ends in order.
+  return (await exists(join(path, archiveName))) ? join(path, archiveName) : null
 }
 
 const archiveName = 'kafka.jsa'
