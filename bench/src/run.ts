@@ -21,6 +21,8 @@ import {
 } from '../../packages/kafka-config/src/index.ts'
 import { startKafka } from '../../packages/local-stack/src/index.ts'
 import { createLogger } from '../../packages/service-runtime/src/index.ts'
+import { requireKnownVariables } from '../../scripts/known-variables.ts'
+import { UserError } from '../../scripts/user-error.ts'
 import { figures, type Contestant, type Figure } from './contestants.ts'
 import { startDatabases, type Databases } from './database/databases.ts'
 import { makeRecords } from './records.ts'
@@ -39,6 +41,14 @@ const { values: options } = parseArgs({
   },
 })
 const repetitions = Number(options.repetitions)
+try {
+  // A misspelt FIGURE would have all figures measured, which takes twenty minutes.
+  await requireKnownVariables(process.env['MAKEFLAGS'])
+} catch (error) {
+  if (!(error instanceof UserError)) throw error
+  console.error(error.message)
+  process.exit(64)
+}
 const wanted: string[] = process.env['FIGURE']?.split(',') ?? figures.map(figure => figure.id)
 const unknown = wanted.filter(id => !figures.some(figure => figure.id === id))
 if (unknown.length > 0) {

@@ -236,6 +236,12 @@ describe('make', () => {
     expect(stderr).toContain(sentence)
   })
 
+  test.each([['ps'], ['bench']])('%s refuses a variable that nothing reads', async target => {
+    const { code, stderr } = await make([target, 'FIGUR=http', 'FIGURE=none'])
+    expect(code).not.toBe(0)
+    expect(stderr).toContain('Nothing reads FIGUR.')
+  })
+
   test('watch, lag, scale and dlt say that nothing runs', async () => {
     const stack = await stackOfThisTest()
     const scale = await stack.make('scale', 'SERVICE=batch-consumer', 'N=3')
