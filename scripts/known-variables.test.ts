@@ -18,3 +18,15 @@ test('settings and the variables of commands are known, others are refused by na
     /^Nothing reads KAFKA_PROT, STEP\./,
   )
 })
+
+test.each([
+  'TZ',
+  'LANG',
+  'HTTPS_PROXY',
+  'no_proxy',
+  'COMPOSE_PARALLEL_LIMIT',
+  'BUILDKIT_PROGRESS',
+  'npm_config_registry',
+])('%s is known, because tools read it that commands run', async name => {
+  await expect(requireKnownVariables(` -- ${name}=x`)).resolves.toBeUndefined()
+})

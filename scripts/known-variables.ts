@@ -22,9 +22,13 @@ const commandVariables = [
 
 /** What the tools read that commands run. */
 const toolVariables =
-  'CI DOCKER_CERT_PATH DOCKER_CONFIG DOCKER_CONTEXT DOCKER_HOST DOCKER_TLS_VERIFY FORCE_COLOR HOME JAVA_HOME MAVEN_ARGS MAVEN_OPTS NODE_COMPILE_CACHE NODE_OPTIONS NO_COLOR PATH TERM TMPDIR XDG_CACHE_HOME'.split(
+  'CI DOCKER_CERT_PATH DOCKER_CONFIG DOCKER_CONTEXT DOCKER_HOST DOCKER_TLS_VERIFY FORCE_COLOR HOME JAVA_HOME LANG MAVEN_ARGS MAVEN_OPTS NODE_COMPILE_CACHE NODE_OPTIONS NO_COLOR PATH TERM TMPDIR TZ XDG_CACHE_HOME'.split(
     ' ',
   )
+
+const proxyVariables = /^(?:(?:ALL|HTTP|HTTPS|NO)_PROXY|(?:all|http|https|no)_proxy)$/
+/** Those of tools that have a hundred: there a misspelt one is not noticed. */
+const toolPrefixes = /^(?:BUILDKIT|COMPOSE|npm_config)_/
 
 /** The settings of `.env.example`, where they are commented out, because the defaults are docker-compose.yml's. */
 export async function settingNames(): Promise<Set<string>> {
@@ -37,7 +41,8 @@ export async function requireKnownVariables(makeFlags: string | undefined): Prom
   const given = variablesIn(makeFlags ?? '')
   if (given.length === 0) return
   const known = new Set([...commandVariables, ...toolVariables, ...(await settingNames())])
-  const unknown = given.filter(name => !known.has(name))
+  const isKnown = (name: string) => known.has(name) || proxyVariables.test(name) || toolPrefixes.test(name)
+  const unknown = given.filter(name => !isKnown(name))
   if (unknown.length === 0) return
   throw new UserError(
     `Nothing reads ${unknown.join(', ')}.\nCommands have ${commandVariables.join(', ')}; the settings are in .env.example. Another setting of a service can be added to its environment in docker-compose.yml.`,
