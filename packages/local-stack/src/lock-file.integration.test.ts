@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
@@ -55,3 +55,15 @@ test('what killed processes left is removed, and what belongs to living ones sta
   expect((await readdir(folder)).toSorted()).toEqual(['lock', ...kept])
   await release()
 })
+
+test.each(['', '\0\0\0\0', '{"pid":1,"st'])(
+  'a lock that a power cut left as %j is taken over',
+  async content => {
+    await mkdir(folder)
+    await writeFile(lockFile, content)
+    const release = await acquireLock(lockFile)
+    expect(await readdir(folder)).toEqual(['lock'])
+    expect(await readFile(lockFile, 'utf8')).toContain(`"pid":${process.pid}`)
+    await release()
+  },
+)

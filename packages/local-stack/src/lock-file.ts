@@ -76,8 +76,8 @@ async function livingOwner(lockFile: string): Promise<ProcessIdentity | null> {
     throw error
   })
   if (content === null) return null
-  const owner = parseProcessIdentity(content)
-  if (await isAlive(owner)) return owner
+  const owner = ownerIn(content)
+  if (owner !== null && (await isAlive(owner))) return owner
   // Renaming is atomic: of several waiters that found the owner dead, one gets the file; the check of the content
   // makes sure that it was the dead owner's lock and not a fresh one taken in between.
   const taken = `${lockFile}.stale-${process.pid}-${Math.random().toString(36).slice(2)}`
@@ -90,6 +90,16 @@ async function livingOwner(lockFile: string): Promise<ProcessIdentity | null> {
   if ((await readFile(taken, 'utf8')) !== content) await putBack(taken, lockFile)
   await rm(taken, { force: true })
   return null
+}
+
+/** Null in a file that lost its content, as in a power cut: its owner is no longer there, either. */
+function ownerIn(content: string): ProcessIdentity | null {
+  try {
+    return parseProcessIdentity(content)
+  } catch (error) {
+    if (error instanceof SyntaxError) return null
+    throw error
+  }
 }
 
 async function putBack(taken: string, lockFile: string): Promise<void> {
