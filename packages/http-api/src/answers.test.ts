@@ -13,6 +13,12 @@ describe('a request that ended in an error gets', () => {
       400,
       { fields: [{ field: 'body', problem: 'said by Fastify' }] },
     ],
+    [
+      '400 for an address that cannot be read',
+      { statusCode: 400, code: 'FST_ERR_BAD_URL' },
+      400,
+      { fields: [{ field: 'path', problem: 'said by Fastify' }] },
+    ],
     ['413 with the limit', { statusCode: 413 }, 413, { error: 'the body is larger than 100 bytes' }],
     [
       '415 with what is wanted',

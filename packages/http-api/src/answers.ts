@@ -46,6 +46,8 @@ export function describeRefusal(error: FastifyError, bodyLimitBytes: number): Re
     return invalidRequest(part, fields)
   }
   const status = error.statusCode ?? 500
+  if (error.code === 'FST_ERR_BAD_URL')
+    return invalidRequest('path', [{ field: 'path', problem: error.message }])
   if (status === 400) return invalidRequest('body', [{ field: 'body', problem: error.message }])
   if (status === 413) return bodyTooLarge(bodyLimitBytes)
   if (status === 415) return wrongContentType()

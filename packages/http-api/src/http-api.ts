@@ -88,6 +88,13 @@ export async function createHttpApi(options: HttpApiOptions): Promise<HttpApi> {
     // Fastify's own answer while it closes has no Retry-After.
     return503OnClosing: false,
     genReqId: request => correlationIdFrom(request.headers['x-correlation-id']),
+    // An address that cannot be read is answered before there is a route, and without any hook.
+    frameworkErrors: (error, request, reply: FastifyReply) => {
+      reply.header('x-correlation-id', request.id)
+      if (stopping.aborted) reply.header('connection', 'close')
+      const { status, body } = describeRefusal(error, options.bodyLimitBytes)
+      reply.code(status).send(body)
+    },
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)

@@ -159,11 +159,14 @@ describe.each(['table', 'outbox'])('WRITE_MODE=%s', mode => {
       ['GET', '/users?limit=0', undefined, {}, 400, ['limit']],
       ['GET', '/users?limit=1001&after=1', undefined, {}, 400, ['after', 'limit']],
       ['GET', '/nothing', undefined, {}, 404, null],
+      ['GET', '/users/%zz', undefined, {}, 400, ['path']],
+      ['GET', `/users/${'x'.repeat(200)}`, undefined, {}, 414, null],
     ]
     for (const [method, path, body, headers, status, fields] of wrong) {
       const answer = await ask(service, method, path, body, headers)
       const what = `${method} ${path} ${JSON.stringify(body)?.slice(0, 50)}`
       expect([what, answer.status, answer.fields]).toEqual([what, status, fields])
+      expect([what, answer.headers.get('x-correlation-id')]).toEqual([what, expect.any(String)])
     }
     expect(await count()).toEqual(before)
   })
