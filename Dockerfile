@@ -24,7 +24,8 @@ RUN pnpm install --offline --frozen-lockfile --prod --filter-prod "@kafka-patter
 
 FROM node:24-slim
 ARG SERVICE
-ENV NODE_ENV=production
+# The probes as the check below and the published port need them.
+ENV NODE_ENV=production PROBE_HOST=0.0.0.0 PROBE_PORT=9100
 WORKDIR /app/services/$SERVICE
 COPY --from=service /app /app
 USER node
