@@ -78,6 +78,8 @@ export function mysqlOptionsOf(settings: Settings): MysqlOptions {
   return {
     affectedRows: 'changed',
     onConnect: [
+      // How many rows an upsert has changed, the server says in words only.
+      "SET SESSION lc_messages = 'en_US'",
       // Two partitions write at once. Under REPEATABLE READ each would lock the gaps around its rows, and they would deadlock.
       'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
       // An owner that froze in the middle of a transaction keeps the locks of its rows, and its successor would wait for them. So the
