@@ -1,3 +1,4 @@
+import { contentBytes } from '@kafka-pattern/kafka-config'
 import { copyRecords } from './copy-records.ts'
 import type { FetchedRecords, KafkaRecord } from '@kafka-pattern/kafka-config'
 
@@ -113,7 +114,7 @@ export class BatchCollector {
     for (const { records, from } of this.#fetches) {
       for (let index = from; index < records.length; index++) {
         if (count === most || bytes >= batchBytes) return count
-        bytes += bytesOfRecord(records[index]!)
+        bytes += contentBytes(records[index]!)
         count++
       }
     }
@@ -140,18 +141,6 @@ export class BatchCollector {
 
 function bytesOf(records: readonly KafkaRecord[]): number {
   let bytes = 0
-  for (const record of records) bytes += bytesOfRecord(record)
+  for (const record of records) bytes += contentBytes(record)
   return bytes
-}
-
-function bytesOfRecord({ key, value, headers }: KafkaRecord): number {
-  let bytes = (key?.length ?? 0) + (value?.length ?? 0)
-  for (const name in headers) bytes += lengthOf(headers[name])
-  return bytes
-}
-
-function lengthOf(header: NonNullable<KafkaRecord['headers']>[string]): number {
-  return Array.isArray(header)
-    ? header.reduce((sum, each) => sum + (each?.length ?? 0), 0)
-    : (header?.length ?? 0)
 }

@@ -2,14 +2,14 @@ import { expect, test } from 'vitest'
 import { PartitionBuffer, bufferLimits } from './partition-buffer.ts'
 import type { KafkaRecord } from '@kafka-pattern/kafka-config'
 
-function fetched(first: number, count: number, { gap = 0, bytes = 1 } = {}) {
+function fetched(first: number, count: number, { gap = 0, bytes = 1, headerBytes = 0 } = {}) {
   const records: KafkaRecord[] = Array.from({ length: count }, (_, index) => ({
     key: null,
     value: Buffer.alloc(bytes),
     timestamp: '0',
     attributes: 0,
     offset: String(first + index),
-    headers: {},
+    headers: { note: Buffer.alloc(headerBytes) },
   }))
   return { records, nextOffset: String(first + count + gap) }
 }
@@ -64,6 +64,7 @@ test('offsets beyond 2^53 are exact', async () => {
 test.each([
   ['records', fetched(0, 3)],
   ['bytes', fetched(0, 1, { bytes: 1_000 })],
+  ['bytes, those of headers too', fetched(0, 1, { headerBytes: 1_000 })],
 ])(
   'at its limit of %s the partition is paused once, and resumed when a batch has left',
   async (_what, full) => {

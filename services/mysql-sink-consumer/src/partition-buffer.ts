@@ -1,4 +1,4 @@
-import type { FetchedRecords, KafkaRecord } from '@kafka-pattern/kafka-config'
+import { contentBytes, type FetchedRecords, type KafkaRecord } from '@kafka-pattern/kafka-config'
 
 /** Records of one partition, in order, that are applied together; nothing can add to them any more. */
 export interface Batch {
@@ -23,7 +23,7 @@ export interface BufferLimits {
   readonly batchSize: number
   /** A partition is paused when so many records wait... */
   readonly records: number
-  /** ...or their values have so many bytes. One fetch may overshoot either: a fetch is never cut. */
+  /** ...or they have so many bytes (a tombstone may have long headers). One fetch may overshoot either: a fetch is never cut. */
   readonly bytes: number
 }
 
@@ -128,5 +128,5 @@ export class PartitionBuffer {
 }
 
 function bytesOf(records: readonly KafkaRecord[]): number {
-  return records.reduce((bytes, { value }) => bytes + (value?.length ?? 0), 0)
+  return records.reduce((bytes, record) => bytes + contentBytes(record), 0)
 }
