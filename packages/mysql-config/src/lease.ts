@@ -157,8 +157,19 @@ export class Lease {
     }
     this.connection.destroy()
     // destroy() ends its own side only and waits for the other, which a frozen server never ends.
-    if ('stream' in this.connection && this.connection.stream instanceof Socket)
-      this.connection.stream.destroy()
+    this.#socket?.destroy()
+  }
+
+  /** The statement that runs fails with `error`. */
+  cut(error: Error): void {
+    this.discard()
+    this.#socket?.destroy(error)
+  }
+
+  get #socket(): Socket | undefined {
+    return 'stream' in this.connection && this.connection.stream instanceof Socket
+      ? this.connection.stream
+      : undefined
   }
 
   #requireNotEnded(): void {

@@ -265,6 +265,16 @@ describe('the pool', () => {
     await up(mysql)
   })
 
+  test('is healthy as long as the server is, whoever has the connections', async () => {
+    const mysql = await connectNow({ answerTimeoutMs: 500 })
+    const release = Promise.withResolvers<void>()
+    const holder = mysql.withConnection(() => release.promise)
+    await eventually(() => mysql.health(), { what: 'the server to answer' })
+    await expect(mysql.rows('SELECT 1')).rejects.toBeInstanceOf(MysqlConfigError)
+    release.resolve()
+    await holder
+  })
+
   test('does not wait for an answer longer than it was told, and does not use the connection again', async () => {
     const mysql = await connectNow({ answerTimeoutMs: 500 })
     await expect(mysql.rows('SELECT SLEEP(60)')).rejects.toMatchObject({ code: 'PROTOCOL_SEQUENCE_TIMEOUT' })
@@ -283,6 +293,24 @@ describe('the pool', () => {
     await begun
     await closed
     expect(await valueOf(1)).toBe(1000)
+    await ended(session)
+  })
+
+  test('closing within a limit cuts what is not done by then, and the server rolls it back', async () => {
+    const mysql = connect(2)
+    const [session] = await mysql.rows<{ id: string }>('SELECT CONNECTION_ID() AS id')
+    const stuck = mysql.inTransaction(async transaction => {
+      await transaction.write('UPDATE t SET n = -1 WHERE id = 2')
+      await transaction.rows('SELECT SLEEP(600)')
+    })
+    const failure = expect(stuck).rejects.toMatchObject({ category: 'unavailable' })
+    await mysql.close(300)
+    await failure
+    await ended(session)
+    expect(await valueOf(2)).not.toBe(-1)
+  })
+
+  async function ended(session: { id: string } | undefined): Promise<void> {
     await eventually(
       async () => {
         const alive = await database.root.rows('SELECT id FROM information_schema.processlist WHERE id = ?', [
@@ -292,5 +320,5 @@ describe('the pool', () => {
       },
       { what: 'the connection to end' },
     )
-  })
+  }
 })

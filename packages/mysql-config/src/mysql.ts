@@ -1,7 +1,7 @@
 /** The only place that opens connections to MySQL or MariaDB. */
 import { readFileSync } from 'node:fs'
 import { retry, type RetryPolicy } from '@kafka-pattern/retry'
-import { createPool, escape, type PoolConnection } from 'mysql2'
+import { createPool, escape, type Pool, type PoolConnection } from 'mysql2'
 import type { Logger } from 'pino'
 import { classifyMysqlError, isOutcomeUnknown, MysqlConfigError, UnknownOutcomeError } from './errors.ts'
 import { Lease, type LimitedRows, type Queryable, type Row } from './lease.ts'
@@ -25,12 +25,15 @@ export interface Mysql extends Queryable {
   /** One connection for `work` alone, for what lives in a session (GET_LOCK, snapshots). Destroyed when `work` throws. */
   withConnection<T>(work: (connection: Queryable) => Promise<T>): Promise<T>
   /**
-   * Resolves when the server answers and takes changes.
+   * Resolves when the server answers and takes changes. Asks on a connection of its own: who waits for a lock may hold all others.
    * @throws MysqlConfigError of the class 'unavailable' when it is read-only
    */
   health(): Promise<void>
-  /** Takes nothing more; resolves when what was begun has ended and the connections are closed. */
-  close(): Promise<void>
+  /**
+   * Takes nothing more; resolves when what was begun has ended and the connections are closed.
+   * @param limitMs of what is still not done then the connections are cut: the server rolls it back, unless it is a COMMIT
+   */
+  close(limitMs?: number): Promise<void>
 }
 
 export interface MysqlOptions {
@@ -58,31 +61,8 @@ const sessionStatement = "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL'"
 /** Opens nothing yet: connections are made when they are needed, at most MYSQL_POOL_SIZE. */
 export function createMysql(settings: MysqlSettings, logger: Logger, options: MysqlOptions = {}): Mysql {
   const { onConnect = [], affectedRows = 'found', answerTimeoutMs = defaultAnswerTimeoutMs } = options
-  const pool = createPool({
-    host: settings.MYSQL_HOST,
-    port: settings.MYSQL_PORT,
-    user: settings.MYSQL_USER,
-    password: settings.MYSQL_PASSWORD,
-    database: settings.MYSQL_DATABASE,
-    connectionLimit: settings.MYSQL_POOL_SIZE,
-    queueLimit: maxQueuedRequests,
-    connectTimeout: connectTimeoutMs,
-    enableKeepAlive: true,
-    timezone: 'Z',
-    // A Date has milliseconds only, and a double not every BIGINT.
-    dateStrings: true,
-    supportBigNumbers: true,
-    bigNumberStrings: true,
-    // MariaDB has no JSON type: parsed here and text there would be two contracts.
-    jsonStrings: true,
-    // By default an object becomes `key` = value, SQL that the caller of an API could write.
-    stringifyObjects: true,
-    charset: 'utf8mb4',
-    ...(affectedRows === 'changed' && { flags: ['-FOUND_ROWS'] }),
-    ...tls(settings),
-  })
-  // Every error reaches whoever waits for an answer. What mysql2 emits besides, without a listener, would end the process.
-  pool.on('connection', connection => connection.on('error', () => {}))
+  const pool = openPool(settings, settings.MYSQL_POOL_SIZE, affectedRows)
+  const healthPool = openPool(settings, 1, affectedRows)
   const prepared = new WeakSet<PoolConnection>()
   const transactionPolicy: RetryPolicy = {
     kind: 'exponential',
@@ -93,17 +73,19 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
     maxAttempts: 5,
     maxElapsedMs: answerTimeoutMs,
   }
+  const lent = new Set<Lease>()
   let borrowed = 0
   const allReturned = Promise.withResolvers<void>()
   let closed: Promise<void> | null = null
 
   /** Gives `work` a connection of its own; back into the pool goes only one that is known to be as it came. */
-  async function borrow<T>(waitMs: number, work: (lease: Lease) => Promise<T>): Promise<T> {
+  async function borrow<T>(waitMs: number, work: (lease: Lease) => Promise<T>, from = pool): Promise<T> {
     if (closed !== null)
       throw new MysqlConfigError('the connections to the database are closed', 'unavailable')
     borrowed++
     try {
-      const lease = new Lease(await getConnection(waitMs), waitMs)
+      const lease = new Lease(await getConnection(from, waitMs), waitMs)
+      lent.add(lease)
       try {
         if (!prepared.has(lease.connection)) {
           // Awaited: no statement may run in a session of which it is not known that it is in UTC.
@@ -115,6 +97,7 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
         if (!prepared.has(lease.connection)) lease.discard()
         throw error
       } finally {
+        lent.delete(lease)
         lease.end()
       }
     } finally {
@@ -124,7 +107,7 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
   }
 
   /** mysql2 waits for a free connection for ever; one that comes too late goes back. */
-  function getConnection(waitMs: number): Promise<PoolConnection> {
+  function getConnection(from: Pool, waitMs: number): Promise<PoolConnection> {
     return new Promise((resolve, reject) => {
       let isLate = false
       const timer = setTimeout(() => {
@@ -132,7 +115,7 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
         const sentence = `no connection to the database was free within ${waitMs} ms`
         reject(new MysqlConfigError(sentence, 'unavailable'))
       }, waitMs)
-      pool.getConnection((error, connection) => {
+      from.getConnection((error, connection) => {
         clearTimeout(timer)
         if (error) reject(error)
         else if (isLate) connection.release()
@@ -141,11 +124,21 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
     })
   }
 
-  async function closeAll(): Promise<void> {
+  async function closeAll(limitMs = Infinity): Promise<void> {
+    const giveUp = () => {
+      for (const lease of lent)
+        lease.cut(new MysqlConfigError('was not done when the time was up', 'unavailable'))
+    }
+    const limit = limitMs === Infinity ? undefined : setTimeout(giveUp, limitMs)
     if (borrowed > 0) await allReturned.promise
-    // Saying goodbye to a server that is gone fails, or takes for ever: closed is closed.
-    await new Promise<void>(resolve => {
-      pool.end(error => {
+    clearTimeout(limit)
+    await Promise.all([sayGoodbye(pool), sayGoodbye(healthPool)])
+  }
+
+  /** To a server that is gone it fails, or takes for ever: closed is closed. */
+  function sayGoodbye(to: Pool): Promise<void> {
+    return new Promise(resolve => {
+      to.end(error => {
         if (error) logger.debug({ err: error }, 'closing connections')
         resolve()
       })
@@ -181,19 +174,53 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
             'transaction begins again',
           ),
       }),
-    health: () =>
-      borrow(Math.min(answerTimeoutMs, healthTimeoutMs), async lease => {
-        const [found] = await lease
-          .queryable({ commitsItself: true })
-          .rows<{ readOnly: unknown }>('SELECT @@read_only AS readOnly')
-        // A number on MySQL, on newer MariaDB a word.
-        if (['0', 'OFF'].includes(String(found?.readOnly))) return
-        // The next connection may lead to the server that took over.
-        lease.discard()
-        throw new MysqlConfigError('the database is read-only', 'unavailable')
-      }),
-    close: () => (closed ??= closeAll()),
+    health: () => borrow(Math.min(answerTimeoutMs, healthTimeoutMs), requireWritable, healthPool),
+    close: limitMs => (closed ??= closeAll(limitMs)),
   }
+}
+
+function openPool(
+  settings: MysqlSettings,
+  connectionLimit: number,
+  affectedRows: MysqlOptions['affectedRows'],
+): Pool {
+  const pool = createPool({
+    host: settings.MYSQL_HOST,
+    port: settings.MYSQL_PORT,
+    user: settings.MYSQL_USER,
+    password: settings.MYSQL_PASSWORD,
+    database: settings.MYSQL_DATABASE,
+    connectionLimit,
+    queueLimit: maxQueuedRequests,
+    connectTimeout: connectTimeoutMs,
+    enableKeepAlive: true,
+    timezone: 'Z',
+    // A Date has milliseconds only, and a double not every BIGINT.
+    dateStrings: true,
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+    // MariaDB has no JSON type: parsed here and text there would be two contracts.
+    jsonStrings: true,
+    // By default an object becomes `key` = value, SQL that the caller of an API could write.
+    stringifyObjects: true,
+    charset: 'utf8mb4',
+    ...(affectedRows === 'changed' && { flags: ['-FOUND_ROWS'] }),
+    ...tls(settings),
+  })
+  // Every error reaches whoever waits for an answer. What mysql2 emits besides, without a listener, would end the process.
+  pool.on('connection', connection => connection.on('error', () => {}))
+  return pool
+}
+
+async function requireWritable(lease: Lease): Promise<void> {
+  const [found] = await lease
+    .queryable({ commitsItself: true })
+    .rows<{ readOnly: unknown }>('SELECT @@read_only AS readOnly')
+  // A number on MySQL, on newer MariaDB a word.
+  if (['0', 'OFF'].includes(String(found?.readOnly))) return
+  // The next connection may lead to the server that took over.
+  lease.discard()
+  throw new MysqlConfigError('the database is read-only', 'unavailable')
 }
 
 async function transact<T>(lease: Lease, work: (transaction: Queryable) => Promise<T>): Promise<T> {

@@ -24,13 +24,16 @@ import { deliveryModes } from './delivery.ts'
 import { createSinkReport } from './sink-report.ts'
 import { createSink } from './sink.ts'
 
+const abandonedMs = 1_000
+
 const settings = loadSettings(Settings, { name: 'mysql-sink-consumer' })
 const logger = createLogger({ name: settings.KAFKA_CLUSTER_NAME, level: settings.LOG_LEVEL })
 const service = createService({ name: settings.KAFKA_CLUSTER_NAME, settings, logger })
 const kafka = createKafka(settings, logger)
 
 const mysql = createMysql(settings, logger, mysqlOptionsOf(settings))
-service.onStop('database', () => mysql.close())
+// What is still being written when the drain is over was given up, and the next owner of the partition writes it.
+service.onStop('database', () => mysql.close(abandonedMs))
 
 const producer = createGatheringProducer(kafka, { logger, maxRecordBytes: deadLetterMaxBytes })
 service.onStop('producer', () => producer.close())
