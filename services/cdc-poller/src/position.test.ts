@@ -12,6 +12,10 @@ test.each([
   expect(datetimeOf(micros)).toBe(datetime)
 })
 
+test('of a fraction of a microsecond, which the reckoning with two clocks leaves, the moment before', () => {
+  expect(datetimeOf(1_795_435_200_123_007.25)).toBe('2026-11-23 12:00:00.123007')
+})
+
 test.each([
   ['2026-11-23 12:00:00', '2026-11-23 12:00:00.000000'],
   ['2026-11-23 12:00:00.5', '2026-11-23 12:00:00.500000'],

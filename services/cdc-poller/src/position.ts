@@ -30,11 +30,11 @@ export function microsOf(datetime: string): number {
   return Date.parse(`${text.slice(0, 10)}T${text.slice(11, 23)}Z`) * 1000 + Number(text.slice(23))
 }
 
-/** The other way round: a DATETIME(6). */
+/** The other way round: a DATETIME(6). A fraction of a microsecond, as the reckoning with a process's own clock leaves it, is cut off. */
 export function datetimeOf(micros: number): string {
   const millis = Math.floor(micros / 1000)
   const iso = new Date(millis).toISOString()
-  return `${iso.slice(0, 10)} ${iso.slice(11, 23)}${String(micros - millis * 1000).padStart(3, '0')}`
+  return `${iso.slice(0, 10)} ${iso.slice(11, 23)}${String(Math.floor(micros) - millis * 1000).padStart(3, '0')}`
 }
 
 /** `2026-11-23 12:00:00` or `2026-11-23 12:00:00.5` with all six digits of its second. */
