@@ -24,6 +24,8 @@ export interface ChangesTools {
   readonly stopping: AbortSignal
   /** How far behind every look is read again in any case. */
   readonly overlapMs: number
+  /** `updated_at` holds no moment between two multiples of it; 1 for DATETIME(6). */
+  readonly updatedAtStepMicros: number
   /** Published rows that are remembered at most. */
   readonly rememberedRows: number
   pageAfter(position: Position): Promise<Page>
@@ -46,7 +48,7 @@ const clockSlackMs = 1_000
 
 /** Follows the table from `start` until it is stopped or, by an error, no more the one who should. */
 export async function followChanges(start: Position, tools: ChangesTools): Promise<void> {
-  const { description, stopping, overlapMs } = tools
+  const { description, stopping, overlapMs, updatedAtStepMicros } = tools
   const known = new PublishedVersions(tools.rememberedRows)
   const rowName = (row: Row) => recordKeyOf(keyOf(row, description))
   const read = (from: Position) => withoutSurprise(tools.pageAfter(from))
@@ -66,8 +68,8 @@ export async function followChanges(start: Position, tools: ChangesTools): Promi
     await tools.publish(news)
     await saving
     tools.dropped(page.rows.length - news.length)
-    const mark = before(lowMark(sample, overlapMs))
-    const horizon = before(lowMark(sample, overlapMs + clockSlackMs))
+    const mark = before(lowMark(sample, overlapMs), updatedAtStepMicros)
+    const horizon = before(lowMark(sample, overlapMs + clockSlackMs), updatedAtStepMicros)
     for (const row of news) {
       const updatedAt = updatedAtOf(row, description)
       if (updatedAt >= horizon.updatedAt) known.add(rowName(row), versionOf(row, description), updatedAt)
@@ -83,7 +85,10 @@ export async function followChanges(start: Position, tools: ChangesTools): Promi
     await saving
     if (!page.isFull) await tools.pause()
     const next = await tools.look(sample)
-    if (next !== sample) position = earlier(position, before(readAgainFrom(sample, next, overlapMs)))
+    if (next !== sample) {
+      const again = before(readAgainFrom(sample, next, overlapMs), updatedAtStepMicros)
+      position = earlier(position, again)
+    }
     sample = next
     reading = read(position)
   }

@@ -174,6 +174,7 @@ export function createPoller(options: PollerOptions): Poller {
       description: table.description,
       stopping,
       overlapMs: options.overlapMs,
+      updatedAtStepMicros: table.updatedAtStepMicros,
       rememberedRows: options.rememberedRows,
       pageAfter: (position: Position) =>
         patiently(() => table.pageAfter(position)).then(page => {

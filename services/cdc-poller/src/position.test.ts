@@ -36,10 +36,18 @@ test.each<[string, Position, Position, Position]>([
   [
     'before all keys of the moment',
     at('2026-01-01 00:00:00.000001', 'a'),
-    before(microsOf('2026-01-01 00:00:00.000001')),
+    before(microsOf('2026-01-01 00:00:00.000001'), 1),
     at('2026-01-01 00:00:00.000001'),
   ],
 ])('the earlier of two: %s', (_name, a, b, wanted) => {
   expect(earlier(a, b)).toEqual(wanted)
   expect(earlier(b, a)).toEqual(wanted)
+})
+
+test.each([
+  [1, '2026-01-01 00:00:59.999999'],
+  [1_000, '2026-01-01 00:00:59.999000'],
+  [1_000_000, '2026-01-01 00:00:59.000000'],
+])('before what a column with steps of %i microseconds can hold', (stepMicros, updatedAt) => {
+  expect(before(microsOf('2026-01-01 00:00:59.999999'), stepMicros)).toEqual({ updatedAt, key: [] })
 })

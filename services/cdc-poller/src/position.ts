@@ -10,9 +10,12 @@ export interface Position {
 /** Before every row. 1970 and not the year 0, because TIMESTAMP columns begin there. */
 export const beginning: Position = { updatedAt: '1970-01-01 00:00:01.000000', key: [] }
 
-/** The position before every row of that moment. */
-export function before(micros: number): Position {
-  return { updatedAt: datetimeOf(micros), key: [] }
+/**
+ * The position before every row that was changed at that moment or later. A column of whole seconds says of such a row that it was earlier: it rounds
+ * down, to a multiple of `stepMicros`.
+ */
+export function before(micros: number, stepMicros: number): Position {
+  return { updatedAt: datetimeOf(micros - (micros % stepMicros)), key: [] }
 }
 
 /**

@@ -28,6 +28,7 @@ const second = 1_000_000
 
 export class SimulatedDatabase {
   readonly #chance: () => number
+  readonly #stepMicros: number
   readonly #committed = new Map<string, SimulatedRow>()
   readonly #open = new Set<Transaction>()
   /** Rows that an open transaction has locked. */
@@ -37,8 +38,10 @@ export class SimulatedDatabase {
   #numbers = 0
   committedVersions = 0
 
-  constructor(seed: number) {
+  /** @param stepMicros of `updated_at`, which is rounded down to a multiple of it: a million in a column of whole seconds */
+  constructor(seed: number, stepMicros: number) {
     this.#chance = seededChance(seed)
+    this.#stepMicros = stepMicros
   }
 
   get rows(): ReadonlyMap<string, SimulatedRow> {
@@ -138,11 +141,12 @@ export class SimulatedDatabase {
     else if (chance < 0.5) this.#end(transaction)
   }
 
-  /** Gives rows the time at which the statement began. */
+  /** Gives rows the time at which the statement began, as exactly as the column can hold it. */
   #write(transaction: Transaction): void {
     const { statementAt } = transaction
     if (statementAt === null) return
     transaction.startedAt ??= this.#clock
+    const updatedAt = datetimeOf(statementAt - (statementAt % this.#stepMicros))
     const count = 1 + Math.floor(this.#chance() * 4)
     for (let n = 0; n < count; n++) {
       const id = `row-${Math.floor(this.#chance() * 200)}`
@@ -150,7 +154,7 @@ export class SimulatedDatabase {
       this.#locked.add(id)
       const before = transaction.writes.get(id) ?? this.#committed.get(id)
       const version = String(Number(before?.version ?? 0) + 1)
-      transaction.writes.set(id, { id, version, updated_at: datetimeOf(statementAt) })
+      transaction.writes.set(id, { id, version, updated_at: updatedAt })
     }
     transaction.statementAt = null
   }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
-import { after } from './source-table.ts'
+import { after, openSourceTable } from './source-table.ts'
 import type { TableDescription } from './source-table.ts'
+import type { Mysql } from '@kafka-pattern/mysql-config'
 
 const users: TableDescription = {
   table: 'users',
@@ -23,4 +24,29 @@ test.each<[string, TableDescription, string[], string, string[]]>([
   ],
 ])('rows %s', (_name, description, key, condition, values) => {
   expect(after({ updatedAt: moment, key }, description)).toEqual({ condition, values })
+})
+
+/** A database with users, as its information_schema describes them. */
+function databaseWithUsers(secondDigits: number): Mysql {
+  const columns = ['id', 'version', 'updated_at'].map(name => ({
+    name,
+    type: name === 'updated_at' ? 'datetime' : 'bigint',
+    nullable: 'NO',
+    digits: name === 'updated_at' ? secondDigits : null,
+  }))
+  const rows = async (sql: string) => {
+    if (sql.includes('information_schema.columns')) return columns
+    return ['updated_at', 'id'].map(column => ({ name: 'PRIMARY', column }))
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the rest is not used
+  return { rows } as unknown as Mysql
+}
+
+test.each([
+  [0, 1_000_000],
+  [3, 1_000],
+  [6, 1],
+])('a column with %i digits of a second holds every %i microseconds', async (digits, stepMicros) => {
+  const table = await openSourceTable(databaseWithUsers(digits), users, { pageRows: 1, pageBytes: 1 })
+  expect(table.updatedAtStepMicros).toBe(stepMicros)
 })

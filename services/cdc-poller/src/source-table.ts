@@ -31,6 +31,8 @@ export interface Page {
 export interface SourceTable {
   readonly description: TableDescription
   readonly columns: readonly Column[]
+  /** `updated_at` holds no moment between two multiples of it: a million microseconds for DATETIME, 1 for DATETIME(6). */
+  readonly updatedAtStepMicros: number
   /** The committed rows after `position`, in the order of (updated_at, key). */
   pageAfter(position: Position): Promise<Page>
   /** The committed rows with a later `updated_at`, in its order: all that a naive poller asks for. */
@@ -62,7 +64,7 @@ export async function openSourceTable(
   /** Rows of the next page: fewer than `pageRows` when the rows are large. */
   let limit = pageRows
   await requireReadable(mysql, table)
-  const columns = await requireColumns(mysql, description)
+  const { columns, updatedAtStepMicros } = await requireColumns(mysql, description)
   const index = await requireIndex(mysql, description)
   const names = columns.map(({ name }) => quoteName(name)).join(', ')
   const order = [updatedAtColumn, ...keyColumns].map(quoteName).join(', ')
@@ -72,6 +74,7 @@ export async function openSourceTable(
   return {
     description,
     columns,
+    updatedAtStepMicros,
     async pageAfter(position) {
       const { condition, values } = after(position, description)
       const page = await mysql.limitedRows(
@@ -159,11 +162,14 @@ const takenApart = new Set(
   ),
 )
 
-async function requireColumns(mysql: Mysql, description: TableDescription): Promise<Column[]> {
+async function requireColumns(
+  mysql: Mysql,
+  description: TableDescription,
+): Promise<Pick<SourceTable, 'columns' | 'updatedAtStepMicros'>> {
   const { table, keyColumns, updatedAtColumn, versionColumn, deletedAtColumn } = description
-  const found = await mysql.rows<{ name: string; type: string; nullable: string }>(
-    `SELECT column_name AS name, data_type AS type, is_nullable AS nullable FROM information_schema.columns
-       WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position`,
+  const found = await mysql.rows<{ name: string; type: string; nullable: string; digits: unknown }>(
+    `SELECT column_name AS name, data_type AS type, is_nullable AS nullable, datetime_precision AS digits
+       FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position`,
     [table],
   )
   const byName = new Map(found.map(column => [column.name, column]))
@@ -194,7 +200,10 @@ async function requireColumns(mysql: Mysql, description: TableDescription): Prom
       `${updatedAtColumn} of ${table} is ${updatedAt.type}${updatedAt.nullable === 'YES' ? ' and may be NULL' : ''}: a row is only found by a DATETIME or TIMESTAMP that is NOT NULL`,
     )
   }
-  return found.map(({ name, type }) => ({ name, type }))
+  return {
+    columns: found.map(({ name, type }) => ({ name, type })),
+    updatedAtStepMicros: 10 ** (6 - Number(updatedAt.digits)),
+  }
 }
 
 /** InnoDB appends the primary key to every other index, so an index on updated_at alone will do where the key is the primary one. */
