@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { followChanges } from './cdc-poller.ts'
+import { followChanges, markOf } from './cdc-poller.ts'
 import { sampleAfter } from './low-mark.ts'
 import { followNaively } from './naive-poller.ts'
 import { beginning, microsOf } from './position.ts'
@@ -20,6 +20,7 @@ const pageRows = 20
 
 /** After so many reads, writes and pauses no more transactions begin. */
 const callsUntilSettled = 1_000
+const mostCalls = 20_000
 
 /** The end of a process in the midst of its work. */
 class Killed extends Error {}
@@ -37,9 +38,13 @@ interface Run {
 interface RunOptions {
   seed: number
   killedEvery?: number
+  /** An orderly stop after so many steps, and another process begins. */
+  stoppedEvery?: number
   clockStepsBack?: boolean
   /** Everything is long committed when the first process begins. */
   backlog?: boolean
+  /** The table has so many rows of one statement and nothing else, and whenever a process begins another transaction is open. */
+  bulkRows?: number
   /** A million: the column holds whole seconds. */
   updatedAtStepMicros?: number
   rememberedRows?: number
@@ -62,17 +67,23 @@ async function run(options: RunOptions): Promise<Run> {
     for (let time = 0; time < 500; time++) database.passTime()
     database.settle()
   }
+  if (options.bulkRows !== undefined) {
+    database.commitBulk(options.bulkRows)
+    settled = true
+  }
   for (let ended = false; !ended;) {
     const stopping = new AbortController()
-    const start = microsOf(result.cursor.updatedAt)
+    const start = markOf(result.cursor, updatedAtStepMicros)
+    if (options.bulkRows !== undefined) database.leaveOpen()
     const step = (): void => {
-      calls++
+      if (++calls > mostCalls) throw new Error('it does not come to its end')
       if (calls < callsUntilSettled && !settled) database.passTime()
       else if (!settled) {
         database.settle()
         settled = true
       }
       if (options.clockStepsBack === true && !settled && calls % 200 === 100) database.stepBack(30)
+      if (options.stoppedEvery !== undefined && calls % options.stoppedEvery === 0) stopping.abort()
       if (options.killedEvery !== undefined && calls % options.killedEvery === 0) throw new Killed()
     }
     const tools: ChangesTools & { rowsNewerThan(updatedAt: string): Promise<Row[]> } = {
@@ -98,7 +109,7 @@ async function run(options: RunOptions): Promise<Run> {
         step()
       },
       async save(cursor) {
-        if (cursor.updatedAt < result.cursor.updatedAt) result.steppedBack++
+        if (isBefore(cursor, result.cursor)) result.steppedBack++
         result.cursor = cursor
         step()
       },
@@ -110,13 +121,18 @@ async function run(options: RunOptions): Promise<Run> {
     }
     try {
       await (options.cursorKind === 'naive' ? followNaively : followChanges)(result.cursor, tools)
-      ended = true
+      ended = pausesSince > 5
     } catch (error) {
       if (!(error instanceof Killed)) throw error
       ended = pausesSince > 5
     }
   }
   return result
+}
+
+function isBefore(a: Position, b: Position): boolean {
+  if (a.updatedAt !== b.updatedAt) return a.updatedAt < b.updatedAt
+  return (a.key[0] ?? '') < (b.key[0] ?? '')
 }
 
 /** Rows whose last state was never published. */
@@ -181,6 +197,32 @@ describe.each(seeds)('with chance %i', seed => {
     expect(duplicates(done)).toBeGreaterThan(0)
   })
 })
+
+describe.each([1, 1_000_000])(
+  'many rows of one moment, in a column that holds every %i',
+  updatedAtStepMicros => {
+    const bulk = { seed: 1, bulkRows: 400, updatedAtStepMicros }
+
+    test.each([5, 6, 7, 9, 11, 13])(
+      'handed on after every %i steps while some transaction is open: none is published twice',
+      async stoppedEvery => {
+        const done = await run({ ...bulk, stoppedEvery })
+        expect(lostRows(done)).toEqual([])
+        expect(duplicates(done)).toBe(0)
+        expect(done.steppedBack).toBe(0)
+      },
+    )
+
+    test.each([5, 6, 7, 9, 11, 13])(
+      'killed after every %i steps while some transaction is open: the cursor does not step back',
+      async killedEvery => {
+        const done = await run({ ...bulk, killedEvery })
+        expect(lostRows(done)).toEqual([])
+        expect(done.steppedBack).toBe(0)
+      },
+    )
+  },
+)
 
 // Where a statement of the last second, which no look sees, is rounded down to before the mark.
 test.each([44, 51, 55, 64, 86])(

@@ -9,7 +9,7 @@
  * cursor that stays where it began, and one more reading when it ends.
  */
 import { lowMark, readAgainFrom } from './low-mark.ts'
-import { before, earlier } from './position.ts'
+import { before, earlier, microsOf } from './position.ts'
 import { PublishedVersions } from './published-versions.ts'
 import { recordKeyOf } from './row-records.ts'
 import { keyOf, updatedAtOf, versionOf } from './source-table.ts'
@@ -93,6 +93,15 @@ export async function followChanges(start: Position, tools: ChangesTools): Promi
     reading = read(position)
   }
   await saving
+}
+
+/**
+ * The low mark that a stored cursor tells of. One with a key is the end of a page, and was stored only because the mark was of a later moment
+ * (`earlier`). Taken for a mark itself, it would let who takes over begin the moment anew, again and again if one statement wrote more
+ * rows than a poller publishes in its life.
+ */
+export function markOf({ updatedAt, key }: Position, updatedAtStepMicros: number): number {
+  return microsOf(updatedAt) + (key.length > 0 ? updatedAtStepMicros : 0)
 }
 
 /** What is awaited later, or not at all when the service stops, may fail meanwhile. */

@@ -6,12 +6,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { classifyKafkaError } from '@kafka-pattern/kafka-config'
 import { isRetryableMysqlError } from '@kafka-pattern/mysql-config'
 import { retry, untilItWorks } from '@kafka-pattern/retry'
-import { followChanges } from './cdc-poller.ts'
+import { followChanges, markOf } from './cdc-poller.ts'
 import { LeaseLostError, takeLease } from './cursor-lease.ts'
 import { sampleAfter } from './low-mark.ts'
 import { followNaively } from './naive-poller.ts'
 import { observeOpenWork } from './open-transactions.ts'
-import { microsOf } from './position.ts'
 import { openParkedRows } from './parked-rows.ts'
 import { recordKeyOf } from './row-records.ts'
 import { leftAfter } from './unstored-records.ts'
@@ -106,7 +105,7 @@ export function createPoller(options: PollerOptions): Poller {
   }
 
   function toolsFor(lease: Lease, parkedRows: ParkedRows) {
-    const start = microsOf(lease.cursor.updatedAt)
+    const start = markOf(lease.cursor, table.updatedAtStepMicros)
     let saved = lease.cursor
     let unsavedRecords = 0
 

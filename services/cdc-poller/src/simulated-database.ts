@@ -26,6 +26,9 @@ interface Transaction {
 
 const second = 1_000_000
 
+/** Of the clients whose transactions come and go by chance. */
+const sessions = 16
+
 export class SimulatedDatabase {
   readonly #chance: () => number
   readonly #stepMicros: number
@@ -33,6 +36,7 @@ export class SimulatedDatabase {
   readonly #open = new Set<Transaction>()
   /** Rows that an open transaction has locked. */
   readonly #locked = new Set<string>()
+  #leftOpen: Transaction | null = null
   #clock = 1_800_000_000 * second
   #elapsed = 0
   #numbers = 0
@@ -72,6 +76,32 @@ export class SimulatedDatabase {
     }
     this.#clock += 10 * second
     this.#elapsed += 10 * second
+  }
+
+  /** One statement has written so many new rows, all of one moment, and has committed long ago. */
+  commitBulk(rows: number): void {
+    const updatedAt = this.#inColumn(this.#clock)
+    for (let n = 0; n < rows; n++) {
+      // Of one length, so that texts compare as the numbers do.
+      const id = `bulk-${1_000 + n}`
+      this.#committed.set(id, { id, version: '1', updated_at: updatedAt })
+    }
+    this.#clock += 10 * second
+    this.#elapsed += 10 * second
+  }
+
+  /** A transaction that has changed a row is open from now on; the one that was left open before has rolled back. */
+  leaveOpen(): void {
+    if (this.#leftOpen !== null) this.#end(this.#leftOpen)
+    this.#leftOpen = {
+      number: ++this.#numbers,
+      session: sessions + 1,
+      startedAt: this.#clock,
+      statementAt: this.#clock,
+      writes: new Map(),
+    }
+    this.#open.add(this.#leftOpen)
+    this.#write(this.#leftOpen)
   }
 
   stepBack(seconds: number): void {
@@ -116,7 +146,7 @@ export class SimulatedDatabase {
   #begin(): void {
     const number = ++this.#numbers
     // Sessions are used again and again.
-    const session = 1 + (number % 16)
+    const session = 1 + (number % sessions)
     if ([...this.#open].some(open => open.session === session)) return
     const transaction: Transaction = {
       number,
@@ -146,7 +176,7 @@ export class SimulatedDatabase {
     const { statementAt } = transaction
     if (statementAt === null) return
     transaction.startedAt ??= this.#clock
-    const updatedAt = datetimeOf(statementAt - (statementAt % this.#stepMicros))
+    const updatedAt = this.#inColumn(statementAt)
     const count = 1 + Math.floor(this.#chance() * 4)
     for (let n = 0; n < count; n++) {
       const id = `row-${Math.floor(this.#chance() * 200)}`
@@ -157,6 +187,10 @@ export class SimulatedDatabase {
       transaction.writes.set(id, { id, version, updated_at: updatedAt })
     }
     transaction.statementAt = null
+  }
+
+  #inColumn(micros: number): string {
+    return datetimeOf(micros - (micros % this.#stepMicros))
   }
 
   #commit(transaction: Transaction): void {
