@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
+import { beginning } from './position.ts'
 import { after, openSourceTable } from './source-table.ts'
 import type { TableDescription } from './source-table.ts'
-import type { Mysql } from '@kafka-pattern/mysql-config'
+import type { LimitedRows, Mysql, Row } from '@kafka-pattern/mysql-config'
 
 const users: TableDescription = {
   table: 'users',
@@ -26,8 +27,8 @@ test.each<[string, TableDescription, string[], string, string[]]>([
   expect(after({ updatedAt: moment, key }, description)).toEqual({ condition, values })
 })
 
-/** A database with users, as its information_schema describes them. */
-function databaseWithUsers(secondDigits: number): Mysql {
+/** A database with users, as its information_schema describes them; their pages come when the test says so. */
+function databaseWithUsers(secondDigits: number) {
   const columns = ['id', 'version', 'updated_at'].map(name => ({
     name,
     type: name === 'updated_at' ? 'datetime' : 'bigint',
@@ -38,15 +39,36 @@ function databaseWithUsers(secondDigits: number): Mysql {
     if (sql.includes('information_schema.columns')) return columns
     return ['updated_at', 'id'].map(column => ({ name: 'PRIMARY', column }))
   }
+  const pages: PromiseWithResolvers<LimitedRows<Row>>[] = []
+  const limitedRows = () => {
+    const page = Promise.withResolvers<LimitedRows<Row>>()
+    pages.push(page)
+    return page.promise
+  }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the rest is not used
-  return { rows } as unknown as Mysql
+  return { mysql: { rows, limitedRows } as unknown as Mysql, pages }
 }
+
+const limits = { pageRows: 2, pageBytes: 1_000 }
 
 test.each([
   [0, 1_000_000],
   [3, 1_000],
   [6, 1],
 ])('a column with %i digits of a second holds every %i microseconds', async (digits, stepMicros) => {
-  const table = await openSourceTable(databaseWithUsers(digits), users, { pageRows: 1, pageBytes: 1 })
+  const table = await openSourceTable(databaseWithUsers(digits).mysql, users, limits)
   expect(table.updatedAtStepMicros).toBe(stepMicros)
+})
+
+test('a page is full when it has the rows that were asked for, whatever another read has found meanwhile', async () => {
+  const { mysql, pages } = databaseWithUsers(6)
+  const table = await openSourceTable(mysql, users, limits)
+  const row = { id: 1, version: 1, updated_at: moment }
+  const asked = table.pageAfter(beginning)
+  const meanwhile = table.pageAfter(beginning)
+  // Large rows: the next page takes one only.
+  pages[1]?.resolve({ rows: [row], sizeBytes: 900, cut: false })
+  expect(await meanwhile).toMatchObject({ isFull: false })
+  pages[0]?.resolve({ rows: [row, row], sizeBytes: 10, cut: false })
+  expect(await asked).toMatchObject({ isFull: true })
 })

@@ -77,13 +77,15 @@ export async function openSourceTable(
     updatedAtStepMicros,
     async pageAfter(position) {
       const { condition, values } = after(position, description)
+      // Another read may change the limit meanwhile: one that a poller left behind when it lost its lease, say.
+      const asked = limit
       const page = await mysql.limitedRows(
-        `SELECT ${names} FROM ${from} WHERE ${condition} ORDER BY ${order} LIMIT ${limit}`,
+        `SELECT ${names} FROM ${from} WHERE ${condition} ORDER BY ${order} LIMIT ${asked}`,
         values,
         pageBytes,
       )
       const { rows } = page
-      const isFull = page.cut || rows.length === limit
+      const isFull = page.cut || rows.length === asked
       // To be cut costs the connection.
       if (rows.length > 0) limit = rowsOfHalf(page, pageBytes, pageRows)
       const last = rows.at(-1)
