@@ -7,7 +7,7 @@ export {
 } from './errors.ts'
 export type { MysqlErrorClass } from './errors.ts'
 export { rowsOfHalf } from './lease.ts'
-export type { LimitedRows, Queryable, Row, Written } from './lease.ts'
+export type { LimitedRows, Queryable, ReadLimits, Row, Written } from './lease.ts'
 export { createMysql, quoteText, sqlText } from './mysql.ts'
 export type { Mysql, MysqlOptions } from './mysql.ts'
 export { requireGrants, requireSchema } from './require-schema.ts'

@@ -24,12 +24,19 @@ export interface Queryable {
   write(sql: string, values?: readonly unknown[]): Promise<Written>
 }
 
-/** Rows of a SELECT up to a limit of bytes. */
+/** How much of a SELECT is read. */
+export type ReadLimits = {
+  rows: number
+  /** Of text and bytes in all rows; the row that passes it is the last. */
+  bytes: number
+}
+
+/** Rows of a SELECT up to its limits. */
 export type LimitedRows<R> = {
   rows: R[]
   /** Of text and bytes in them. */
   sizeBytes: number
-  /** Not everything: the bytes were used up. The rows are the first ones. */
+  /** Fewer rows than were asked for, because the bytes were used up. There may be more. */
   cut: boolean
 }
 
@@ -76,27 +83,28 @@ export class Lease {
   }
 
   /** Each an object, by the names of the columns. */
-  limitedRows(sql: string, values: readonly unknown[], limitBytes: number): Promise<LimitedRows<Row>> {
-    return this.#limited({ sql, values: [...values] }, limitBytes, isRow)
+  limitedRows(sql: string, values: readonly unknown[], limits: ReadLimits): Promise<LimitedRows<Row>> {
+    return this.#limited({ sql, values: [...values] }, limits, isRow)
   }
 
   /** Each an array, in the order of the SELECT. */
-  rowArrays(sql: string, limitBytes: number): Promise<LimitedRows<unknown[]>> {
-    return this.#limited({ sql, rowsAsArray: true }, limitBytes, isRowArray)
+  rowArrays(sql: string, limits: ReadLimits): Promise<LimitedRows<unknown[]>> {
+    return this.#limited({ sql, rowsAsArray: true }, limits, isRowArray)
   }
 
   async #limited<R extends object>(
     options: QueryOptions,
-    limitBytes: number,
+    limits: ReadLimits,
     isWanted: (result: unknown) => result is R,
   ): Promise<LimitedRows<R>> {
     this.#requireNotEnded()
+    const sql = `${options.sql} LIMIT ${limits.rows}`
     const rows: R[] = []
-    let leftBytes = limitBytes
+    let leftBytes = limits.bytes
     const { promise, resolve, reject } = Promise.withResolvers<boolean>()
     // A query without a callback hears nothing of a connection that is lost.
     this.connection.once('error', reject)
-    const query = this.connection.query({ ...options, timeout: this.#answerTimeoutMs })
+    const query = this.connection.query({ ...options, sql, timeout: this.#answerTimeoutMs })
     query.on('error', reject)
     query.on('end', () => resolve(false))
     query.on('result', (row: unknown) => {
@@ -104,14 +112,15 @@ export class Lease {
       if (!isWanted(row) || leftBytes <= 0) return
       rows.push(row)
       leftBytes -= sizeBytesOf(Array.isArray(row) ? row : Object.values(row))
-      if (leftBytes <= 0) resolve(true)
+      // After the last row that was asked for only the end comes, and to wait for it keeps the connection.
+      if (leftBytes <= 0 && rows.length < limits.rows) resolve(true)
     })
     try {
       const cut = await promise
       if (cut) this.discard()
-      return { rows, sizeBytes: limitBytes - leftBytes, cut }
+      return { rows, sizeBytes: limits.bytes - leftBytes, cut }
     } catch (error) {
-      throw this.#judge(error, options.sql)
+      throw this.#judge(error, sql)
     } finally {
       this.connection.off('error', reject)
       // The timer of its timeout keeps a query that was cut, and a listener would keep the rows.

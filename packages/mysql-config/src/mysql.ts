@@ -4,17 +4,17 @@ import { retry, type RetryPolicy } from '@kafka-pattern/retry'
 import { createPool, escape, type Pool, type PoolConnection } from 'mysql2'
 import type { Logger } from 'pino'
 import { classifyMysqlError, isOutcomeUnknown, MysqlConfigError, UnknownOutcomeError } from './errors.ts'
-import { Lease, type LimitedRows, type Queryable, type Row } from './lease.ts'
+import { Lease, type LimitedRows, type Queryable, type ReadLimits, type Row } from './lease.ts'
 import type { MysqlSettings } from './settings.ts'
 
 export interface Mysql extends Queryable {
   /**
-   * A SELECT for many rows: no more than `limitBytes` of text and bytes in all (the row that passes the limit is the last), however
-   * long the rows are. Select with LIMIT: to be cut costs the connection.
+   * A SELECT for many rows, without LIMIT, which is added here. It ends with the last row that is asked for, or with the one that passes the
+   * limit of bytes, however long the rows are. To be cut before the last row costs the connection: ask for as many as fit.
    */
-  limitedRows(sql: string, values: readonly unknown[], limitBytes: number): Promise<LimitedRows<Row>>
+  limitedRows(sql: string, values: readonly unknown[], limits: ReadLimits): Promise<LimitedRows<Row>>
   /** The same, and each row an array of its columns. */
-  rowArrays(sql: string, limitBytes: number): Promise<LimitedRows<unknown[]>>
+  rowArrays(sql: string, limits: ReadLimits): Promise<LimitedRows<unknown[]>>
   /**
    * Runs `work` in one transaction and commits; whatever `work` throws rolls it back. Deadlocks and lock waits roll it back and
    * begin anew, a few times, so `work` may run more than once: it does nothing but SQL.
@@ -151,9 +151,9 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
       borrow(answerTimeoutMs, lease => lease.queryable({ commitsItself: true }).rows(sql, values)),
     write: (sql, values) =>
       borrow(answerTimeoutMs, lease => lease.queryable({ commitsItself: true }).write(sql, values)),
-    limitedRows: (sql, values, limitBytes) =>
-      borrow(answerTimeoutMs, lease => lease.limitedRows(sql, values, limitBytes)),
-    rowArrays: (sql, limitBytes) => borrow(answerTimeoutMs, lease => lease.rowArrays(sql, limitBytes)),
+    limitedRows: (sql, values, limits) =>
+      borrow(answerTimeoutMs, lease => lease.limitedRows(sql, values, limits)),
+    rowArrays: (sql, limits) => borrow(answerTimeoutMs, lease => lease.rowArrays(sql, limits)),
     withConnection: work =>
       borrow(answerTimeoutMs, async lease => {
         try {

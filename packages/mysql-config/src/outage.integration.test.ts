@@ -94,11 +94,12 @@ describe('a connection that is lost', () => {
   })
 
   test('while many rows are read', async () => {
+    const limits = { rows: 10, bytes: 1_000 }
     const cut = proxy.cutAt('SELECT id', 'after')
-    const error = await failureOf(mysql.rowArrays('SELECT id FROM t', 1_000))
+    const error = await failureOf(mysql.rowArrays('SELECT id FROM t', limits))
     await cut
     expect(classifyMysqlError(error)).toBe('unavailable')
-    expect(await mysql.rowArrays("SELECT 'up'", 1_000)).toMatchObject({ rows: [['up']] })
+    expect(await mysql.rowArrays("SELECT 'up'", limits)).toMatchObject({ rows: [['up']] })
   })
 
   test('without anybody saying so: waited for no longer than was told, for COMMIT with an unknown outcome', async () => {

@@ -80,9 +80,9 @@ export async function openSourceTable(
       // Another read may change the limit meanwhile: one that a poller left behind when it lost its lease, say.
       const asked = limit
       const page = await mysql.limitedRows(
-        `SELECT ${names} FROM ${from} WHERE ${condition} ORDER BY ${order} LIMIT ${asked}`,
+        `SELECT ${names} FROM ${from} WHERE ${condition} ORDER BY ${order}`,
         values,
-        pageBytes,
+        { rows: asked, bytes: pageBytes },
       )
       const { rows } = page
       const isFull = page.cut || rows.length === asked

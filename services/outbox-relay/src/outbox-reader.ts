@@ -138,10 +138,10 @@ export class OutboxReader {
   async #select(condition: string): Promise<{ rows: OutboxRow[]; complete: boolean }> {
     const { mysql, lanes, batchRows, batchBytes } = this.#options
     const limit = this.#limit
-    const found = await mysql.rowArrays(
-      `SELECT ${rowColumns} FROM outbox WHERE ${condition} ORDER BY seq LIMIT ${limit}`,
-      batchBytes,
-    )
+    const found = await mysql.rowArrays(`SELECT ${rowColumns} FROM outbox WHERE ${condition} ORDER BY seq`, {
+      rows: limit,
+      bytes: batchBytes,
+    })
     // To be cut costs the connection.
     if (found.rows.length > 0) this.#limit = rowsOfHalf(found, batchBytes, batchRows)
     const rows = found.rows.map(columns => rowOf(columns, lanes))
