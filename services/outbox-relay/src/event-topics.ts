@@ -38,7 +38,7 @@ export class EventTopics {
   }
 
   /**
-   * null: there is a topic for it. Waits while brokers are away.
+   * null: there is a topic for it. Waits while brokers are away, and while the topic cannot be looked up for a reason that nobody knows.
    * @throws TopicSetupError when the reason is not the topic: the client's credentials or certificate, say
    * @throws AbortError
    */
@@ -81,18 +81,25 @@ export class EventTopics {
   async #create(aggregatetype: string): Promise<Refusal | null> {
     const { kafka, logger, partitions, replicationFactor, maxAttempts, stopping: signal } = this.#options
     const spec = { ...outboxTopicSpec(aggregatetype, replicationFactor), partitions }
-    for (let attempts = 1; ; attempts++) {
+    let refusals = 0
+    let unknownInARow = 0
+    for (;;) {
       try {
         await ensureTopics(kafka, [spec], { logger, signal })
         return null
       } catch (error) {
         if (!(error instanceof TopicSetupError)) throw error
-        if (!error.isOfTopic) {
-          if (error.category === 'fatal') throw error
+        if (error.isOfTopic) {
+          unknownInARow = 0
+          if (++refusals >= maxAttempts) return { reason: error.message, attempts: refusals }
+        } else if (error.category === 'fatal') throw error
+        else {
           // Nobody knows what it is, but no broker has refused the topic: its rows are not to be parked for it.
-          logger.warn({ err: error, attempts }, 'a topic cannot be looked up, trying on')
-        } else if (attempts >= maxAttempts) return { reason: error.message, attempts }
-        await delay(nextDelayMs(refusedPolicy, attempts, 0) ?? 0, undefined, { signal })
+          unknownInARow++
+          const level = unknownInARow === 1 ? 'warn' : 'debug'
+          logger[level]({ err: error, attempts: unknownInARow }, 'a topic cannot be looked up, trying on')
+        }
+        await delay(nextDelayMs(refusedPolicy, refusals + unknownInARow, 0) ?? 0, undefined, { signal })
       }
     }
   }

@@ -1,0 +1,43 @@
+import { createKafka, kafkaSettings } from '@kafka-pattern/kafka-config'
+import { createLogger } from '@kafka-pattern/service-runtime'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { z } from 'zod'
+import { EventTopics } from './event-topics.ts'
+
+const unknown = new TypeError('nobody knows')
+const refused = Object.assign(new Error('refused'), {
+  errors: [{ topic: 'outbox.event.user', type: 'POLICY_VIOLATION', message: 'not by this name' }],
+})
+
+/** Topics that fail so, one error after the other. */
+function topicsThatFail(...errors: Error[]) {
+  const logger = createLogger({ name: 'test', level: 'silent' })
+  const kafka = createKafka(z.object(kafkaSettings).parse({ KAFKA_BROKERS: '127.0.0.1:1' }), logger)
+  const admin = kafka.admin()
+  vi.spyOn(admin, 'connect').mockResolvedValue()
+  vi.spyOn(admin, 'disconnect').mockResolvedValue()
+  const look = vi.spyOn(admin, 'listTopics')
+  for (const error of errors) look.mockRejectedValueOnce(error)
+  // Each attempt makes a client of its own.
+  const clients = vi.spyOn(Object.getPrototypeOf(kafka), 'admin').mockReturnValue(admin)
+  onTestFinished(() => clients.mockRestore())
+  const warnings = vi.spyOn(logger, 'warn')
+  const topics = new EventTopics({
+    kafka,
+    logger,
+    partitions: 1,
+    replicationFactor: 1,
+    aggregateTypes: null,
+    maxAttempts: 2,
+    stopping: new AbortController().signal,
+  })
+  return { topics, look, warnings }
+}
+
+test('what nobody knows is waited out, told once in a series, and is no refusal: only what a broker said is counted', async () => {
+  const { topics, look, warnings } = topicsThatFail(unknown, unknown, refused, unknown, unknown, refused)
+  const refusal = await topics.refusalOf('user', new AbortController().signal)
+  expect(refusal).toEqual({ reason: expect.stringContaining('not by this name'), attempts: 2 })
+  expect(look).toHaveBeenCalledTimes(6)
+  expect(warnings.mock.calls.map(([fields]) => fields)).toMatchObject([{ attempts: 1 }, { attempts: 1 }])
+})
