@@ -1,6 +1,13 @@
 import { parseSettings } from '@kafka-pattern/service-runtime'
 import { describe, expect, test } from 'vitest'
-import { Settings, deliveryTimeoutMsOf, leaseOf, tableOf, topicSpecOf } from './config.ts'
+import {
+  Settings,
+  deliveryTimeoutMsOf,
+  largestRecordBytesOf,
+  leaseOf,
+  tableOf,
+  topicSpecOf,
+} from './config.ts'
 import type { Environment } from '@kafka-pattern/service-runtime'
 
 const read = (environment: Environment = {}) => parseSettings(Settings, environment)
@@ -47,6 +54,15 @@ describe('settings', () => {
   test('a delivery ends before a lease can', () => {
     const settings = read({ LEASE_MS: '3000' })
     expect(deliveryTimeoutMsOf(settings)).toBeLessThan((settings.LEASE_MS * 2) / 3)
+  })
+
+  test.each([
+    ['the shortest lease: more than a topic takes by default', 1_000, 1_677_721],
+    ['half of the default', 5_000, 8_388_608],
+    ['the default', 10_000, 16_777_216],
+    ['the longest: no more', 600_000, 16_777_216],
+  ])('a record can be sent within half of %s', (_name, leaseMs, bytes) => {
+    expect(largestRecordBytesOf(read({ LEASE_MS: String(leaseMs) }))).toBe(bytes)
   })
 
   test.each<[string, string]>([

@@ -89,11 +89,11 @@ export function leaseOf(settings: Settings): { name: string; owner: string; leas
 /** With the row that passes it. A page is in memory twice, as rows and as records, and the next one is read beside it. */
 const pageBytes = 4 * 1024 * 1024
 
-/**
- * Sent within half of the default lease at 30 Mbit/s. A larger record could time out for ever, and no later change of the table would be
- * published. Few topics take more.
- */
-export const largestRecordBytes = 16 * 1024 * 1024
+/** Few topics take more. */
+const mostRecordBytes = 16 * 1024 * 1024
+
+/** A link of 30 Mbit/s, of which a tenth is for all else: `mostRecordBytes` in half of the default lease. */
+const sentBytesPerMs = mostRecordBytes / 5_000
 
 /** What is read and published together. */
 export function pageLimitsOf(settings: Settings): { pageRows: number; pageBytes: number } {
@@ -103,4 +103,12 @@ export function pageLimitsOf(settings: Settings): { pageRows: number; pageBytes:
 /** Every record is stored or given up before a lease that was just renewed can be over. */
 export function deliveryTimeoutMsOf(settings: Settings): number {
   return settings.LEASE_MS / 2
+}
+
+/**
+ * What is sent before a delivery is given up. A larger record could time out for ever, and no later change of the table would be
+ * published. In the shortest lease it is still more than a topic takes by default.
+ */
+export function largestRecordBytesOf(settings: Settings): number {
+  return Math.floor(Math.min(mostRecordBytes, deliveryTimeoutMsOf(settings) * sentBytesPerMs))
 }

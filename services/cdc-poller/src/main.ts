@@ -10,7 +10,7 @@ import { createLogger, createService, loadSettings } from '@kafka-pattern/servic
 import {
   Settings,
   deliveryTimeoutMsOf,
-  largestRecordBytes,
+  largestRecordBytesOf,
   leaseOf,
   pageLimitsOf,
   tableOf,
@@ -35,7 +35,7 @@ const producer = createGatheringProducer(kafka, {
   maxQueuedRecords: settings.PAGE_ROWS * 2,
   maxQueuedBytes: Infinity,
   // Below it the limit is the topic's, who tells only after it has the whole record.
-  maxRecordBytes: largestRecordBytes,
+  maxRecordBytes: largestRecordBytesOf(settings),
 })
 service.onStop('producer', () => producer.close())
 service.readyWhen('Kafka', () => producer.connected)
