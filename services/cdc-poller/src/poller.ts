@@ -97,6 +97,9 @@ export function createPoller(options: PollerOptions): Poller {
       report.gaveUp(error)
       return
     } finally {
+      // Who stands by looks at nothing, and so is not blind.
+      blindSinceMs = null
+      failedLooks = 0
       // What was begun ends before another poller can begin.
       await tools?.lastSave().catch(() => {})
       // Nobody's any more, or already another one's; with the database away it runs out.
