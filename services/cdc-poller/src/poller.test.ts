@@ -1,13 +1,21 @@
+import { BatchSendError, RecordTooLargeError } from '@kafka-pattern/kafka-config'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createPoller } from './poller.ts'
 import { beginning, microsOf } from './position.ts'
+import { createRowRecords } from './row-records.ts'
 import type { Observation } from './low-mark.ts'
-import type { Page, SourceTable } from './source-table.ts'
+import type { SourceTable } from './source-table.ts'
 import type { PollerReport } from './poller-report.ts'
 import type { PollerOptions } from './poller.ts'
+import type { GatheringProducer } from '@kafka-pattern/kafka-config'
+import type { Row } from '@kafka-pattern/mysql-config'
 
-/** A poller that has the lease for as long as `isHeld`, on a table whose changes are these pages. */
-function startPoller(pages: Page[] = []) {
+type Outcome = ConstructorParameters<typeof BatchSendError>[0][number]
+
+/** A poller that has the lease for as long as `isHeld`, on a table with these rows, whose records have these outcomes. */
+function startPoller(rows: Row[] = [], outcomes: readonly Outcome[] = []) {
+  const sendBatch = vi.fn<GatheringProducer['sendBatch']>()
+  if (outcomes.length > 0) sendBatch.mockRejectedValueOnce(new BatchSendError(outcomes))
   const around = { isHeld: true, isBlind: false, aheadMs: 0 }
   const nowMs = performance.now.bind(performance)
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs() + around.aheadMs)
@@ -15,7 +23,7 @@ function startPoller(pages: Page[] = []) {
 
   const look = (): Observation | null => {
     const atMs = performance.now()
-    const now = microsOf('2026-01-01 00:00:00') + atMs * 1000
+    const now = microsOf('2026-01-01 00:00:00') + Math.floor(atMs * 1000)
     return around.isBlind ? null : { now, askedAtMs: atMs, atMs, work: [] }
   }
   const mysql = {
@@ -33,6 +41,8 @@ function startPoller(pages: Page[] = []) {
         : [],
     write: async () => ({ affectedRows: Number(around.isHeld) }),
     withConnection: async () => look(),
+    inTransaction: (work: (transaction: unknown) => Promise<void>) =>
+      work({ rows: async () => [{ epoch: '1' }], write: async () => ({ affectedRows: 1 }) }),
   }
   const table: SourceTable = {
     description: {
@@ -44,7 +54,7 @@ function startPoller(pages: Page[] = []) {
     },
     columns: [],
     updatedAtStepMicros: 1,
-    pageAfter: async position => pages.shift() ?? { rows: [], end: position, isFull: false },
+    pageAfter: async position => ({ rows: rows.splice(0), end: position, isFull: false }),
     rowsNewerThan: async () => [],
   }
   /** What the report was told, in order. */
@@ -71,9 +81,9 @@ function startPoller(pages: Page[] = []) {
   const options: Omit<PollerOptions, 'mysql' | 'producer'> = {
     name: 'cdc.rows',
     owner: 'me',
-    leaseMs: 1_000,
+    leaseMs: 60_000,
     table,
-    recordsOf: () => [],
+    recordsOf: createRowRecords(table, 'cdc.rows'),
     cursorKind: 'low-mark',
     pollIntervalMs: 1,
     overlapMs: 1_000,
@@ -82,7 +92,7 @@ function startPoller(pages: Page[] = []) {
     onFatal: error => void failures.push(error),
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the rest is not used
-  const poller = createPoller({ ...options, mysql, producer: {} } as unknown as PollerOptions)
+  const poller = createPoller({ ...options, mysql, producer: { sendBatch } } as unknown as PollerOptions)
   poller.start()
   onTestFinished(async () => {
     await poller.stop()
@@ -96,13 +106,35 @@ test('who loses the lease while it cannot see what is open is ready again: stand
   await vi.waitFor(() => expect(told).toContainEqual(expect.objectContaining({ what: 'looked' })))
   around.isBlind = true
   await vi.waitFor(() => {
-    around.aheadMs += 5_000
+    around.aheadMs += 30_000
     expect(poller.seesOpenTransactions).toBe(false)
   })
   around.isHeld = false
   await vi.waitFor(() => {
-    around.aheadMs += 5_000
+    around.aheadMs += 30_000
     expect(told).toContainEqual({ what: 'standsBy', of: [] })
   })
   expect(poller.seesOpenTransactions).toBe(true)
 })
+
+const row = (id: string): Row => ({
+  id,
+  version: '1',
+  updated_at: '2026-01-01 00:00:00.000000',
+  deleted_at: null,
+})
+const stored = { topic: 'cdc.rows', partition: 0, offset: '0' }
+const tooLarge = new RecordTooLargeError('cdc.rows', 5, 'the limit of the topic')
+
+test.each([
+  ['one of three rows', [stored, tooLarge, stored], 2],
+  ['all of them', [tooLarge, tooLarge, tooLarge], 0],
+])(
+  'what is parked is not counted as published, and the cursor is stored: %s',
+  async (_name, outcomes, published) => {
+    const { told } = startPoller(['a', 'b', 'c'].map(row), outcomes)
+    await vi.waitFor(() => expect(told.map(({ what }) => what)).toContain('saved'))
+    expect(told).toContainEqual({ what: 'published', of: [published] })
+    expect(told).toContainEqual({ what: 'saved', of: [expect.anything(), published] })
+  },
+)

@@ -110,16 +110,16 @@ export function createPoller(options: PollerOptions): Poller {
   function toolsFor(lease: Lease, parkedRows: ParkedRows) {
     const start = markOf(lease.cursor, table.updatedAtStepMicros)
     let saved = lease.cursor
-    let unsavedRecords = 0
-
+    /** Stored in Kafka, of a page whose cursor is not; null: there is none. */
+    let unsavedRecords: number | null = null
     let saving: Promise<void> = Promise.resolve()
 
     async function save(cursor: Position): Promise<void> {
       // When nothing happens, the cursor moves with the time: that need not be written at every poll.
-      if (unsavedRecords === 0 && !lease.isDue) return
-      const records = unsavedRecords
+      if (unsavedRecords === null && !lease.isDue) return
+      const records = unsavedRecords ?? 0
       // Before the wait: what is published meanwhile is not in it, and who renews the lease meanwhile must not store an earlier one.
-      unsavedRecords = 0
+      unsavedRecords = null
       saved = cursor
       await patiently(() => lease.save(cursor))
       report.saved(cursor, records)
@@ -159,8 +159,8 @@ export function createPoller(options: PollerOptions): Poller {
       )
       const keys = records.flatMap(({ key }) => (typeof key === 'string' && !parked.has(key) ? [key] : []))
       await patiently(() => parkedRows.unpark(keys))
-      unsavedRecords = records.length
-      report.published(records.length - parked.size)
+      unsavedRecords = records.length - parked.size
+      report.published(unsavedRecords)
     }
 
     async function park(tooLarge: readonly TooLarge[], rows: readonly Row[]): Promise<void> {
