@@ -1,6 +1,6 @@
 /**
  * Which rows are not in the topic as they are in the table, because Kafka does not take a record so large. Only that is noted, with the reason:
- * the state itself stays in the table that is followed. Once a state of the row is published that Kafka takes, the note is gone.
+ * the state itself stays in the table that is followed. Once a state of the row is published that Kafka takes, or its tombstone, the note is gone.
  */
 import { LeaseLostError } from './cursor-lease.ts'
 import type { Mysql } from '@kafka-pattern/mysql-config'

@@ -13,7 +13,7 @@ import { followNaively } from './naive-poller.ts'
 import { observeOpenWork } from './open-transactions.ts'
 import { openParkedRows } from './parked-rows.ts'
 import { recordKeyOf } from './row-records.ts'
-import { leftAfter } from './unstored-records.ts'
+import { leftAfter, settledKeys } from './unstored-records.ts'
 import { keyOf, versionOf } from './source-table.ts'
 import type { CursorLeaseOptions, Lease } from './cursor-lease.ts'
 import type { Premises, Sample } from './low-mark.ts'
@@ -128,7 +128,7 @@ export function createPoller(options: PollerOptions): Poller {
     async function publish(rows: readonly Row[]): Promise<void> {
       if (rows.length === 0) return
       const records = rows.flatMap(recordsOf)
-      const parked = new Set<OutgoingRecord['key']>()
+      const refused = new Set<OutgoingRecord>()
       let unsent: readonly OutgoingRecord[] = records
       await retry(
         async () => {
@@ -145,7 +145,7 @@ export function createPoller(options: PollerOptions): Poller {
               unsent = left.rest
               if (left.tooLarge.length === 0) throw error
               await park(left.tooLarge, rows)
-              for (const { record } of left.tooLarge) parked.add(record.key)
+              for (const { record } of left.tooLarge) refused.add(record)
             }
           }
         },
@@ -157,9 +157,8 @@ export function createPoller(options: PollerOptions): Poller {
           onRetry: info => report.kafkaAway(unsent.length, info),
         },
       )
-      const keys = records.flatMap(({ key }) => (typeof key === 'string' && !parked.has(key) ? [key] : []))
-      await patiently(() => parkedRows.unpark(keys))
-      unsavedRecords = records.length - parked.size
+      await patiently(() => parkedRows.unpark(settledKeys(records, refused)))
+      unsavedRecords = records.length - refused.size
       report.published(unsavedRecords)
     }
 

@@ -6,7 +6,7 @@ import {
   recordSizeBytes,
 } from '@kafka-pattern/kafka-config'
 import { expect, test } from 'vitest'
-import { leftAfter } from './unstored-records.ts'
+import { leftAfter, settledKeys } from './unstored-records.ts'
 
 const records = ['', 'aaa', 'äää', null].map((value, index) => ({ topic: 't', key: `key-${index}`, value }))
 const [first, second, third, fourth] = records
@@ -55,4 +55,16 @@ test.each<[string, unknown]>([
   ['a defect', new TypeError('x is not a function')],
 ])('%s says nothing of single records', (_name, error) => {
   expect(leftAfter(error, records)).toBe(null)
+})
+
+test('what was noted of a row is over when its state was stored, or its tombstone', () => {
+  const [whole, changed, deleted] = ['whole', 'changed', 'deleted'].map(key => ({
+    topic: 't',
+    key,
+    value: '{}',
+  }))
+  const tombstone = { topic: 't', key: 'deleted', value: null }
+  const page = [whole!, changed!, deleted!, tombstone]
+  expect(settledKeys(page, new Set([changed!, deleted!]))).toEqual(['whole', 'deleted'])
+  expect(settledKeys(page, new Set([deleted!, tombstone]))).toEqual(['whole', 'changed'])
 })

@@ -38,3 +38,19 @@ export function leftAfter(
   const refused = new Set(tooLarge.map(({ record }) => record))
   return { tooLarge, rest: records.filter(record => unstored.has(record.key) && !refused.has(record)) }
 }
+
+/**
+ * Pure. Keys of which the topic tells now what the table does, whatever it told before: those of which nothing was refused, or the state of a
+ * deleted row only. Its tombstone says all that is to be said of it.
+ */
+export function settledKeys(
+  records: readonly OutgoingRecord[],
+  refused: ReadonlySet<OutgoingRecord>,
+): string[] {
+  const refusedKeys = new Set(Array.from(refused, ({ key }) => key))
+  return records.flatMap(record => {
+    const { key, value } = record
+    const isSettled = !refusedKeys.has(key) || (value === null && !refused.has(record))
+    return isSettled && typeof key === 'string' ? [key] : []
+  })
+}
