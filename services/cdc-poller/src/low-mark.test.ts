@@ -69,7 +69,7 @@ describe('the low mark', () => {
     expect(taken.map(sample => lowMark(sample, overlapMs))).toEqual([s(99), s(99), s(99), s(106)])
     expect(readAgainFrom(taken[2]!, taken[3]!, overlapMs)).toBe(s(99))
     // To the poller that takes over at 99 it is as new.
-    const [after] = [sampleAfter(null, look(105, [transaction('7', 104, 3)]), { overlapMs, start: s(99) })]
+    const after = sampleAfter(null, look(105, [transaction('7', 104, 3)]), { overlapMs, start: s(99) })
     expect(lowMark(after, overlapMs)).toBe(s(99))
   })
 
