@@ -4,7 +4,10 @@ import { colors, padVisible, visibleLength } from './terminal.ts'
 export type Column<Row> = { title: string; of: (row: Row) => string; align?: 'right' }
 
 /** The titles, then a line for each row. Each column is as wide as what it holds; colours take no room. */
-export function tableLines<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
+export function tableLines<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+): [titles: string, ...lines: string[]] {
   const cells = rows.map(row => columns.map(column => column.of(row)))
   const widths = columns.map((column, i) =>
     Math.max(column.title.length, ...cells.map(row => visibleLength(row[i]!))),
@@ -39,7 +42,6 @@ export function numberLines(
       align: 'right',
     })),
   ]
-  const plain = (text: string) => text
   const [titles, ...lines] = tableLines(columns, rows)
-  return [colors.bold(titles!), ...lines.map((line, i) => (rows[i]!.color ?? plain)(line))]
+  return [colors.bold(titles), ...lines.map((line, i) => rows[i]?.color?.(line) ?? line)]
 }

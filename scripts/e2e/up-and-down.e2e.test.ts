@@ -177,13 +177,12 @@ describe('make up, and what follows', () => {
   })
 
   test('make dlt REPLAY=… CATEGORY=… sends back only what a retry may cure', async () => {
-    const replay = (category: string) =>
-      stack.make('dlt', 'REPLAY=coworker.batch-consumer.dlt', `CATEGORY=${category}`)
-    const none = await replay('retries exhausted')
+    const topic = 'REPLAY=coworker.batch-consumer.dlt'
+    const none = await stack.make('dlt', topic, 'CATEGORY=retries exhausted')
     expect(none.code, none.output).toBe(0)
     expect(none.stdout).toContain('0 of 1 records sent back')
     expect(none.stdout).toContain('1 of another category stay where they are.')
-    const misspelt = await replay('retry')
+    const misspelt = await stack.make('dlt', topic, 'CATEGORY=retry')
     expect(misspelt.code).not.toBe(0)
     expect(misspelt.stderr).toMatch(
       /^✗ There is no category "retry"; there is 'not retryable' and 'retries exhausted'\.$/m,

@@ -147,5 +147,5 @@ export function formatAge(ms: number | null): string {
 
 function table<Row>(title: string, rows: readonly Row[], columns: readonly Column<Row>[]): string[] {
   const [titles, ...lines] = tableLines(columns, rows)
-  return [colors.bold(title), colors.dim(titles!), ...lines]
+  return [colors.bold(title), colors.dim(titles), ...lines]
 }

@@ -106,33 +106,16 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
     }
   }
 
-  /** mysql2 waits for a free connection for ever; one that comes too late goes back. */
-  function getConnection(from: Pool, waitMs: number): Promise<PoolConnection> {
-    return new Promise((resolve, reject) => {
-      let isLate = false
-      const timer = setTimeout(() => {
-        isLate = true
-        const sentence = `no connection to the database was free within ${waitMs} ms`
-        reject(new MysqlConfigError(sentence, 'unavailable'))
-      }, waitMs)
-      from.getConnection((error, connection) => {
-        clearTimeout(timer)
-        if (error) reject(error)
-        else if (isLate) connection.release()
-        else resolve(connection)
-      })
-    })
-  }
-
   async function closeAll(limitMs = Infinity): Promise<void> {
-    const giveUp = () => {
-      for (const lease of lent)
-        lease.cut(new MysqlConfigError('was not done when the time was up', 'unavailable'))
-    }
-    const limit = limitMs === Infinity ? undefined : setTimeout(giveUp, limitMs)
+    const limit = limitMs === Infinity ? undefined : setTimeout(cutAll, limitMs)
     if (borrowed > 0) await allReturned.promise
     clearTimeout(limit)
     await Promise.all([sayGoodbye(pool), sayGoodbye(healthPool)])
+  }
+
+  function cutAll(): void {
+    for (const lease of lent)
+      lease.cut(new MysqlConfigError('was not done when the time was up', 'unavailable'))
   }
 
   /** To a server that is gone it fails, or takes for ever: closed is closed. */
@@ -210,6 +193,24 @@ function openPool(
   // Every error reaches whoever waits for an answer. What mysql2 emits besides, without a listener, would end the process.
   pool.on('connection', connection => connection.on('error', () => {}))
   return pool
+}
+
+/** mysql2 waits for a free connection for ever; one that comes too late goes back. */
+function getConnection(from: Pool, waitMs: number): Promise<PoolConnection> {
+  return new Promise((resolve, reject) => {
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      const sentence = `no connection to the database was free within ${waitMs} ms`
+      reject(new MysqlConfigError(sentence, 'unavailable'))
+    }, waitMs)
+    from.getConnection((error, connection) => {
+      clearTimeout(timer)
+      if (error) reject(error)
+      else if (isLate) connection.release()
+      else resolve(connection)
+    })
+  })
 }
 
 async function requireWritable(lease: Lease): Promise<void> {

@@ -25,7 +25,6 @@ const columns: Column[] = [
 
 export function printSummary(journeys: Journey[]): void {
   const topics = [...new Set(journeys.map(journey => journey.topic))]
-  const counts = (own: Journey[]) => columns.map(({ count }) => own.filter(count).length)
   const latency = (name: string, share: number): NumberRow => ({
     name,
     cells: columns.map(({ at }) => (at === undefined ? '' : durationAt(share, journeys, at))),
@@ -81,6 +80,10 @@ export function printWhereToLook(services: ComposeService[]): void {
   rows.push(...apis.map((api): [string, string] => [`${baseUrl(api)}/docs`, `try ${api.name} in a browser`]))
   rows.push(...consumers.map((c): [string, string] => [`${probeUrl(c)}/metrics`, `what ${c.name} counts`]))
   printPlacesToLook(rows)
+}
+
+function counts(journeys: Journey[]): number[] {
+  return columns.map(({ count }) => journeys.filter(count).length)
 }
 
 function durationAt(share: number, journeys: Journey[], at: (journey: Journey) => number | null): string {
