@@ -93,12 +93,16 @@ function construct(config: ClientConfig): Kafka {
 }
 
 /**
- * The next address of the list for each connection that is made to find the others, from any of them on. kafkajs alone begins the list anew
- * with every client, so that whoever tries once, and then again, would ask a first broker that is dead for ever.
+ * An address of the list for each connection that is made to find the others: none a second time before each had its turn, and each turn
+ * in an order of its own. kafkajs begins the list anew with every client, and takes a second address when a connection fails: in a fixed
+ * order, whoever makes a new client for each attempt could meet the same dead broker for ever.
  */
 export function inTurn(brokers: readonly string[]): () => string[] {
-  let next = Math.floor(Math.random() * brokers.length)
-  return () => [brokers[next++ % brokers.length]!]
+  let untried: string[] = []
+  return () => {
+    if (untried.length === 0) untried = [...brokers]
+    return untried.splice(Math.floor(Math.random() * untried.length), 1)
+  }
 }
 
 function tlsOptions({ KAFKA_TLS_CA_FILE }: KafkaSettings): NonNullable<KafkaConfig['ssl']> {

@@ -223,3 +223,12 @@ test('a topic that does not exist fails the transaction, to be begun anew', asyn
   await open(producer)
   expect(await producer.position()).toBeNull()
 })
+
+test('opens while a broker of the list is away', async () => {
+  // Nothing listens at the first. Which one is asked first is left to chance, so more than once.
+  const twoBrokers = connectTo(['127.0.0.1:1', ...testKafka().brokers])
+  for (let round = 0; round < 4; round++) {
+    const place = await createPlace()
+    await open(place.producer(twoBrokers))
+  }
+})
