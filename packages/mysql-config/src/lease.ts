@@ -169,7 +169,7 @@ export class Lease {
     this.#socket?.destroy()
   }
 
-  /** The statement that runs fails with `error`. */
+  /** Closes the connection at once: the statement that runs fails with `error`. */
   cut(error: Error): void {
     this.discard()
     this.#socket?.destroy(error)

@@ -58,7 +58,7 @@ const goodbyeTimeoutMs = 2_000
  */
 const sessionStatement = "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL'"
 
-/** Opens nothing yet: connections are made when they are needed, at most MYSQL_POOL_SIZE. */
+/** Opens nothing yet: connections are made when they are needed, at most MYSQL_POOL_SIZE, and one for `health()`. */
 export function createMysql(settings: MysqlSettings, logger: Logger, options: MysqlOptions = {}): Mysql {
   const { onConnect = [], affectedRows = 'found', answerTimeoutMs = defaultAnswerTimeoutMs } = options
   const pool = openPool(settings, settings.MYSQL_POOL_SIZE, affectedRows)
@@ -75,6 +75,7 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
   }
   const lent = new Set<Lease>()
   let borrowed = 0
+  let isTimeUp = false
   const allReturned = Promise.withResolvers<void>()
   let closed: Promise<void> | null = null
 
@@ -87,6 +88,8 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
       const lease = new Lease(await getConnection(from, waitMs), waitMs)
       lent.add(lease)
       try {
+        // Who waited for a connection gets the place of one that was cut, and would begin what nobody ends.
+        if (isTimeUp) throw timeIsUp()
         if (!prepared.has(lease.connection)) {
           // Awaited: no statement may run in a session of which it is not known that it is in UTC.
           for (const statement of [sessionStatement, ...onConnect]) await lease.run(statement)
@@ -114,8 +117,8 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
   }
 
   function cutAll(): void {
-    for (const lease of lent)
-      lease.cut(new MysqlConfigError('was not done when the time was up', 'unavailable'))
+    isTimeUp = true
+    for (const lease of lent) lease.cut(timeIsUp())
   }
 
   /** To a server that is gone it fails, or takes for ever: closed is closed. */
@@ -211,6 +214,10 @@ function getConnection(from: Pool, waitMs: number): Promise<PoolConnection> {
       else resolve(connection)
     })
   })
+}
+
+function timeIsUp(): MysqlConfigError {
+  return new MysqlConfigError('the connection was cut: there was no more time to close it', 'unavailable')
 }
 
 async function requireWritable(lease: Lease): Promise<void> {

@@ -25,7 +25,7 @@ export const mysqlSettings = {
     .string()
     .refine(file => existsSync(file), 'this file does not exist')
     .optional(),
-  /** Connections that the process opens at most. */
+  /** Connections that the process opens at most, beside the one that asks after the server's health. */
   MYSQL_POOL_SIZE: z
     .string()
     .default('10')

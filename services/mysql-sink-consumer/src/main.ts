@@ -24,7 +24,8 @@ import { deliveryModes } from './delivery.ts'
 import { createSinkReport } from './sink-report.ts'
 import { createSink } from './sink.ts'
 
-const abandonedMs = 1_000
+/** For what is still being written when DRAIN_TIMEOUT_MS is over: the sink has given it up, and the next owner of the partition writes it. */
+const closeDatabaseWithinMs = 1_000
 
 const settings = loadSettings(Settings, { name: 'mysql-sink-consumer' })
 const logger = createLogger({ name: settings.KAFKA_CLUSTER_NAME, level: settings.LOG_LEVEL })
@@ -32,8 +33,7 @@ const service = createService({ name: settings.KAFKA_CLUSTER_NAME, settings, log
 const kafka = createKafka(settings, logger)
 
 const mysql = createMysql(settings, logger, mysqlOptionsOf(settings))
-// What is still being written when the drain is over was given up, and the next owner of the partition writes it.
-service.onStop('database', () => mysql.close(abandonedMs))
+service.onStop('database', () => mysql.close(closeDatabaseWithinMs))
 
 const producer = createGatheringProducer(kafka, { logger, maxRecordBytes: deadLetterMaxBytes })
 service.onStop('producer', () => producer.close())

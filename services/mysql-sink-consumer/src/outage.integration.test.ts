@@ -205,3 +205,21 @@ test('SIGTERM: the batch that is being written is finished, and the group told o
   expect(await stage.offsets()).toEqual({ 0: '2' })
   expect(appliedBatches(sink)).toHaveLength(2)
 })
+
+test('SIGTERM while the batch that is being written waits for longer than the drain: it is given up, not waited for; exit code 0', async () => {
+  const stage = await setStage()
+  const { root } = stage.database
+  const id = randomUUID()
+  // The statement waits for its lock for 50 s, which is MySQL's default.
+  const sink = await stage.start({ DRAIN_TIMEOUT_MS: '500', SHUTDOWN_TIMEOUT_MS: '30000' })
+  await produce([recordOf(stage.topic, stateOf(id, 1))])
+  await untilApplied(stage)
+  await root.inTransaction(async transaction => {
+    await transaction.rows('SELECT id FROM users_replica WHERE id = ? FOR UPDATE', [id])
+    await produce([recordOf(stage.topic, stateOf(id, 2))])
+    await untilUpsertWaits(stage)
+    expect(await sink.stop(60_000)).toBe(0)
+  })
+  expect(await stage.replica()).toEqual([stateOf(id, 1)])
+  expect(await stage.offsets()).toEqual({ 0: '1' })
+})

@@ -1,4 +1,4 @@
-import { contentBytes, type FetchedRecords, type KafkaRecord } from '@kafka-pattern/kafka-config'
+import { contentBytesOf, type FetchedRecords, type KafkaRecord } from '@kafka-pattern/kafka-config'
 
 /** Records of one partition, in order, that are applied together; nothing can add to them any more. */
 export interface Batch {
@@ -65,7 +65,7 @@ export class PartitionBuffer {
   add({ records, nextOffset }: Fetched): void {
     this.#records = this.#records.concat(records)
     this.#nextOffset = nextOffset
-    this.#bytes += bytesOf(records)
+    this.#bytes += contentBytesOf(records)
     if (!this.#paused && this.#isFilledTo(1)) {
       this.#paused = true
       this.#backpressure.pause()
@@ -99,7 +99,7 @@ export class PartitionBuffer {
     const last = records.at(-1)
     if (first === undefined || last === undefined) return null
     this.#records = this.#records.slice(records.length)
-    this.#bytes -= bytesOf(records)
+    this.#bytes -= contentBytesOf(records)
     const nextOffset = this.#records.length === 0 ? this.#nextOffset : String(BigInt(last.offset) + 1n)
     return { records, firstOffset: first.offset, nextOffset }
   }
@@ -125,8 +125,4 @@ export class PartitionBuffer {
       signal.addEventListener('abort', wake, { once: true })
     })
   }
-}
-
-function bytesOf(records: readonly KafkaRecord[]): number {
-  return records.reduce((bytes, record) => bytes + contentBytes(record), 0)
 }

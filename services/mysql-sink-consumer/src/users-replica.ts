@@ -127,7 +127,7 @@ function datetime(moment: string): string {
   return `'${moment.slice(0, -1)}'`
 }
 
-/** Of a DATETIME. */
+/** The last millisecond that a DATETIME can hold. */
 const lastMomentMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
 /**
