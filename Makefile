@@ -54,7 +54,7 @@ down: ## stop everything; the data stays
 clean: ## stop everything and remove all data
 	$(RUN) scripts/clean.ts
 
-dlt: ## what is in the dead-letter topics; make dlt REPLAY=<topic> sends it back
+dlt: ## what is in the dead-letter topics; make dlt REPLAY=<topic> sends it back, CATEGORY='retries exhausted' only those
 	$(RUN) scripts/dlt.ts
 
 doctor: ## check tools, ports, disk, Kafka, MySQL and Connect; says what to change

@@ -20,11 +20,14 @@ import { UserError } from './user-error.ts'
 
 await runCommand(async () => {
   const category = readCategory(process.env.CATEGORY)
+  const topic = process.env.REPLAY
+  if (category !== undefined && !topic) {
+    throw new UserError('CATEGORY chooses what REPLAY sends back: `make dlt REPLAY=<topic> CATEGORY=…`.')
+  }
   const { runtime, stack } = await findActiveRuntime()
   const brokers = brokersFromHere(stack, runtime.kind)
   await requireKafka(brokers)
   const { kafka, logger } = quietKafka(brokers, 'dlt')
-  const topic = process.env.REPLAY
   if (topic) await replayTopic(kafka, logger, topic, category)
   else await list(kafka, logger)
 })

@@ -13,12 +13,12 @@ import type { Logger } from 'pino'
  * @param onFatal told once when it cannot go on; without it that ends the process
  */
 export async function followRecords(
-  { kafka, logger }: { kafka: Kafka; logger: Logger },
+  { kafka, logger, clientId }: { kafka: Kafka; logger: Logger; clientId: string },
   topics: string[],
   onRecords: (fetched: FetchedRecords) => void,
   onFatal?: (error: Error) => void,
 ): Promise<{ stop(): Promise<void> }> {
-  const groupId = `watch.broadcast.${randomUUID()}`
+  const groupId = `${clientId}.broadcast.${randomUUID()}`
   const consumer = createGroupConsumer(kafka, {
     groupId,
     topics,

@@ -9,10 +9,13 @@ import { UserError } from './user-error.ts'
 const askEveryMs = 2_000
 
 /** A client for the commands: quiet, because they say themselves what a person needs to know. */
-export function quietKafka(brokers: string, clientId: string): { kafka: Kafka; logger: Logger } {
+export function quietKafka(
+  brokers: string,
+  clientId: string,
+): { kafka: Kafka; logger: Logger; clientId: string } {
   const logger = pino({ level: 'silent' })
   const settings = z.object(kafkaSettings).parse({ KAFKA_BROKERS: brokers, KAFKA_CLUSTER_NAME: clientId })
-  return { kafka: createKafka(settings, logger), logger }
+  return { kafka: createKafka(settings, logger), logger, clientId }
 }
 
 /** @throws {UserError} at once when no broker answers, where the client itself would go on trying for half a minute */

@@ -82,7 +82,7 @@ await runCommand(async () => {
     print()
     const took = colors.dim(seconds(performance.now() - startedAt))
     print(
-      `${done} ${colors.bold(`${service.name} runs ${wanted === 1 ? 'once' : `${wanted} times`}.`)} ${took}`,
+      `${done} ${colors.bold(`${service.name} runs ${instances.length === 1 ? 'once' : `${instances.length} times`}.`)} ${took}`,
     )
   } finally {
     await sharing.close()

@@ -28,7 +28,7 @@ beforeEach(async () => {
   )
   file = await readComposeFile(composeFilePath, {})
   return async () => {
-    await commandThatSees(await workers(9)).clean()
+    await commandThatSees(await workers(3)).clean()
     await rm(repositoryDir, { recursive: true, force: true })
   }
 })

@@ -126,7 +126,7 @@ export async function createLab(): Promise<Lab> {
       // What starts the servers would keep their removal waiting in any case, and the experiment goes on right behind it.
       await Promise.allSettled([serversStart])
       for (const program of programs) program.kill('SIGKILL')
-      await Promise.allSettled([mysql.close(), ...followers.map(follower => follower.stop())])
+      await Promise.allSettled([mysql.close(1_000), ...followers.map(follower => follower.stop())])
       await runtime.clean()
       await rm(stateDir, { recursive: true, force: true })
     },

@@ -22,7 +22,7 @@ export interface ConsumedRecord {
   headers?: Headers | undefined
 }
 
-/** Of `Failure`. */
+/** All that `Failure.category` can be, as a list, so that what a person typed can be checked. */
 export const failureCategories = ['not retryable', 'retries exhausted'] as const
 
 /** Why a record was given up. */

@@ -30,7 +30,7 @@ export interface SessionContext {
   onReady(): void
 }
 
-/** As much of it as it takes to leave the group. */
+/** What of a session's context it takes to leave the group. */
 interface MemberContext {
   readonly options: Pick<SessionContext['options'], 'groupId' | 'logger'>
   readonly memory: Pick<ConsumerMemory, 'abandonedMemberId'>
@@ -559,8 +559,9 @@ export async function leaveApart(kafka: Kafka, context: MemberContext): Promise<
   const { groupId, logger } = context.options
   const memberId = context.memory.abandonedMemberId
   if (memberId === undefined) return
+  // One for all attempts: after a connection that failed it asks another address.
+  const cluster = kafka.cluster()
   const attempt = async (): Promise<void> => {
-    const cluster = kafka.cluster()
     try {
       await cluster.connect()
       await cluster.refreshMetadata()
@@ -591,8 +592,8 @@ async function removeAbandonedMember(
   try {
     await coordinator.leaveGroup({ groupId, memberId })
   } catch (error) {
-    // That it is unknown is what was wanted. After another answer the next session tries again, because the join
-    // would only wait for the session of that member to time out.
+    // That it is unknown is what was wanted. After another answer it is tried again, by `leaveApart` or by the next session: a join
+    // would only wait for that member's session to time out.
     if (!isOwnershipLost(error)) throw error
   }
   memory.abandonedMemberId = undefined

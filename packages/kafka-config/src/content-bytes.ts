@@ -7,6 +7,13 @@ export function contentBytes({ key, value, headers }: KafkaRecord): number {
   return bytes
 }
 
+/** Of all these records together. */
+export function contentBytesOf(records: readonly KafkaRecord[]): number {
+  let bytes = 0
+  for (const record of records) bytes += contentBytes(record)
+  return bytes
+}
+
 function lengthOf(header: NonNullable<KafkaRecord['headers']>[string]): number {
   return Array.isArray(header)
     ? header.reduce((sum, each) => sum + (each?.length ?? 0), 0)

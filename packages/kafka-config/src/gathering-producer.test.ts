@@ -301,7 +301,7 @@ describe('a clock that is further ahead than the broker takes', () => {
     expect(await storedBy(sent)).toBe('broker 1')
   })
 
-  test('is not the reason when the caller gave the time: of others too, only that record is refused', async () => {
+  test('a time that the caller gave is refused for that record alone; the others of its batch are stored', async () => {
     const { producer, rightMs, aheadMs } = clusterOfThePast()
     vi.setSystemTime(rightMs)
     const wrong = producer.send({ topic: 'topic', key: 'wrong', value: 'v', timestamp: aheadMs })

@@ -186,7 +186,7 @@ export function createGroupConsumer(kafka: Kafka, options: GroupConsumerOptions)
         await sleep(delayMs, undefined, { signal: stopping.signal }).catch(() => {})
       }
     }
-    // Before anybody hears of the failure: who does ends the process.
+    // First: whoever hears of the failure ends the process.
     await leaveApart(kafka, { options: settings, memory })
     if (fatalFailure === undefined) firstJoin.resolve()
     else end(fatalFailure)

@@ -1,7 +1,7 @@
 export { CommitAbandonedError, HandlerFailedError, TopicMissingError } from './consumer-failure.ts'
 export { readConsumerGroups, readPartitionEnds } from './consumer-groups.ts'
 export type { ConsumerGroup, PartitionEnds } from './consumer-groups.ts'
-export { contentBytes } from './content-bytes.ts'
+export { contentBytes, contentBytesOf } from './content-bytes.ts'
 export { deleteGroup } from './delete-group.ts'
 export {
   BatchSendError,

@@ -5,7 +5,7 @@
 
 export type ProduceOutcome =
   | { kind: 'stored' }
-  /** Send the same records again, in the same order, after a pause; `stampAnew`: with the time of then. */
+  /** Send the same records again, in the same order, after a pause; `stampAnew`: with the time of that attempt. */
   | { kind: 'again'; type: string; movedLeader: boolean; perhapsStored: boolean; stampAnew?: true }
   /** One of several records is the reason: send them in smaller batches, so that only that one fails. */
   | { kind: 'in smaller batches'; type: string; everyBatchTooLarge: boolean }

@@ -1,7 +1,6 @@
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { fetchKafkaJars, prepareKafkaJvm, type KafkaJvmOptions } from './kafka-jvm.ts'
 
@@ -16,10 +15,16 @@ test('a rehearsal that fails is told once, is not kept, and comes again at the n
   onTestFinished(() => void vi.unstubAllEnvs())
 
   const told: string[] = []
+  let arrived = 0
+  const bothAreHere = Promise.withResolvers<void>()
   const prepare = async (rehearse: KafkaJvmOptions['rehearse']) => {
     const { options } = await prepareKafkaJvm({
       tuning: 'start',
-      heapBytes: 1,
+      // Read right before it looks for a rehearsal that is under way.
+      get heapBytes() {
+        if (++arrived === 2) bothAreHere.resolve()
+        return 1
+      },
       progress: line => told.push(line),
       rehearse,
     })
@@ -27,8 +32,7 @@ test('a rehearsal that fails is told once, is not kept, and comes again at the n
   }
   const rehearse = vi.fn<KafkaJvmOptions['rehearse']>(async (_jvm, dataDir) => {
     await mkdir(dataDir)
-    // As a real one, it takes longer than the other needs to come here.
-    await delay(1_000)
+    await bothAreHere.promise
     throw new Error('Kafka broker 1 ended while starting. The end of its log:\nInterrupted.')
   })
   expect(await Promise.all([prepare(rehearse), prepare(rehearse)])).toEqual([[], []])

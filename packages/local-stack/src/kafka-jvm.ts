@@ -85,15 +85,15 @@ function findClassArchive(
 ): Promise<string | null> {
   const javaHash = createHash('sha256').update(javaVersion).digest('hex').slice(0, 8)
   const path = `${jarsDir}-classes-${javaHash}`
-  const underWay = attempts.get(path)
+  const underWay = rehearsals.get(path)
   if (underWay !== undefined) return underWay
-  const attempt = buildClassArchive(path, jvm, options).finally(() => attempts.delete(path))
-  attempts.set(path, attempt)
-  return attempt
+  const rehearsal = buildClassArchive(path, jvm, options).finally(() => rehearsals.delete(path))
+  rehearsals.set(path, rehearsal)
+  return rehearsal
 }
 
-/** By folder. Brokers that are started together share one, or each of them would rehearse after the failure of the one before. */
-const attempts = new Map<string, Promise<string | null>>()
+/** Under way, by the folder of the archive. Brokers that are started together share one, or each would rehearse after the failure of the one before. */
+const rehearsals = new Map<string, Promise<string | null>>()
 
 async function buildClassArchive(
   path: string,

@@ -227,7 +227,7 @@ function isGreeting(port: number): Promise<boolean> {
   })
 }
 
-/** Its folder in the user's cache. */
+/** The folder in the user's cache that holds MariaDB, fetched if it is missing. */
 async function fetchMariaDb(progress: Progress): Promise<string> {
   const platform = builds.get(`${process.platform}-${process.arch}`)
   if (platform === undefined) {

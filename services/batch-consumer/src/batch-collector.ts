@@ -1,4 +1,4 @@
-import { contentBytes } from '@kafka-pattern/kafka-config'
+import { contentBytes, contentBytesOf } from '@kafka-pattern/kafka-config'
 import { copyRecords } from './copy-records.ts'
 import type { FetchedRecords, KafkaRecord } from '@kafka-pattern/kafka-config'
 
@@ -78,7 +78,7 @@ export class BatchCollector {
     const kept = this.#fetches.length < fetchesUncopied ? records : copyRecords(records)
     this.#fetches.push({ records: kept, nextOffset, arrivedAtMs: this.#now(), from: 0 })
     this.#buffered += records.length
-    this.#bufferedBytes += bytesOf(records)
+    this.#bufferedBytes += contentBytesOf(records)
   }
 
   /** Whether the next batch is due, and else how long until its time is up. */
@@ -134,13 +134,7 @@ export class BatchCollector {
       records = records === null ? piece : records.concat(piece)
     }
     this.#buffered -= count
-    this.#bufferedBytes -= bytesOf(records ?? [])
+    this.#bufferedBytes -= contentBytesOf(records ?? [])
     return { records: records ?? [], nextOffset }
   }
-}
-
-function bytesOf(records: readonly KafkaRecord[]): number {
-  let bytes = 0
-  for (const record of records) bytes += contentBytes(record)
-  return bytes
 }

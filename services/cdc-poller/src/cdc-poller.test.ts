@@ -199,7 +199,7 @@ describe.each(seeds)('with chance %i', seed => {
 })
 
 describe.each([1, 1_000_000])(
-  'many rows of one moment, in a column that holds every %i',
+  'many rows of one moment, in a column with steps of %i microseconds',
   updatedAtStepMicros => {
     const bulk = { seed: 1, bulkRows: 400, updatedAtStepMicros }
 

@@ -101,19 +101,22 @@ function startPoller(rows: Row[] = [], outcomes: readonly Outcome[] = []) {
   return { poller, around, told }
 }
 
+/** More than the default of a second, which a busy machine may need. */
+const patience = { timeout: 4_000 }
+
 test('who loses the lease while it cannot see what is open is ready again: standing by, it need not see it', async () => {
   const { poller, around, told } = startPoller()
-  await vi.waitFor(() => expect(told).toContainEqual(expect.objectContaining({ what: 'looked' })))
+  await vi.waitFor(() => expect(told).toContainEqual(expect.objectContaining({ what: 'looked' })), patience)
   around.isBlind = true
   await vi.waitFor(() => {
     around.aheadMs += 30_000
     expect(poller.seesOpenTransactions).toBe(false)
-  })
+  }, patience)
   around.isHeld = false
   await vi.waitFor(() => {
     around.aheadMs += 30_000
     expect(told).toContainEqual({ what: 'standsBy', of: [] })
-  })
+  }, patience)
   expect(poller.seesOpenTransactions).toBe(true)
 })
 
@@ -133,7 +136,7 @@ test.each([
   'what is parked is not counted as published, and the cursor is stored: %s',
   async (_name, outcomes, published) => {
     const { told } = startPoller(['a', 'b', 'c'].map(row), outcomes)
-    await vi.waitFor(() => expect(told.map(({ what }) => what)).toContain('saved'))
+    await vi.waitFor(() => expect(told.map(({ what }) => what)).toContain('saved'), patience)
     expect(told).toContainEqual({ what: 'published', of: [published] })
     expect(told).toContainEqual({ what: 'saved', of: [expect.anything(), published] })
   },

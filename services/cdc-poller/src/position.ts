@@ -11,8 +11,8 @@ export interface Position {
 export const beginning: Position = { updatedAt: '1970-01-01 00:00:01.000000', key: [] }
 
 /**
- * The position before every row that was changed at that moment or later. A column of whole seconds says of such a row that it was earlier: it rounds
- * down, to a multiple of `stepMicros`.
+ * The position before every row that was changed at `micros` or later. The column may show an earlier time for such a row: it rounds down
+ * to a multiple of `stepMicros`.
  */
 export function before(micros: number, stepMicros: number): Position {
   return { updatedAt: datetimeOf(micros - (micros % stepMicros)), key: [] }

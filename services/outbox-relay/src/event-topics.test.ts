@@ -20,7 +20,12 @@ function topicsThatFail(...errors: Error[]) {
   for (const error of errors) look.mockRejectedValueOnce(error)
   // Each attempt makes a client of its own.
   const clients = vi.spyOn(Object.getPrototypeOf(kafka), 'admin').mockReturnValue(admin)
-  onTestFinished(() => clients.mockRestore())
+  // The pauses between attempts are of a random length, up to all of it.
+  const dice = vi.spyOn(Math, 'random').mockReturnValue(0)
+  onTestFinished(() => {
+    clients.mockRestore()
+    dice.mockRestore()
+  })
   const warnings = vi.spyOn(logger, 'warn')
   const topics = new EventTopics({
     kafka,
