@@ -229,6 +229,8 @@ test('opens while a broker of the list is away', async () => {
   const twoBrokers = connectTo(['127.0.0.1:1', ...testKafka().brokers])
   for (let round = 0; round < 4; round++) {
     const place = await createPlace()
-    await open(place.producer(twoBrokers))
+    const producer = place.producer(twoBrokers)
+    await open(producer)
+    expect(await producer.position()).toBeNull()
   }
 })
