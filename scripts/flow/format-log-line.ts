@@ -1,4 +1,4 @@
-import { colors } from '../terminal.ts'
+import { colors, printable } from '../terminal.ts'
 
 const levelNames: Record<number, string> = {
   10: 'trace',
@@ -15,11 +15,14 @@ export function formatLogLine(line: string): string {
   if (entry === null) return line
   const { time, level, msg, pid: _pid, hostname: _hostname, name: _name, err, ...fields } = entry
   const rest = Object.entries(fields).map(([key, value]) => `${key}=${quoted(value)}`)
-  const stack = typeof err === 'object' && err !== null && 'stack' in err ? `\n${text(err.stack)}` : ''
+  const stack =
+    typeof err === 'object' && err !== null && 'stack' in err
+      ? `\n${text(err.stack).split('\n').map(printable).join('\n')}`
+      : ''
   return [
     colors.dim(timeOf(time)),
-    levelNames[Number(level)] ?? text(level),
-    colors.bold(text(msg)),
+    levelNames[Number(level)] ?? printable(text(level)),
+    colors.bold(printable(text(msg))),
     colors.dim(rest.join(' ')),
   ]
     .join(' ')
@@ -49,5 +52,5 @@ function text(value: unknown): string {
 }
 
 function quoted(value: unknown): string {
-  return typeof value === 'string' && !/\s/.test(value) ? value : JSON.stringify(value)
+  return printable(typeof value === 'string' && !/\s/.test(value) ? value : JSON.stringify(value))
 }
