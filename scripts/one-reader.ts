@@ -18,21 +18,17 @@ const alternatives = [
   { service: 'outbox-relay', connector: 'outbox' },
 ]
 
-/** Before the profile starts: ends what would write to the same topic. */
+/** Before the profile starts: ends the connector that would write to the same topic. */
 export async function stopReplaced(runtime: Runtime, stack: Stack, profile: string): Promise<void> {
   const connectUrl = await findConnect(runtime, stack)
   for (const { service, connector } of alternatives) {
     if (profile === connector && connectUrl !== null) await takePlaceOf(connector, connectUrl, service)
-    if (profile !== `${connector}-debezium`) continue
-    const all = stack.file.services.filter(each => (each.instanceOf ?? each.name) === service)
-    for (const { service: name } of await runtime.stop(all.map(each => each.name))) {
-      print(`  ${step} ${padVisible(name, nameWidth)} stopped: Debezium takes its place`)
-    }
   }
 }
 
 /**
- * When the profile runs: registers its connector.
+ * When the profile runs: registers its connector, in the place of the service. Not before: a service that runs is not given up for
+ * a Debezium that cannot start.
  * @throws {UserError} when it has one and Connect is not ready
  */
 export async function startConnector(runtime: Runtime, stack: Stack, profile: string): Promise<void> {
@@ -47,9 +43,20 @@ export async function startConnector(runtime: Runtime, stack: Stack, profile: st
     .filter(({ state }) => state !== 'ended')
     .map(({ service }) => service)
   for (const { service, connector } of alternatives) {
-    if (profile === `${connector}-debezium`) await register(runtime, stack, connectUrl, connector)
+    if (profile === `${connector}-debezium`) {
+      await stopService(runtime, stack, service)
+      await register(runtime, stack, connectUrl, connector)
+    }
     // Connect remembers connectors: what ran before its last stop runs again.
     else if (running.includes(service)) await takePlaceOf(connector, connectUrl, service)
+  }
+}
+
+/** With its instances. */
+async function stopService(runtime: Runtime, stack: Stack, service: string): Promise<void> {
+  const all = stack.file.services.filter(each => (each.instanceOf ?? each.name) === service)
+  for (const { service: name } of await runtime.stop(all.map(each => each.name))) {
+    print(`  ${step} ${padVisible(name, nameWidth)} stopped: Debezium takes its place`)
   }
 }
 

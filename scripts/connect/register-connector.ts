@@ -63,9 +63,11 @@ export async function registerConnector(options: RegisterOptions): Promise<void>
   const change = await applyConfig(connector, registration, timeoutMs)
   progress(`connector ${name}: ${change}`)
   await connector.waitUntil('RUNNING', timeoutMs)
-  if (options.mysql !== undefined && before !== undefined && change !== 'is as registered before') {
+  if (options.mysql !== undefined && before !== undefined) {
     progress(`connector ${name}: takes its snapshot, unless it has one`)
-    await waitUntilFollowing(connector, options.mysql, before)
+    // One that is as it was may follow already, or still take its snapshot.
+    const others = change === 'is as registered before' ? new Set<string>() : before
+    await waitUntilFollowing(connector, options.mysql, others)
   }
   progress(`connector ${name}: running`)
 }
@@ -96,15 +98,15 @@ function sameConfig(found: Record<string, string>, wanted: Record<string, string
   return names.length === Object.keys(found).length && names.every(key => found[key] === wanted[key])
 }
 
-/** Until the database has one more connection that reads its binary log: Connect calls a connector RUNNING before its snapshot. */
+/** Until the database has a connection beside `others` that reads its binary log: Connect calls a connector RUNNING before its snapshot. */
 async function waitUntilFollowing(
   connector: ConnectorControl,
   mysql: Mysql,
-  before: Set<string>,
+  others: Set<string>,
 ): Promise<void> {
   for (;;) {
     await connector.requireNoFailure()
-    for (const id of await binlogReaders(mysql)) if (!before.has(id)) return
+    for (const id of await binlogReaders(mysql)) if (!others.has(id)) return
     await delay(pollIntervalMs)
   }
 }

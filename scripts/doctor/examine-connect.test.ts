@@ -20,3 +20,16 @@ test('a failed task is a fault with the innermost cause', () => {
     text: 'connector cdc has failed: Caused by: B: Access denied',
   })
 })
+
+test.each([
+  ['STOPPED', []],
+  ['PAUSED', [{ state: 'PAUSED' }]],
+  ['RUNNING', []],
+  ['RUNNING', [{ state: 'UNASSIGNED' }]],
+])('a connector that is %s with tasks %j publishes nothing: a fault', (state, tasks) => {
+  const [finding] = judgeConnectors({ cdc: { status: { connector: { state }, tasks } } })
+  expect(finding).toMatchObject({
+    kind: 'fault',
+    text: `connector cdc is ${state}, ${tasks.length} task(s): it publishes nothing`,
+  })
+})

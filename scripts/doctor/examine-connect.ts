@@ -35,8 +35,14 @@ export function judgeConnectors(found: Connectors): Finding[] {
       },
     ]) => {
       const broken = [connector, ...tasks].find(({ state }) => state === 'FAILED')
+      const state = `connector ${name} is ${connector.state}, ${tasks.length} task(s)`
       if (broken === undefined) {
-        return fine(`connector ${name} is ${connector.state}, ${tasks.length} task(s)`)
+        const runs = tasks.length > 0 && [connector, ...tasks].every(each => each.state === 'RUNNING')
+        if (runs) return fine(state)
+        return fault(
+          `${state}: it publishes nothing`,
+          `\`make ${name}-debezium-up\` starts it anew, \`make ${name}-up\` puts a reader of ours in its place.`,
+        )
       }
       const cause = broken.trace
         ?.trim()
