@@ -9,7 +9,11 @@ import { UserError } from './user-error.ts'
 /** Brokers as seen from here: containers know them by names that mean nothing outside. */
 export function brokersFromHere(stack: Stack, kind: Runtime['kind']): string {
   const addresses = brokersOf(stack).map(broker => `127.0.0.1:${portOf(broker)}`)
-  return (kind === 'local' ? stack.variables.KAFKA_BROKERS : undefined) ?? addresses.join(',')
+  const { KAFKA_BROKERS } = stack.variables
+  const hosts = KAFKA_BROKERS?.split(',').map(address => address.trim().replace(/:\d+$/, '')) ?? []
+  return KAFKA_BROKERS !== undefined && areReachedFromHere(hosts, stack, kind)
+    ? KAFKA_BROKERS
+    : addresses.join(',')
 }
 
 /** The database as seen from here. */
@@ -23,7 +27,14 @@ export function mysqlFromHere(
   if (port === undefined || database === undefined) {
     throw new UserError('docker-compose.yml publishes no port of MySQL, or names no MYSQL_DATABASE.')
   }
-  return { host: (kind === 'local' ? stack.variables.MYSQL_HOST : undefined) ?? '127.0.0.1', port, database }
+  const { MYSQL_HOST } = stack.variables
+  const isElsewhere = MYSQL_HOST !== undefined && areReachedFromHere([MYSQL_HOST], stack, kind)
+  return { host: isElsewhere ? MYSQL_HOST : '127.0.0.1', port, database }
+}
+
+/** The names of its services mean something to containers only. */
+function areReachedFromHere(hosts: string[], { file }: Stack, kind: Runtime['kind']): boolean {
+  return kind === 'local' || !hosts.some(host => file.services.some(({ name }) => name === host))
 }
 
 export function baseUrl(service: ComposeService): string {
