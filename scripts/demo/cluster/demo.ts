@@ -55,9 +55,9 @@ export async function runClusterDemo(demo: Demo): Promise<Verdict> {
   await producer.connect()
   const handled = createHandledRecords()
   const following = new AbortController()
-  const flow = followFlow(runtime, [consumer.name], following.signal, (_service, event) =>
-    handled.apply(event),
-  )
+  // With those that `make scale` has added: they share the partitions.
+  const members = services.filter(({ program }) => program === 'batch-consumer').map(({ name }) => name)
+  const flow = followFlow(runtime, members, following.signal, (_service, event) => handled.apply(event))
   try {
     const load = startLoad(api, producer, topic)
     const { orphans, killedAt } = await killLeader(demo, kafka, topic).catch(async (error: unknown) => {
@@ -70,6 +70,13 @@ export async function runClusterDemo(demo: Demo): Promise<Verdict> {
     printTimes(splitByPause(creates, killedAt, pauseEnd))
     const written = await findWritten(kafka, topic, starts)
     const isInOrder = printRecords(creates, numbered, await readRecords(kafka, logger, written))
+    if (pauseEnd === null) {
+      const partitions = orphans.map(partition => `${topic}/${partition}`).join(', ')
+      printCheck(
+        false,
+        `no create on ${partitions} was acknowledged again: \`make logs SERVICE=${api.name}\``,
+      )
+    }
     await untilConsumed(kafka, groupId, topic)
     const isHandled = await printHandled(groupId, handled, written)
     return isInOrder && isHandled && pauseEnd !== null

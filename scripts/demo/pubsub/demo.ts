@@ -51,14 +51,15 @@ export async function runPubsubDemo({ runtime, stack, services }: Demo): Promise
   )
 
   const narrator = createNarrator(services)
-  const journeys = createJourneys((step, journey) => narrator.tell(step, journey))
+  const readers = services.filter(({ program }) => program === 'simple-consumer').length
+  const journeys = createJourneys((step, journey) => narrator.tell(step, journey), readers)
   const following = new AbortController()
   const flow = followFlow(
     runtime,
     services.map(service => service.name),
     following.signal,
-    (_service, event) => {
-      if (isRecordStep(event)) journeys.apply(event, performance.now())
+    (service, event) => {
+      if (isRecordStep(event)) journeys.apply(event, performance.now(), service)
     },
   )
   const { kafka, logger } = quietKafka(brokersFromHere(stack, runtime.kind), 'demo')

@@ -36,10 +36,10 @@ test('a record that was seen, processed and committed has arrived', () => {
   const journey = journeys.send('Ada', 'user', 'processed', 100)
   expect(missingSteps(journey)).toEqual(['acknowledged', 'seen', 'processed', 'committed'])
   journeys.acknowledge(journey, place, 104)
-  journeys.apply(seen, 110)
-  journeys.apply(processed, 120)
+  journeys.apply(seen, 110, 'a log')
+  journeys.apply(processed, 120, 'a log')
   expect(missingSteps(journey)).toEqual(['committed'])
-  journeys.apply(committed('5', '10'), 130)
+  journeys.apply(committed('5', '10'), 130, 'a log')
   expect(missingSteps(journey)).toEqual([])
   expect(steps).toEqual(['acknowledged', 'seen', 'processed', 'committed'])
   expect(journey).toMatchObject({
@@ -54,7 +54,7 @@ test('a record that was seen, processed and committed has arrived', () => {
 test('lines that come before the place of the record is known are not lost', () => {
   const { journeys } = follow()
   const journey = journeys.send('Ada', 'user', 'processed', 100)
-  for (const event of [seen, processed, committed('7', '8')]) journeys.apply(event, 103)
+  for (const event of [seen, processed, committed('7', '8')]) journeys.apply(event, 103, 'a log')
   journeys.acknowledge(journey, place, 104)
   expect(missingSteps(journey)).toEqual([])
   expect(journey.seenAt).toBe(103)
@@ -67,7 +67,7 @@ test.each([
   const { journeys } = follow()
   const journey = journeys.send('Ada', 'user', 'processed', 100)
   journeys.acknowledge(journey, place, 104)
-  journeys.apply(committed(first, next), 110)
+  journeys.apply(committed(first, next), 110, 'a log')
   expect(journey.committedAt).toBeNull()
 })
 
@@ -75,9 +75,9 @@ test('records of others at other places change nothing', () => {
   const { journeys, steps } = follow()
   const journey = journeys.send('Ada', 'user', 'processed', 100)
   journeys.acknowledge(journey, place, 104)
-  journeys.apply({ ...seen, offset: '8' }, 110)
-  journeys.apply({ ...processed, partition: 0 }, 110)
-  journeys.apply(committed('7', '8', 'family'), 110)
+  journeys.apply({ ...seen, offset: '8' }, 110, 'a log')
+  journeys.apply({ ...processed, partition: 0 }, 110, 'a log')
+  journeys.apply(committed('7', '8', 'family'), 110, 'a log')
   expect(steps).toEqual(['acknowledged'])
 })
 
@@ -85,9 +85,9 @@ test('a record that should be retried has not arrived without a retry', () => {
   const { journeys } = follow()
   const journey = journeys.send('Ada', 'user', 'retried', 100)
   journeys.acknowledge(journey, place, 104)
-  for (const event of [seen, processed, committed('7', '8')]) journeys.apply(event, 110)
+  for (const event of [seen, processed, committed('7', '8')]) journeys.apply(event, 110, 'a log')
   expect(missingSteps(journey)).toEqual(['retried'])
-  journeys.apply(retried, 111)
+  journeys.apply(retried, 111, 'a log')
   expect(missingSteps(journey)).toEqual([])
 })
 
@@ -95,9 +95,9 @@ test('a record that should be dead-lettered has not arrived by being processed',
   const { journeys } = follow()
   const journey = journeys.send('Ada', 'user', 'dead-lettered', 100)
   journeys.acknowledge(journey, place, 104)
-  for (const event of [seen, processed, committed('7', '8')]) journeys.apply(event, 110)
+  for (const event of [seen, processed, committed('7', '8')]) journeys.apply(event, 110, 'a log')
   expect(missingSteps(journey)).toEqual(['dead-lettered'])
-  journeys.apply(deadLettered, 112)
+  journeys.apply(deadLettered, 112, 'a log')
   expect(missingSteps(journey)).toEqual([])
   expect(journey.deadLetter).toEqual({
     topic: 'user.group.dlt',
@@ -106,4 +106,16 @@ test('a record that should be dead-lettered has not arrived by being processed',
     category: 'not retryable',
     reason: 'rejected',
   })
+})
+
+test('a record that each of two should see was seen when both have', () => {
+  const journeys = createJourneys(() => {}, 2)
+  const journey = journeys.send('Ada', 'user', 'processed', 100)
+  journeys.acknowledge(journey, place, 104)
+  journeys.apply(seen, 110, 'simple-consumer')
+  journeys.apply(seen, 111, 'simple-consumer')
+  expect(missingSteps(journey)).toContain('seen')
+  journeys.apply(seen, 112, 'simple-consumer-2')
+  expect(missingSteps(journey)).not.toContain('seen')
+  expect(journey.seenAt).toBe(112)
 })

@@ -16,7 +16,9 @@ export type Journey = {
   sentAt: number
   place: Place | null
   acknowledgedAt: number | null
+  /** when the last of the simple-consumers had it: each of them sees every record */
   seenAt: number | null
+  seenBy: Set<string>
   /** one entry for each attempt that failed */
   retries: { delayMs: number; reason: string }[]
   processedAt: number | null
@@ -32,7 +34,8 @@ export type Step = 'acknowledged' | 'seen' | 'retried' | 'processed' | 'dead-let
 export type Journeys = {
   send(label: string, topic: string, expected: Expectation, atMs: number): Journey
   acknowledge(journey: Journey, place: Place, atMs: number): void
-  apply(event: RecordStep, atMs: number): void
+  /** @param service whose log told it */
+  apply(event: RecordStep, atMs: number, service: string): void
   all(): Journey[]
 }
 
@@ -53,14 +56,17 @@ export function missingSteps(journey: Journey): Step[] {
   return missing
 }
 
-/** `onStep` is told of every step of a record that was sent here, once its place is known. */
-export function createJourneys(onStep: (step: Step, journey: Journey) => void): Journeys {
+/**
+ * `onStep` is told of every step of a record that was sent here, once its place is known.
+ * @param readers services of which each should see every record
+ */
+export function createJourneys(onStep: (step: Step, journey: Journey) => void, readers = 1): Journeys {
   const journeys: Journey[] = []
   const byPlace = new Map<string, Journey>()
   // A consumer's line may come before the producer's answer has told which record is where.
-  const early: { event: RecordStep; atMs: number }[] = []
+  const early: { event: RecordStep; atMs: number; service: string }[] = []
 
-  function tell(event: RecordStep, atMs: number): void {
+  function tell(event: RecordStep, atMs: number, service: string): void {
     if (event.msg === 'record acknowledged') return // The HTTP answer has told it.
     if (event.msg === 'batch committed') {
       for (const journey of byPlace.values()) {
@@ -76,7 +82,8 @@ export function createJourneys(onStep: (step: Step, journey: Journey) => void): 
     if (journey === undefined) return
     switch (event.msg) {
       case 'record seen':
-        if (journey.seenAt !== null) return
+        journey.seenBy.add(service)
+        if (journey.seenAt !== null || journey.seenBy.size < readers) return
         journey.seenAt = atMs
         return onStep('seen', journey)
       case 'record retried':
@@ -112,6 +119,7 @@ export function createJourneys(onStep: (step: Step, journey: Journey) => void): 
         place: null,
         acknowledgedAt: null,
         seenAt: null,
+        seenBy: new Set(),
         retries: [],
         processedAt: null,
         attempts: 0,
@@ -129,13 +137,13 @@ export function createJourneys(onStep: (step: Step, journey: Journey) => void): 
       journey.acknowledgedAt = atMs
       byPlace.set(formatPlace(place), journey)
       onStep('acknowledged', journey)
-      for (const { event, atMs: toldAt } of early) if (isAbout(event, place)) tell(event, toldAt)
+      for (const told of early) if (isAbout(told.event, place)) tell(told.event, told.atMs, told.service)
     },
 
-    apply(event, atMs) {
+    apply(event, atMs, service) {
       // Kept as long as some record's place is unknown: it may be about that one.
-      if (journeys.some(journey => journey.place === null)) early.push({ event, atMs })
-      tell(event, atMs)
+      if (journeys.some(journey => journey.place === null)) early.push({ event, atMs, service })
+      tell(event, atMs, service)
     },
   }
 }
