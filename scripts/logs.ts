@@ -19,9 +19,10 @@ await runCommand(async () => {
     throw new UserError(`${problem} Say make logs SERVICE=<one of ${names.join(', ')}>.`)
   }
   const { isTTY } = process.stdout
+  const runs = (await runtime.status()).some(each => each.service === service && each.state !== 'ended')
   let isEmpty = true
   await runtime.logs(
-    { services: [service], lastLines, ...(isTTY ? { follow: untilInterrupted() } : {}) },
+    { services: [service], lastLines, ...(isTTY && runs ? { follow: untilInterrupted() } : {}) },
     (_service, line) => {
       isEmpty = false
       print(isTTY ? formatLogLine(line) : line)

@@ -6,7 +6,8 @@ import { serviceOfInstance } from './compose-file/instances.ts'
 const { env, stdout } = process
 
 // A pipe gets none, also under CI=true, where picocolors itself would colour.
-const isColored = !env.NO_COLOR && (Boolean(env.FORCE_COLOR) || (isatty(1) && env.TERM !== 'dumb'))
+const isForced = Boolean(env.FORCE_COLOR) && env.FORCE_COLOR !== '0'
+const isColored = !env.NO_COLOR && (isForced || (isatty(1) && env.TERM !== 'dumb'))
 
 export const colors = picocolors.createColors(isColored)
 

@@ -104,9 +104,11 @@ export function createContainerRuntime(stack: Stack): Runtime {
     },
 
     async down() {
-      const present = (await containers()).map(container => container.Service)
+      const present = await containers()
       if (present.length > 0) await succeed(compose(['down', '--remove-orphans']), 'docker compose down')
       return present
+        .filter(({ State }) => endOf(State, null) !== 'ended before')
+        .map(({ Service }) => Service)
     },
 
     async clean() {

@@ -56,6 +56,8 @@ export function isPortFree(port: number): Promise<boolean> {
     const server = createServer()
     server.once('error', error => {
       if (errorCode(error) === 'EADDRINUSE') resolve(false)
+      // One that this user may not open, below 1024: its server will say so, unless it may (a container's).
+      else if (errorCode(error) === 'EACCES') resolve(true)
       else reject(error)
     })
     server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)))
