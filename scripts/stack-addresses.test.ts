@@ -8,6 +8,13 @@ test.each<[string, Runtime['kind'], Record<string, string>, string, string]>([
   ['what is started with them', 'local', {}, '127.0.0.1:9092', '127.0.0.1'],
   ['what is published of containers', 'containers', {}, '127.0.0.1:9092', '127.0.0.1'],
   [
+    'the same where an empty variable stands for none',
+    'containers',
+    { KAFKA_BROKERS: '', MYSQL_HOST: '' },
+    '127.0.0.1:9092',
+    '127.0.0.1',
+  ],
+  [
     'what is published of containers that are named',
     'containers',
     { KAFKA_BROKERS: 'kafka:19092', MYSQL_HOST: 'mysql' },

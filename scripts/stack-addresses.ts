@@ -11,7 +11,7 @@ export function brokersFromHere(stack: Stack, kind: Runtime['kind']): string {
   const addresses = brokersOf(stack).map(broker => `127.0.0.1:${portOf(broker)}`)
   const { KAFKA_BROKERS } = stack.variables
   const hosts = KAFKA_BROKERS?.split(',').map(address => address.trim().replace(/:\d+$/, '')) ?? []
-  return KAFKA_BROKERS !== undefined && areReachedFromHere(hosts, stack, kind)
+  return KAFKA_BROKERS && areReachedFromHere(hosts, stack, kind)
     ? KAFKA_BROKERS
     : addresses.join(',')
 }
@@ -28,7 +28,7 @@ export function mysqlFromHere(
     throw new UserError('docker-compose.yml publishes no port of MySQL, or names no MYSQL_DATABASE.')
   }
   const { MYSQL_HOST } = stack.variables
-  const isElsewhere = MYSQL_HOST !== undefined && areReachedFromHere([MYSQL_HOST], stack, kind)
+  const isElsewhere = MYSQL_HOST && areReachedFromHere([MYSQL_HOST], stack, kind)
   return { host: isElsewhere ? MYSQL_HOST : '127.0.0.1', port, database }
 }
 
