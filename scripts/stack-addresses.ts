@@ -11,9 +11,7 @@ export function brokersFromHere(stack: Stack, kind: Runtime['kind']): string {
   const addresses = brokersOf(stack).map(broker => `127.0.0.1:${portOf(broker)}`)
   const { KAFKA_BROKERS } = stack.variables
   const hosts = KAFKA_BROKERS?.split(',').map(address => address.trim().replace(/:\d+$/, '')) ?? []
-  return KAFKA_BROKERS && areReachedFromHere(hosts, stack, kind)
-    ? KAFKA_BROKERS
-    : addresses.join(',')
+  return KAFKA_BROKERS && areReachedFromHere(hosts, stack, kind) ? KAFKA_BROKERS : addresses.join(',')
 }
 
 /** The database as seen from here. */
