@@ -164,13 +164,14 @@ test('rows too large for Kafka are noted with the reason while the others flow, 
     },
     { what: 'the two to be noted, and the others published' },
   )
+  // Each line comes after its note; when it has ended, its log is whole.
+  await service.stop()
   expect(service.logLines.filter(({ msg }) => msg === 'row too large')).toMatchObject([
     { table: 'users', key: larger[0], version: '3' },
     { table: 'users', key: large[0], version: '2' },
   ])
 
   // Another poller knows of the notes, too, and deleted rows keep their order.
-  await service.stop()
   const next = await setting.start()
   await root.write('UPDATE users SET version = 4, note = NULL WHERE id = ?', [larger[0]])
   await root.write('UPDATE users SET version = 5, deleted_at = NOW(6) WHERE id = ?', [large[0]])
