@@ -30,16 +30,20 @@ test('the messages of a batch are grouped by partition, in their order', () => {
 test('grouping takes time in proportion to the batch, not to its square', () => {
   const messages = Array.from({ length: 40_000 }, (_, i) => ({ value: 'v', partition: i % 3 }))
 
-  const startedAt = performance.now()
-  groupMessagesPerPartition({
-    topic: 'user',
-    partitionMetadata,
-    messages,
-    partitioner: ({ message }) => message.partition!,
+  const durationsMs = Array.from({ length: 5 }, () => {
+    const startedAt = performance.now()
+    groupMessagesPerPartition({
+      topic: 'user',
+      partitionMetadata,
+      messages,
+      partitioner: ({ message }) => message.partition!,
+    })
+    return performance.now() - startedAt
   })
 
-  // Some milliseconds; with a copy of the group for every message it takes seconds
-  expect(performance.now() - startedAt).toBeLessThan(250)
+  // Some milliseconds; with a copy of the group for every message it takes seconds. The best of several rounds, because other
+  // work on the machine can only make a round slower
+  expect(Math.min(...durationsMs)).toBeLessThan(250)
 })
 
 test('the partition of a key is found without looking through the partitions', () => {
