@@ -5,6 +5,7 @@
  * handler only under the assignment they were fetched for; start positions are fixed before the first record.
  * It does not outlive a crash of kafkajs: group-consumer.ts opens the next session.
  */
+import { createHash } from 'node:crypto'
 import { retry } from '@kafka-pattern/retry'
 import { PartitionAssigners } from 'kafkajs'
 import type { Assigner, Cluster, Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from 'kafkajs'
@@ -87,6 +88,9 @@ const LEAVE_RETRIES = {
   maxElapsedMs: BROKER_LIMIT_AT_STOP_MS,
 } as const
 
+/** In a rebalance, for which the others wait. Without an answer it joins with what it knows. */
+const METADATA_LIMIT_MS = 1_000
+
 /** Heartbeats go out every second; a member that had no answer for so long cannot say that it has joined. */
 const SILENCE_LIMIT_MS = 5_000
 
@@ -124,12 +128,14 @@ export class ConsumerSession {
       // Short troubles are kafkajs' own to ride out, so that they cost no rebalance. Its restart after a crash is
       // not used: it forgets the member id, and it does not happen at all after an error it holds for permanent.
       retry: { initialRetryTime: 200, retries: 5, maxRetryTime: 3_000, restartOnFailure: async () => false },
-      // The assigner is the public way to the consumer's own connections.
       partitionAssigners: [
         config => {
+          // The public way to the consumer's own connections.
           this.#cluster = config.cluster
-          return this.#unlessOver(PartitionAssigners.roundRobin(config))
+          return namedByPartitions(this.#unlessOver(PartitionAssigners.roundRobin(config)), config.cluster)
         },
+        // What members meet on that have not all seen the same, and those of other clients.
+        config => this.#unlessOver(PartitionAssigners.roundRobin(config)),
       ],
     })
     const { CRASH, GROUP_JOIN, HEARTBEAT } = this.#consumer.events
@@ -253,7 +259,11 @@ export class ConsumerSession {
       autoCommit: false,
       eachBatchAutoResolve: false,
       eachBatch: payload => this.#deliver(payload),
-      onPartitionsRevoked: () => this.#revoke(),
+      onPartitionsRevoked: async () => {
+        await this.#revoke()
+        // All members of a rebalance are to name the same partitions: who names old ones would rejoin once more for the new ones.
+        if (this.#deliversRecords) await within(METADATA_LIMIT_MS, this.#cluster.refreshMetadata())
+      },
     })
   }
 
@@ -597,6 +607,30 @@ async function removeAbandonedMember(
     if (!isOwnershipLost(error)) throw error
   }
   memory.abandonedMemberId = undefined
+}
+
+/**
+ * A static member that comes back gets its old assignment, unless the coordinator selects another protocol than before: it compares
+ * their names alone (KIP-345). Under one and the same name a topic, or partitions, that came in between would be read by nobody,
+ * silently. So the name says what there is to read.
+ */
+function namedByPartitions(assigner: Assigner, cluster: Cluster): Assigner {
+  let name = assigner.name
+  return {
+    ...assigner,
+    // kafkajs compares it with what the coordinator selected: it stays what was offered, whatever the metadata say meanwhile.
+    get name() {
+      return name
+    },
+    protocol({ topics }) {
+      const partitions = topics
+        .toSorted()
+        .map(topic => `${topic}/${cluster.findTopicPartitionMetadata(topic).length}`)
+      const digest = createHash('sha256').update(partitions.join()).digest('hex').slice(0, 16)
+      name = `${assigner.name}:${digest}`
+      return { ...assigner.protocol({ topics }), name }
+    },
+  }
 }
 
 function byTopic(positions: readonly Position[]): Parameters<Broker['offsetCommit']>[0]['topics'] {

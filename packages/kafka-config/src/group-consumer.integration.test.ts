@@ -3,6 +3,7 @@ import {
   connectTo,
   createTopic,
   eventually,
+  partitionEnds,
   produce,
   readTopic,
   startFaultProxy,
@@ -457,6 +458,70 @@ test('a static member that restarts keeps its partitions and disturbs nobody', a
     what: 'a record at the restarted member',
   })
   expect(left!.assignments).toHaveLength(before.left)
+})
+
+test('a static member that restarts with one more topic reads it', async () => {
+  const groupId = uniqueName('group')
+  const [known, added] = [await createTopic(), await createTopic()]
+  const before = collect({ groupId, groupInstanceId: 'only', topics: [known] })
+  await before.start()
+  await before.consumer.stop()
+
+  const after = collect({ groupId, groupInstanceId: 'only', topics: [known, added] })
+  await after.start()
+  await produceValues(added, ['a'])
+  await eventually(() => expect(after.values()).toEqual(['a']), { what: 'a record of the added topic' })
+})
+
+test('partitions that are added while a static member restarts are read, after one rebalance', async () => {
+  const topic = await createTopic({ partitions: 2 })
+  const groupId = uniqueName('group')
+  const [left, right] = ['left', 'right'].map(groupInstanceId =>
+    collect({ groupId, groupInstanceId, topics: [topic] }),
+  )
+  await left!.start()
+  await right!.start()
+  await eventually(() => expect(left!.assigned()).toHaveLength(1), { what: 'a partition each' })
+  const before = left!.assignments.length
+  await right!.consumer.stop()
+  await withAdmin(testKafka(), admin => admin.createPartitions({ topicPartitions: [{ topic, count: 4 }] }))
+  await eventually(async () => expect(await partitionEnds(topic)).toHaveLength(4), {
+    what: 'four partitions',
+  })
+
+  const again = collect({ groupId, groupInstanceId: 'right', topics: [topic] })
+  await again.start()
+  await eventually(
+    () => expect(new Set([...left!.assigned(), ...again.assigned()])).toEqual(new Set([0, 1, 2, 3])),
+    {
+      what: 'all partitions to be assigned',
+    },
+  )
+  // What both have seen of the topic is in the name: a member that had offered the old one would have it rejoin once more.
+  const { groups } = await withAdmin(testKafka(), admin => admin.describeGroups([groupId]))
+  expect(groups[0]!.protocol).toMatch(/^RoundRobinAssigner:/)
+  expect(left!.assignments).toHaveLength(before + 1)
+})
+
+test('shares the partitions with members that offer the plain assigner only', async () => {
+  const topic = await createTopic({ partitions: 2 })
+  const groupId = uniqueName('group')
+  const plain = testKafka().kafka.consumer({ groupId })
+  onTestFinished(() => plain.disconnect())
+  const assignedToPlain: number[][] = []
+  plain.on(plain.events.GROUP_JOIN, ({ payload }) => {
+    assignedToPlain.push(payload.memberAssignment[topic] ?? [])
+  })
+  await plain.connect()
+  await plain.subscribe({ topics: [topic] })
+  await plain.run({ eachMessage: async () => {} })
+  const member = collect({ groupId, topics: [topic] })
+  await member.start()
+  await eventually(
+    () => expect(new Set([...(assignedToPlain.at(-1) ?? []), ...member.assigned()])).toEqual(new Set([0, 1])),
+    { what: 'a partition each' },
+  )
+  expect(member.assigned()).toHaveLength(1)
 })
 
 test('ends in onFatal when another instance takes its group instance id', async () => {
