@@ -26,6 +26,7 @@ export function internal<Path extends keyof Internals>(path: Path): Internals[Pa
 interface Internals {
   broker: new (options: { connectionPool: ConnectionPool } & Record<string, unknown>) => Broker
   cluster: { prototype: { metadata(this: object, wanted: { topics: string[] }): Promise<object> } }
+  'cluster/brokerPool': new (options: object) => BrokerPool
   'consumer/assignerProtocol': { MemberAssignment: { encode: (assignment: object) => Buffer } }
   'consumer/batch': new (topic: string, fetchedOffset: string, partition: DecodedPartition) => ConsumedBatch
   'consumer/consumerGroup': new (options: object) => ConsumerGroup
@@ -107,7 +108,16 @@ interface RequestQueue {
   fulfillRequest(response: { correlationId: number; payload: Buffer; size: number }): void
 }
 
+interface BrokerPool {
+  seedBroker: object
+  refreshMetadata(topics: string[]): Promise<void>
+  refreshMetadataIfNecessary(topics: string[]): Promise<void>
+}
+
 interface ConsumerGroup {
+  memberId: string
+  coordinator: object
+  heartbeat(options: { interval: number }): Promise<void>
   joinAndSync(): Promise<void>
   revokeAssignment(): Promise<void>
   assigned(): { topic: string; partitions: number[] }[]

@@ -89,3 +89,27 @@ test('a request that is never answered times out, also while the connection is b
 
   expect(timedOut).toEqual([1])
 })
+
+test('a clock that is set forward times nothing out', () => {
+  const { push, timedOut } = createQueue()
+
+  push(1)
+  vi.setSystemTime(Date.now() + 10 * REQUEST_TIMEOUT_MS)
+  vi.advanceTimersByTime(REQUEST_TIMEOUT_MS - 1_000)
+
+  expect(timedOut).toEqual([])
+})
+
+test('a clock that is set back prolongs neither a timeout nor a throttle', () => {
+  const { queue, push, sent, timedOut } = createQueue()
+  queue.maybeThrottle(500)
+  push(1)
+  vi.setSystemTime(Date.now() - 10 * REQUEST_TIMEOUT_MS)
+
+  vi.advanceTimersByTime(520)
+  expect(sent).toEqual([1])
+
+  vi.setSystemTime(Date.now() - 10 * REQUEST_TIMEOUT_MS)
+  vi.advanceTimersByTime(REQUEST_TIMEOUT_MS + 1_000)
+  expect(timedOut).toEqual([1])
+})
