@@ -80,7 +80,7 @@ interface FetchResponse {
 /** The patched package decodes the messages when they are processed, the stock package at once. */
 export interface DecodedPartition {
   messages?: DecodedMessage[]
-  decodeMessages?: () => Promise<DecodedMessage[]>
+  decodeMessages?: () => Promise<{ messages: DecodedMessage[]; lastOffset?: string }>
 }
 
 export interface DecodedMessage {

@@ -144,7 +144,7 @@ function fetched(partition: number, offsets: number[]) {
     highWatermark: '100',
     abortedTransactions: [],
     messages,
-    decodeMessages: async () => messages,
+    decodeMessages: async () => ({ messages }),
   }
 }
 

@@ -6,9 +6,9 @@ import { gzipSync } from 'node:zlib'
 import { createHash } from 'node:crypto'
 import { internal } from './kafkajs-under-test.ts'
 import type { DecodedMessage } from './kafkajs-under-test.ts'
-import { encodeFetchResponse } from './fetch-response.ts'
 import { fetchCases, produceCases } from './fuzzed-records.ts'
 import type { FetchCase, ProduceCase } from './fuzzed-records.ts'
+import { decodePartition } from './round-trip.ts'
 
 export interface Fingerprint {
   length: number
@@ -60,8 +60,6 @@ function fingerprint(bytes: Buffer): Fingerprint {
   return { length: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
 }
 
-const fetchResponse = internal('protocol/requests/fetch/v11/response')
-
 const Batch = internal('consumer/batch')
 
 /** All messages of the answer to a fetch, as the protocol layer decodes them. */
@@ -81,14 +79,6 @@ async function toBatch(fetched: FetchCase): Promise<BatchOutput> {
     isEmpty: batch.isEmpty(),
     isEmptyDueToFiltering: batch.isEmptyDueToFiltering(),
   }
-}
-
-async function decodePartition(fetched: FetchCase) {
-  const { responses } = await fetchResponse.decode(encodeFetchResponse(fetched))
-  const partition = responses[0]!.partitions[0]!
-  // The patched package decodes the messages of a partition when they are processed
-  const messages = partition.decodeMessages ? await partition.decodeMessages() : partition.messages!
-  return { ...partition, messages }
 }
 
 /** The output for all fuzzed records. The clock has to stand at NOW. */

@@ -4,6 +4,7 @@ import type { Message } from 'kafkajs'
 import { internal } from './kafkajs-under-test.ts'
 import type { DecodedMessage } from './kafkajs-under-test.ts'
 import { encodeFetchResponse } from './fetch-response.ts'
+import type { FetchedPartition } from './fetch-response.ts'
 
 const produceRequest = internal('protocol/requests/produce/v7/request')
 const fetchResponse = internal('protocol/requests/fetch/v11/response')
@@ -34,9 +35,13 @@ export async function encodeRecordBatch(messages: Message[], now = Date.now()): 
 /** What a consumer receives when `messages` are sent. */
 export async function roundTrip(messages: Message[]): Promise<DecodedMessage[]> {
   const recordSet = await encodeRecordBatch(messages)
-  const { responses } = await fetchResponse.decode(
-    encodeFetchResponse({ recordSet, abortedTransactions: [] }),
-  )
+  return (await decodePartition({ recordSet, abortedTransactions: [] })).messages
+}
+
+/** The one partition of a fetch response, its messages decoded: by the stock package at once, by the patched one when asked to. */
+export async function decodePartition(fetched: FetchedPartition) {
+  const { responses } = await fetchResponse.decode(encodeFetchResponse(fetched))
   const partition = responses[0]!.partitions[0]!
-  return partition.decodeMessages ? partition.decodeMessages() : partition.messages!
+  const decoded = (await partition.decodeMessages?.()) ?? { messages: partition.messages! }
+  return { ...partition, ...decoded }
 }
