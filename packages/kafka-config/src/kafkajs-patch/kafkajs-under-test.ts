@@ -121,6 +121,9 @@ interface ConsumerGroup {
   joinAndSync(): Promise<void>
   revokeAssignment(): Promise<void>
   assigned(): { topic: string; partitions: number[] }[]
+  seek(position: { topic: string; partition: number; offset: string }): void
+  fetch(nodeId: string): Promise<object[]>
+  recoverFromOffsetOutOfRange(where: { topic: string; partition: number }): Promise<void>
 }
 
 interface Runner {
