@@ -573,6 +573,39 @@ test.each(['in memory', 'committed'] as const)(
   },
 )
 
+test('from latest, a position that retention has overtaken loses nothing that is still there', async () => {
+  const topic = await createTopic()
+  const groupId = uniqueName('group')
+  const first = collect({ groupId, topics: [topic], from: 'latest' })
+  await first.start()
+  await first.consumer.stop()
+  expect(await committedOffset(groupId, topic)).toBe('0')
+  await produceValues(topic, numbered('a', 5))
+  await withAdmin(testKafka(), async admin => {
+    // What follows wants to know the leaders.
+    await admin.fetchTopicOffsets(topic)
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '3' }] })
+  })
+
+  // It takes them, and ends without having handled them.
+  const second = collect({ groupId, topics: [topic], from: 'latest' })
+  const endless = Promise.withResolvers<void>()
+  onTestFinished(() => endless.resolve())
+  await second.start({
+    onRecords: async some => {
+      second.fetched.push(some)
+      await endless.promise
+    },
+  })
+  await eventually(() => expect(second.values()).toEqual(['a-3', 'a-4']), { what: 'the oldest records' })
+  await second.consumer.stop()
+  expect(await committedOffset(groupId, topic)).toBe('0')
+
+  const third = collect({ groupId, topics: [topic], from: 'latest' })
+  await third.start()
+  await eventually(() => expect(third.values()).toEqual(['a-3', 'a-4']), { what: 'the same records' })
+})
+
 test('in memory: a rejoin goes on behind the last record, nothing comes twice', async () => {
   const topic = await createTopic()
   const groupId = uniqueName('group')

@@ -100,3 +100,13 @@ test('a seek before the first join holds', async () => {
 
   expect(await fetch()).toEqual(['0@50', '1@60'])
 })
+
+test('a position that retention has overtaken moves to the oldest record, and nothing is committed', async () => {
+  const { group, commits, join, fetch } = createMember()
+  await join(0, 1)
+  expect(await fetch()).toEqual(['0@50', '1@50'])
+  await group.recoverFromOffsetOutOfRange({ topic: 'user', partition: 0 })
+
+  expect(await fetch()).toEqual(['0@70', '1@50'])
+  expect(commits).toEqual([])
+})
