@@ -12,3 +12,16 @@ test.each([
     expect(spec.configs?.['min.insync.replicas']).toBe(minInsyncReplicas)
   },
 )
+
+test('what brokers do by default neither deletes a dead letter nor refuses one for its time', () => {
+  const { configs } = deadLetterTopicSpec({ topic: 't', group: 'g', partitions: 3, replicationFactor: 1 })
+  const anyTime = String(2n ** 63n - 1n)
+  expect(configs).toMatchObject({
+    'cleanup.policy': 'delete',
+    'retention.ms': '-1',
+    'retention.bytes': '-1',
+    'message.timestamp.type': 'CreateTime',
+    'message.timestamp.after.max.ms': anyTime,
+    'message.timestamp.before.max.ms': anyTime,
+  })
+})

@@ -10,15 +10,15 @@ import { deadLetterTopic } from './dead-letter.ts'
  */
 export const deadLetterMaxBytes = 16 * 1024 * 1024
 
-/** Java's Long.MAX_VALUE: no limit. Brokers older than Kafka 3.6 do not know the setting. */
-const anyTimeAhead = 2n ** 63n - 1n
+/** Java's Long.MAX_VALUE: no limit. Brokers older than Kafka 3.6 do not know the settings. */
+const anyTime = String(2n ** 63n - 1n)
 
 /**
  * How a dead-letter topic should be: as many partitions and replicas as the topic of its records has, so that a dead letter can
- * lie in the partition of the same number and keeps the order that it had. Nothing is deleted by age: a dead letter has the
- * timestamp of its record, so that a retention of 7 days would delete an older record's dead letter as soon as it is written. Any
- * timestamp is taken: by default brokers refuse one that is more than an hour ahead (since Kafka 4.0), but the record's own topic may
- * have allowed it.
+ * lie in the partition of the same number and keeps the order that it had. Nothing is deleted, whatever the brokers do by default with
+ * topics that do not say: not by size, and not by age, for a dead letter has the timestamp of its record, so that a retention of 7 days
+ * would delete an older record's dead letter as soon as it is written. Any timestamp is taken: by default brokers refuse one that is
+ * more than an hour ahead (since Kafka 4.0), and can be told to refuse old ones, but the record's own topic may have allowed it.
  */
 export function deadLetterTopicSpec(original: {
   topic: string
@@ -34,9 +34,11 @@ export function deadLetterTopicSpec(original: {
     configs: {
       'cleanup.policy': 'delete',
       'retention.ms': '-1',
+      'retention.bytes': '-1',
       'max.message.bytes': String(deadLetterMaxBytes),
       'message.timestamp.type': 'CreateTime',
-      'message.timestamp.after.max.ms': String(anyTimeAhead),
+      'message.timestamp.after.max.ms': anyTime,
+      'message.timestamp.before.max.ms': anyTime,
       'min.insync.replicas': replicationFactor >= 3 ? '2' : '1',
     },
   }
