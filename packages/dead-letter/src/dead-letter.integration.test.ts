@@ -224,6 +224,17 @@ describe('replay', () => {
     expect(letters).toHaveLength(20)
   })
 
+  test('sends a record where its key belongs when its partition is gone', async () => {
+    const { topic, options } = await deadLettersOf(6)
+    await deleteTopic(testKafka(), topic)
+    // Deleted topics stay known for some moments.
+    await eventually(() => createTopic({ topic, partitions: 1 }), { what: 'the topic, made anew' })
+
+    expect(await replay(options)).toMatchObject({ read: 6, replayed: 6 })
+    const values = (await readTopic(topic, { count: 6 })).map(({ value }) => String(value))
+    expect(values.toSorted()).toEqual(['v0', 'v1', 'v2', 'v3', 'v4', 'v5'])
+  })
+
   test('of one category leaves the other', async () => {
     const { topic, options } = await deadLettersOf(10)
     const report = await replay({ ...options, category: 'retries exhausted' })

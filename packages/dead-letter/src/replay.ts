@@ -1,7 +1,7 @@
 /**
  * Sends the records of a dead-letter topic back to the topics that they came from, once what made them fail is repaired.
  * Guarantees: every dead letter that was there when it began is sent, in the order of its partition, to the partition that
- * it came from, with its own bytes and a new timestamp; it ends, also when the records fail again and come back as new dead
+ * it came from or, when its topic has fewer by now, where its key belongs, with its own bytes and a new timestamp; it ends, also when the records fail again and come back as new dead
  * letters.
  * Not guaranteed: once. The dead letters stay, so a second replay sends them again: consumers must recognise the `id` header.
  */
@@ -52,6 +52,13 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
   const partitions = await readPartitionEnds(kafka, [deadLetterTopic])
   if (partitions.length === 0) throw new Error(`there is no topic ${deadLetterTopic}`)
 
+  const partitionCounts = new Map<string, number>()
+  const partitionsOf = async (topic: string): Promise<number> => {
+    const count = partitionCounts.get(topic) ?? (await readPartitionEnds(kafka, [topic])).length
+    partitionCounts.set(topic, count)
+    return count
+  }
+
   await readRange(
     kafka,
     partitions.map(rangeOf),
@@ -68,11 +75,15 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
         } else if (category !== undefined && letter.failure.category !== category) {
           report.passedOver++
         } else {
-          outgoing.push(
-            toReplayed(record, letter.original, `${deadLetterTopic}/${partition}/${record.offset}`),
+          const from = `${deadLetterTopic}/${partition}/${record.offset}`
+          const replayed = toReplayed(
+            record,
+            letter.original,
+            from,
+            await partitionsOf(letter.original.topic),
           )
-          const { topic, partition: toPartition } = letter.original
-          places.push({ ...place, toTopic: topic, toPartition })
+          outgoing.push(replayed)
+          places.push({ ...place, toTopic: replayed.topic, toPartition: replayed.partition })
         }
       }
       if (!dryRun && outgoing.length > 0) await producer.sendBatch(outgoing)
@@ -89,10 +100,12 @@ function toReplayed(
   letter: KafkaRecord,
   original: Extract<ReadDeadLetter, { ok: true }>['original'],
   from: string,
+  partitionCount: number,
 ): OutgoingRecord {
   return {
     topic: original.topic,
-    partition: original.partition,
+    // A topic may have been made anew with fewer: a letter that cannot be sent would stop every replay in its place.
+    ...(original.partition < partitionCount && { partition: original.partition }),
     key: letter.key,
     value: letter.value,
     headers: {
