@@ -20,6 +20,8 @@ export interface PollerReport {
   /** Kafka does not take its record, and waiting does not help. */
   parked(row: ParkedRow): void
   dropped(rows: number): void
+  /** Everything before is published; not stored, because no record was published since the cursor was. */
+  reached(cursor: Position): void
   /** @param records that were published since it was saved before */
   saved(cursor: Position, records: number): void
   databaseAway(info: RetryInfo): void
@@ -112,6 +114,9 @@ export function createPollerReport(
     },
     dropped(rows) {
       rowsDropped.inc({ table }, rows)
+    },
+    reached(reached) {
+      cursor = reached
     },
     saved(saved, records) {
       cursor = saved

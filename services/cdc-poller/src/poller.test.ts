@@ -73,6 +73,7 @@ function startPoller(rows: Row[] = [], outcomes: readonly Outcome[] = []) {
     published: tell('published'),
     parked: tell('parked'),
     dropped: tell('dropped'),
+    reached: tell('reached'),
     saved: tell('saved'),
     databaseAway: tell('databaseAway'),
     kafkaAway: tell('kafkaAway'),
@@ -141,3 +142,13 @@ test.each([
     expect(told).toContainEqual({ what: 'saved', of: [expect.anything(), published] })
   },
 )
+
+test('while nobody writes, how far it has come is told at every poll, not only when the lease is renewed', async () => {
+  const { told } = startPoller()
+  const reached = () => told.filter(({ what }) => what === 'reached').map(({ of: [cursor] }) => cursor)
+  await vi.waitFor(
+    () => expect(new Set(reached().map(cursor => JSON.stringify(cursor))).size).toBeGreaterThan(1),
+    patience,
+  )
+  expect(told.map(({ what }) => what)).not.toContain('saved')
+})

@@ -116,7 +116,7 @@ export function createPoller(options: PollerOptions): Poller {
 
     async function save(cursor: Position): Promise<void> {
       // When nothing happens, the cursor moves with the time: that need not be written at every poll.
-      if (unsavedRecords === null && !lease.isDue) return
+      if (unsavedRecords === null && !lease.isDue) return report.reached(cursor)
       const records = unsavedRecords ?? 0
       // Before the wait: what is published meanwhile is not in it, and who renews the lease meanwhile must not store an earlier one.
       unsavedRecords = null
