@@ -45,6 +45,7 @@ export {
   kafkaSettingsWithMskIam,
   refineKafkaSettings,
   replicationFactor,
+  topicName,
   topicNames,
 } from './settings.ts'
 export type { KafkaSettings } from './settings.ts'

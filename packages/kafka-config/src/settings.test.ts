@@ -6,6 +6,7 @@ import {
   kafkaSettingsWithMskIam,
   refineKafkaSettings,
   replicationFactor,
+  topicName,
   topicNames,
 } from './settings.ts'
 
@@ -97,12 +98,14 @@ test('replicas: a number, or -1 for what the brokers do by default, which is the
 test.each(['user', 'cdc.users', 'a_b-C.9', '...', 'x'.repeat(249)])(
   '%s can name a topic or a static member',
   name => {
+    expect(topicName.safeParse(name).success).toBe(true)
     expect(topicNames.safeParse(['user', name]).success).toBe(true)
     expect(groupInstanceId.safeParse(name).success).toBe(true)
   },
 )
 
 test.each(['', '.', '..', 'a b', 'a/b', 'größe', 'user\n', 'x'.repeat(250)])('%j can name neither', name => {
+  expect(topicName.safeParse(name).success).toBe(false)
   expect(topicNames.safeParse(['user', name]).success).toBe(false)
   expect(groupInstanceId.safeParse(name).success).toBe(false)
 })

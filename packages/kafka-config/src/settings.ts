@@ -75,6 +75,9 @@ export function isTopicName(name: string): boolean {
   return legalName.test(name)
 }
 
+/** One topic of a service's own schema. */
+export const topicName = z.string().refine(isTopicName, `must be the name of a topic: ${whatIsLegal}`)
+
 /** Topics of a service's own schema, after its `list`. */
 export const topicNames = z
   .array(z.string())

@@ -73,6 +73,7 @@ describe('settings', () => {
     ['PAGE_ROWS', '0'],
     ['POLL_INTERVAL_MS', '0'],
     ['POLLER_CURSOR', 'highest'],
+    ['KAFKA_TOPIC', 'cdc users'],
   ])('refuses %s = %s', (key, value) => {
     expect(() => read({ [key]: value })).toThrow(new RegExp(key))
   })

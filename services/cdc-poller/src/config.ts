@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { USER_CHANGES_TOPIC, changesTopicSpec } from '@kafka-pattern/events'
-import { kafkaSettings, refineKafkaSettings, replicationFactor } from '@kafka-pattern/kafka-config'
+import { kafkaSettings, refineKafkaSettings, replicationFactor, topicName } from '@kafka-pattern/kafka-config'
 import { mysqlSettings } from '@kafka-pattern/mysql-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
@@ -32,7 +32,7 @@ export const Settings = z
     VERSION_COLUMN: sqlName.default('version'),
     /** Set = deleted. `none`: rows of this table are never deleted. */
     DELETED_AT_COLUMN: sqlName.default('deleted_at').transform(name => (name === 'none' ? null : name)),
-    KAFKA_TOPIC: z.string().default(USER_CHANGES_TOPIC),
+    KAFKA_TOPIC: topicName.default(USER_CHANGES_TOPIC),
     /** Of a topic that does not exist yet; one that exists is never changed. */
     TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
     TOPIC_REPLICATION_FACTOR: replicationFactor,

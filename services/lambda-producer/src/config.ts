@@ -1,9 +1,9 @@
 import { TOPICS, entityTopicSpec } from '@kafka-pattern/events'
 import {
-  isTopicName,
   kafkaSettingsWithMskIam,
   refineKafkaSettings,
   replicationFactor,
+  topicName,
 } from '@kafka-pattern/kafka-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
@@ -17,10 +17,7 @@ export const Settings = z
     ...kafkaSettingsWithMskIam,
     LOG_LEVEL: runtimeSettings.LOG_LEVEL,
     KAFKA_CLUSTER_NAME: z.string().min(1).default('lambda-producer'),
-    KAFKA_TOPIC: z
-      .string()
-      .refine(isTopicName, 'must be a topic name: letters, digits, . _ -, at most 249; not . or ..')
-      .default(TOPICS.user),
+    KAFKA_TOPIC: topicName.default(TOPICS.user),
     /** For a topic that does not exist yet; one that exists is never changed. */
     TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
     TOPIC_REPLICATION_FACTOR: replicationFactor,

@@ -1,10 +1,5 @@
 import { TOPICS, createRequestLimitBytes, entityTopicSpec } from '@kafka-pattern/events'
-import {
-  isTopicName,
-  kafkaSettings,
-  refineKafkaSettings,
-  replicationFactor,
-} from '@kafka-pattern/kafka-config'
+import { kafkaSettings, refineKafkaSettings, replicationFactor, topicName } from '@kafka-pattern/kafka-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
 import type { GatheringProducerOptions, TopicSpec } from '@kafka-pattern/kafka-config'
@@ -20,10 +15,7 @@ export const Settings = z
     HOST: z.string().default('127.0.0.1'),
     /** 0 = any free port; the log names it. */
     PORT: port.default(3001),
-    KAFKA_TOPIC: z
-      .string()
-      .refine(isTopicName, 'must be a topic name: letters, digits, . _ -, at most 249; not . or ..')
-      .default(TOPICS.user),
+    KAFKA_TOPIC: topicName.default(TOPICS.user),
     /** For a topic that does not exist yet; one that exists is never changed. */
     TOPIC_PARTITIONS: wholeNumber({ min: 1 }).default(3),
     TOPIC_REPLICATION_FACTOR: replicationFactor,
