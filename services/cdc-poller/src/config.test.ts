@@ -74,6 +74,7 @@ describe('settings', () => {
     ['POLL_INTERVAL_MS', '0'],
     ['POLLER_CURSOR', 'highest'],
     ['KAFKA_TOPIC', 'cdc users'],
+    ['REMEMBERED_ROWS', '33554433'],
   ])('refuses %s = %s', (key, value) => {
     expect(() => read({ [key]: value })).toThrow(new RegExp(key))
   })

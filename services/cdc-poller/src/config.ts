@@ -5,6 +5,7 @@ import { mysqlSettings } from '@kafka-pattern/mysql-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
 import { longestLeaseMs } from './cursor-lease.ts'
+import { mostRememberedRows } from './published-versions.ts'
 import type { TableDescription } from './source-table.ts'
 import type { TopicSpec } from '@kafka-pattern/kafka-config'
 
@@ -43,7 +44,7 @@ export const Settings = z
     /** So far behind the database's clock everything is read again: for what no look at the open transactions sees. */
     OVERLAP_MS: wholeNumber({ min: 1_000, max: 3_600_000 }).default(1_000),
     /** Published rows that are remembered at most, so as not to publish them again. */
-    REMEMBERED_ROWS: wholeNumber({ min: 1_000 }).default(200_000),
+    REMEMBERED_ROWS: wholeNumber({ min: 1_000, max: mostRememberedRows }).default(200_000),
     /** A poller that has not stored its cursor for so long loses it to another one. */
     LEASE_MS: durationMs
       .refine(ms => ms >= 1_000 && ms <= longestLeaseMs, `must be from 1000 to ${longestLeaseMs}`)

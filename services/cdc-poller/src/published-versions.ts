@@ -1,3 +1,6 @@
+/** Each of the two generations is a Map, and V8's throws at 2^24 entries (`RangeError: Map maximum size exceeded`). */
+export const mostRememberedRows = 2 * 2 ** 24
+
 /**
  * What was published of the rows that will perhaps be read again, so that they are not published again. Bounded: the oldest half
  * is forgotten when it is full. What is forgotten is published a second time, never lost.
@@ -9,7 +12,7 @@ export class PublishedVersions {
   #young = new Generation()
   #old = new Generation()
 
-  /** @param limit rows that it remembers at most, about 150 bytes each; of more it keeps at least the newest half of so many */
+  /** @param limit rows that it remembers at most, up to `mostRememberedRows`, about 150 bytes each; of more it keeps at least the newest half of so many */
   constructor(limit: number) {
     this.#generationSize = Math.max(1, Math.floor(limit / 2))
   }
