@@ -122,6 +122,14 @@ test('a connection that is too old is replaced and closed, although it was used 
   ])
 })
 
+test('a connection that seems to be of the future, because the clock was set back, is replaced', async () => {
+  const { kept, signals } = keeper(works)
+  await kept.send(record, within(1_000))
+  vi.setSystemTime(Date.now() - 1)
+  await kept.send(record, within(1_000))
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, false])
+})
+
 test('open never fails, and what it began serves the first invocation', async () => {
   const { kept, signals } = keeper(refused, refused, works)
   const opened = kept.open(100)

@@ -49,7 +49,7 @@ export function keepProducer({ connect, maxAgeMs, logger }: KeptProducerOptions)
   let current: Connection | null = null
 
   function connected(): Promise<GatheringProducer> {
-    if (current !== null && Date.now() - current.madeAtMs > maxAgeMs) abandon(current)
+    if (current !== null && isTooOld(current)) abandon(current)
     if (current === null) {
       const begun = new AbortController()
       const connection = { producer: connect(begun.signal), abandon: begun, madeAtMs: Date.now() }
@@ -59,6 +59,12 @@ export function keepProducer({ connect, maxAgeMs, logger }: KeptProducerOptions)
       current = connection
     }
     return current.producer
+  }
+
+  /** A clock that was set back does not tell how old it is: it would look young for as long as the clock was set back. */
+  function isTooOld({ madeAtMs }: Connection): boolean {
+    const ageMs = Date.now() - madeAtMs
+    return ageMs > maxAgeMs || ageMs < 0
   }
 
   function abandon(connection: Connection): void {
