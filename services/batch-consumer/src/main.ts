@@ -23,7 +23,13 @@ const logger = createLogger({ name: settings.KAFKA_CLUSTER_NAME, level: settings
 const service = createService({ name: settings.KAFKA_CLUSTER_NAME, settings, logger })
 const kafka = createKafka(settings, logger)
 
-const producer = createGatheringProducer(kafka, { logger, maxRecordBytes: deadLetterMaxBytes })
+const producer = createGatheringProducer(kafka, {
+  logger,
+  maxRecordBytes: deadLetterMaxBytes,
+  // Batches are in memory anyway. One that found no room would be sent later, behind those that came after it.
+  maxQueuedRecords: Infinity,
+  maxQueuedBytes: Infinity,
+})
 service.onStop('producer', () => producer.close())
 
 const group = settings.KAFKA_CONSUMER_GROUP

@@ -91,6 +91,26 @@ test('SIGTERM: the batch in process is finished and committed, what was only col
   expect(processedOffsets(next)).toEqual(['10', '11'])
 })
 
+test('a batch that is unreadable as a whole keeps its order, however large it is', async () => {
+  const { topic, group } = await topicAndGroup()
+  // More bytes than a producer holds by default, 32 MiB.
+  const large = 'x'.repeat(900_000)
+  const names = Array.from({ length: 40 }, (_, index) => `r${index}`)
+  // One by one: together they would be one record batch, and too large for the topic.
+  for (const name of names) await produce([{ ...record(topic, name), value: large }])
+  const service = await startService('batch-consumer', {
+    ...settingsOf(topic, group),
+    BATCH_SIZE: '40',
+    BATCH_BYTES: String(64 * 1024 * 1024),
+    BATCH_TIMEOUT_MS: '600000',
+  })
+  await service.waitForLog(isCommitUpTo('40'))
+
+  const letters = await readTopic(deadLetterTopic(topic, group), { count: 40 })
+  expect(letters.map(each => each.key?.toString())).toEqual(names)
+  expect(service.logLines.filter(({ level = 0 }) => level >= 50)).toEqual([])
+})
+
 describe('demo faults', () => {
   test('retried, rejected and unreadable records end as they should, each said with its ids', async () => {
     const { topic, group } = await topicAndGroup()
