@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import {
   connectTo,
   createTopic,
+  deleteTopic,
   eventually,
   partitionEnds,
   produce,
@@ -690,6 +691,28 @@ test('a topic that does not exist fails the start with its name, and is not crea
   const reader = collect({ topics: [topic] })
   await expect(reader.start()).rejects.toThrow(TopicMissingError)
   expect(await withAdmin(testKafka(), admin => admin.listTopics())).not.toContain(topic)
+})
+
+test('says which of its topics was deleted while it waits for it, and goes on when it is there again', async () => {
+  const [kept, deleted] = [await createTopic(), await createTopic()]
+  const reasons: string[] = []
+  const logger = pino(
+    { level: 'info' },
+    {
+      write(line) {
+        const { msg, reason } = JSON.parse(line)
+        if (msg === 'not in the consumer group; joining again') reasons.push(reason)
+      },
+    },
+  )
+  const reader = collect({ topics: [kept, deleted] }, { kafka: testKafka().kafka, logger })
+  await reader.start()
+  await deleteTopic(testKafka(), deleted)
+  await eventually(() => expect(reasons.at(-1)).toMatch(new RegExp(`: ${deleted}$`)), { what: 'the reason' })
+
+  await eventually(() => createTopic({ topic: deleted }), { what: 'the topic, made anew' })
+  await produceValues(kept, ['a'])
+  await eventually(() => expect(reader.values()).toEqual(['a']), { what: 'a record of the other topic' })
 })
 
 test('in memory: a partition that is younger than the consumer is read from its beginning', async () => {

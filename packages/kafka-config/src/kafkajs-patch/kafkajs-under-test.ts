@@ -49,6 +49,7 @@ interface Internals {
   'protocol/error': { createErrorFromCode: (code: number) => Error & { type: string; retriable: boolean } }
   'protocol/message/compression': { Codecs: Record<number, () => Codec> }
   'protocol/requests/fetch/v11/response': { decode(response: Buffer): Promise<FetchResponse> }
+  'protocol/requests/metadata/v6/response': { parse: (response: object) => Promise<object> }
   'protocol/requests/produce/v7/request': (request: ProduceRequest) => {
     encode(): Promise<{ buffer: Buffer }>
   }
