@@ -12,6 +12,7 @@ import {
 
 const graceMs = 100
 const hole = [{ from: 7, to: 9 }]
+const everything = [{ from: 0, to: Infinity }]
 const none: ReadonlySet<string> = new Set()
 
 test('a hole without any open transaction is doomed after two grace times, not before', () => {
@@ -71,10 +72,17 @@ test('a filled hole is forgotten, its neighbours are not', () => {
 })
 
 test('doomed is not dead: the read may find it, or end before it', () => {
-  expect(deadOf(hole, [], Infinity)).toEqual(hole)
-  expect(deadOf(hole, [{ from: 8, to: 8 }], Infinity)).toEqual([
+  expect(deadOf(hole, [], everything)).toEqual(hole)
+  expect(deadOf(hole, [{ from: 8, to: 8 }], everything)).toEqual([
     { from: 7, to: 7 },
     { from: 9, to: 9 },
   ])
-  expect(deadOf(hole, [], 7)).toEqual([{ from: 7, to: 7 }])
+  expect(deadOf(hole, [], [{ from: 1, to: 7 }])).toEqual([{ from: 7, to: 7 }])
+})
+
+test('a hole that is seen again, by a lane that is behind say, does not begin to wait anew', () => {
+  let watch = looked(holesSeen(nothingWatched, hole, 0), none, 100, 100, graceMs)
+  watch = holesSeen(watch, [{ from: 8, to: 12 }], 150)
+  expect(watch.young).toEqual([{ ranges: [{ from: 10, to: 12 }], seenAtMs: 150 }])
+  expect(doomedAt(watch, 200, graceMs)).toEqual(hole)
 })

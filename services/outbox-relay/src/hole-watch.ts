@@ -28,8 +28,10 @@ export interface HoleWatch {
 
 export const nothingWatched: HoleWatch = { young: [], watched: [] }
 
+/** What is watched already stays as it is: whoever might fill it had taken its number when it was seen for the first time. */
 export function holesSeen(watch: HoleWatch, ranges: SeqRanges, seenAtMs: number): HoleWatch {
-  return ranges.length === 0 ? watch : { ...watch, young: [...watch.young, { ranges, seenAtMs }] }
+  const news = [...watch.young, ...watch.watched].reduce((rest, known) => without(rest, known.ranges), ranges)
+  return news.length === 0 ? watch : { ...watch, young: [...watch.young, { ranges: news, seenAtMs }] }
 }
 
 /** The holes are none any more. */
@@ -90,7 +92,7 @@ export function doomedAt({ watched }: HoleWatch, nowMs: number, graceMs: number)
   return doomed.length === 0 ? noSeqs : unionOf(...doomed.map(({ ranges }) => ranges))
 }
 
-/** Of the doomed, those that a read up to `readUpTo` did not find. */
-export function deadOf(doomed: SeqRanges, found: SeqRanges, readUpTo: number): SeqRanges {
-  return overlapOf(without(doomed, found), [{ from: 0, to: readUpTo }])
+/** Of the doomed, those that a read looked for and did not find. */
+export function deadOf(doomed: SeqRanges, found: SeqRanges, lookedFor: SeqRanges): SeqRanges {
+  return overlapOf(without(doomed, found), lookedFor)
 }

@@ -55,14 +55,15 @@ export class OutboxReader {
     return countOf(this.#cursor?.holes ?? noSeqs)
   }
 
-  /** From now on also reads everything that is pending for this cursor. Not while a read is under way. */
+  /**
+   * From now on also reads everything that is pending for this cursor. Not while a read is under way.
+   *
+   * All of its holes are watched, those above where the reads begin too: the lane that is ahead may have no room for another one, and then
+   * nothing is read for any lane until some of them close.
+   */
   readFor(cursor: Cursor): void {
-    const before = this.#cursor
-    const after = before === null ? cursor : behindBoth(before, cursor)
-    const dropped = without(before?.holes ?? noSeqs, after.holes)
-    const news = without(after.holes, before?.holes ?? noSeqs)
-    this.#watch = holesSeen(holesClosed(this.#watch, dropped), news, performance.now())
-    this.#cursor = after
+    this.#watch = holesSeen(this.#watch, cursor.holes, performance.now())
+    this.#cursor = this.#cursor === null ? cursor : behindBoth(this.#cursor, cursor)
   }
 
   /** Nobody reads any more. */

@@ -40,6 +40,21 @@ test('a doomed hole is dead when the read does not find it', () => {
   expect(seqsOf(scanOf(cursor, rows(5), true, doomed, [cursor]))).toEqual([5])
 })
 
+test('what a lane that is ahead misses dies above where the read began as well, and is no gap for the one that is behind', () => {
+  const ahead: Cursor = { high: 20, holes: [{ from: 15, to: 17 }] }
+  const scan = scanOf(cursor, rows(16, 20), true, ahead.holes, [cursor, ahead])
+  expect(advance(ahead, scan)).toEqual({ high: 20, holes: [] })
+  expect(advance({ ...cursor, high: 14 }, scan).holes).toEqual([
+    { from: 4, to: 5 },
+    { from: 18, to: 19 },
+  ])
+})
+
+test('what a read did not ask for does not die by it', () => {
+  const ahead: Cursor = { high: 20, holes: [{ from: 8, to: 9 }] }
+  expect(scanOf(cursor, rows(20), true, ahead.holes, [cursor, ahead]).closed).toEqual([{ from: 20, to: 20 }])
+})
+
 test('a read that was cut short says nothing about what lies behind its last row', () => {
   const scan = scanOf(cursor, rows(4), false, [{ from: 4, to: 5 }], [cursor])
   expect(scan.more).toBe(true)

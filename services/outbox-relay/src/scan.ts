@@ -33,17 +33,23 @@ export function scanOf(
   const seqs = rows.map(({ seq }) => seq)
   const filling = rangesOf(seqs.filter(seq => seq <= cursor.high))
   const fresh = rangesOf(seqs.filter(seq => seq > cursor.high))
-  const readUpTo = complete ? cursor.high : Math.min(seqs.at(-1) ?? 0, cursor.high)
+  const end = complete ? Infinity : (seqs.at(-1) ?? 0)
+  const dead = doomed.length === 0 ? noSeqs : deadOf(doomed, rangesOf(seqs), readBy(cursor, end))
   const high = Math.max(seqs.at(-1) ?? 0, cursor.high)
   const scan: Scan = {
     rows,
     high,
-    gaps: fresh.length === 0 ? noSeqs : without([{ from: cursor.high + 1, to: high }], fresh),
-    closed: unionOf(filling, fresh, deadOf(doomed, filling, readUpTo)),
+    gaps: fresh.length === 0 ? noSeqs : without([{ from: cursor.high + 1, to: high }], unionOf(fresh, dead)),
+    closed: unionOf(filling, fresh, dead),
     more: !complete && rows.length > 0,
     leftOut: null,
   }
   return whatFits(scan, laneCursors)
+}
+
+/** Of which numbers a read shows whether they have rows: what it asked for, up to where it ended. */
+function readBy({ high, holes }: Cursor, end: number): SeqRanges {
+  return upTo(unionOf(holes, [{ from: high + 1, to: Infinity }]), end)
 }
 
 /**
@@ -77,7 +83,8 @@ function aggregateOf({ aggregatetype, aggregateid }: OutboxRow): string {
 
 /**
  * Kafka keeps so many holes and no more. New gaps bring some, and so do rows that fill a large hole here and there: what would be too
- * many is not read before transactions end, whose rows or deaths close holes. Once all of them are closed up to the last row, a scan fits.
+ * many is not read before transactions end, whose rows or deaths close holes. Once all have ended, every hole up to the first row closes, in
+ * the lanes that are ahead too, so that at least this row fits.
  */
 function whatFits(scan: Scan, laneCursors: readonly Cursor[]): Scan {
   if (fits(scan, laneCursors)) return scan
@@ -99,7 +106,7 @@ function fits(scan: Scan, laneCursors: readonly Cursor[]): boolean {
   })
 }
 
-/** What the scan would be had it ended behind so many rows. */
+/** What the scan would be had it ended behind so many rows. The dead above them make room, or cut holes in two: they wait as well. */
 function upToRow(scan: Scan, count: number): Scan {
   const rows = scan.rows.slice(0, count)
   const high = rows.at(-1)?.seq ?? 0
