@@ -11,8 +11,23 @@ export interface ParkedRow {
 /** What is left of a reason in the table. */
 const longestReasonChars = 2_000
 
+/** MariaDB makes a table of 1,000 numbers and more (`in_predicate_conversion_threshold`), and reads all of the outbox beside it. */
+const rowsOfStatement = 500
+
+/** Columns that are copied as they are. */
+const copied = ['id', 'aggregatetype', 'aggregateid', 'type', 'payload', 'correlation_id', 'created_at']
+
 /**
- * Copies the rows. Once it returns they are stored; who parks one again changes nothing but the reason.
+ * A copy of the same number, of a row that the table had before it was begun anew, gives way. With many numbers a server may read the whole
+ * table rather than look them up, and as it locks what it reads, wait for every transaction that has written there: hence the index.
+ */
+const parkStatement = `INSERT INTO relay_parked (seq, ${copied.join(', ')}, error, attempts)
+  SELECT seq, ${copied.join(', ')}, ?, ? FROM outbox FORCE INDEX (PRIMARY) WHERE seq IN (?)
+  ON DUPLICATE KEY UPDATE ${[...copied, 'error', 'attempts'].map(each => `${each} = VALUES(${each})`).join(', ')}`
+
+/**
+ * Copies the rows. Once it returns they are stored; who parks one again changes nothing but the reason. Others wait for the lease meanwhile, so
+ * it takes few statements.
  * @returns false when the lane is not the owner's any more: then nothing is parked, the next owner decides
  */
 export async function parkRows(
@@ -27,22 +42,26 @@ export async function parkRows(
       [lane, owner],
     )
     if (held.length === 0) return false
-    for (const { seq, reason, attempts } of rows) {
-      await transaction.write(
-        `INSERT INTO relay_parked
-           (seq, id, aggregatetype, aggregateid, type, payload, correlation_id, created_at, error, attempts)
-         SELECT seq, id, aggregatetype, aggregateid, type, payload, correlation_id, created_at, ?, ?
-         FROM outbox WHERE seq = ?
-         ON DUPLICATE KEY UPDATE error = VALUES(error), attempts = VALUES(attempts)`,
-        [reason.slice(0, longestReasonChars), attempts, seq],
-      )
+    for (const alike of Map.groupBy(rows, ({ reason, attempts }) => `${attempts} ${reason}`).values()) {
+      const { reason, attempts } = alike[0]!
+      for (let from = 0; from < alike.length; from += rowsOfStatement) {
+        const seqs = alike.slice(from, from + rowsOfStatement).map(({ seq }) => seq)
+        await transaction.write(parkStatement, [reason.slice(0, longestReasonChars), attempts, seqs])
+      }
     }
     return true
   })
 }
 
-/** The numbers of the parked rows from `fromSeq` on. */
+/**
+ * The numbers of the parked rows from `fromSeq` on. A copy outlives its row: in a table that was begun anew its number is another
+ * row's.
+ */
 export async function parkedSeqs(mysql: Mysql, fromSeq: number): Promise<ReadonlySet<number>> {
-  const rows = await mysql.rows<{ seq: string }>('SELECT seq FROM relay_parked WHERE seq >= ?', [fromSeq])
+  const rows = await mysql.rows<{ seq: string }>(
+    `SELECT p.seq FROM relay_parked p STRAIGHT_JOIN outbox o ON o.seq = p.seq AND o.id = p.id
+     WHERE p.seq >= ?`,
+    [fromSeq],
+  )
   return new Set(rows.map(({ seq }) => Number(seq)))
 }

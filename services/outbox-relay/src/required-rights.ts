@@ -30,6 +30,6 @@ const statements: readonly string[] = [
   'INSERT INTO relay_members (relay, alive_until) SELECT relay, alive_until FROM relay_members WHERE FALSE ON DUPLICATE KEY UPDATE alive_until = VALUES(alive_until)',
   `INSERT INTO relay_parked (seq, id, aggregatetype, aggregateid, type, payload, correlation_id, created_at, error, attempts)
    SELECT seq, id, aggregatetype, aggregateid, type, payload, correlation_id, created_at, '', 0 FROM outbox WHERE FALSE
-   ON DUPLICATE KEY UPDATE error = VALUES(error), attempts = VALUES(attempts)`,
-  'SELECT seq FROM relay_parked WHERE FALSE',
+   ON DUPLICATE KEY UPDATE id = VALUES(id), error = VALUES(error), attempts = VALUES(attempts)`,
+  'SELECT seq, id FROM relay_parked WHERE FALSE',
 ]
