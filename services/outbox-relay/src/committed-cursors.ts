@@ -80,11 +80,14 @@ export async function requireSameTable(mysql: Mysql, cursors: readonly Cursor[])
   requireEnd(await newestSeq(mysql), Math.max(...cursors.map(({ high }) => high)))
 }
 
-/** @throws MismatchError when Kafka has no position for a lane that was published: everything would be published again */
-export async function requireMemory(mysql: Mysql, cursors: readonly Cursor[]): Promise<void> {
+/**
+ * @param lanes those that have no position in Kafka
+ * @throws MismatchError when one of them was published: Kafka has forgotten it, and everything would be published again
+ */
+export async function requireMemory(mysql: Mysql, lanes: readonly number[]): Promise<void> {
   const marks = await notedMarks(mysql)
-  const lane = cursors.findIndex(({ high }, each) => high === 0 && (marks[each] ?? 0) > 0)
-  if (lane < 0) return
+  const lane = lanes.find(each => (marks[each] ?? 0) > 0)
+  if (lane === undefined) return
   throw new MismatchError(
     `lane ${lane} was published up to about ${marks[lane]}, but Kafka has no position for it any more: everything that the outbox still holds would be published again; to begin there set published_up_to in relay_leases to NULL and START_AFTER_SEQ=${marks[lane]}, or 0 for everything`,
   )

@@ -1,5 +1,6 @@
 import { KafkaConfigError, ProducerFencedError, RecordsRefusedError } from '@kafka-pattern/kafka-config'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { emptyCursor } from './cursor.ts'
 import { Lane } from './lane.ts'
 import { silentReport } from './test-report.ts'
 import type { OutboxRow } from './outbox-row.ts'
@@ -15,6 +16,8 @@ interface Surroundings {
   isHeld: boolean
   opens: number
   position: Position | null
+  /** What is noted in the leases. */
+  publishedUpTo: string | null
   open: () => Promise<void>
   publish: () => Promise<void>
   topic: () => Promise<null>
@@ -28,6 +31,7 @@ function createLane(changes: Partial<Surroundings> = {}): { lane: Lane; around: 
     isHeld: true,
     opens: 0,
     position: null,
+    publishedUpTo: null,
     open: async () => {},
     publish: async () => {},
     topic: async () => null,
@@ -66,7 +70,8 @@ function createLane(changes: Partial<Surroundings> = {}): { lane: Lane; around: 
 /** Has the leases; nothing is parked. */
 function mysqlOf(around: Surroundings): Mysql {
   const mysql = {
-    rows: async (sql: string) => (sql.includes('relay_leases') && around.isHeld ? [{ lane: 0 }] : []),
+    rows: async (sql: string) =>
+      sql.includes('relay_leases') && around.isHeld ? [{ lane: 0, mark: around.publishedUpTo }] : [],
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the rest is not used
   return mysql as Pick<Mysql, 'rows'> as Mysql
@@ -109,6 +114,22 @@ describe('a lane that somebody else takes over meanwhile is not taken back', () 
     expect(await lane.run()).toBe('lost')
     expect(around.opens).toBe(2)
   })
+})
+
+test('a position that Kafka forgets while relays are running is not taken for a beginning', async () => {
+  const position = { offset: '1000', metadata: '1/1/' }
+  const { lane, around } = createLane({ position, publishedUpTo: '1000' })
+  await lane.open()
+  around.publish = () => {
+    around.position = null
+    return Promise.reject(away)
+  }
+  lane.offer({ ...scan, high: 1_001 }, [{ ...row, seq: 1_001 }])
+  expect(await lane.run()).toBe('lost')
+
+  const again = createLane({ publishedUpTo: '1000' })
+  await expect(again.lane.open()).rejects.toThrow(/published up to about 1000, but Kafka has no position/)
+  expect(again.lane.ahead).toEqual(emptyCursor)
 })
 
 describe('a lane is not healthy', () => {

@@ -12,6 +12,7 @@ import {
   TransactionFailedError,
 } from '@kafka-pattern/kafka-config'
 import { nextDelayMs, retry, untilItWorks } from '@kafka-pattern/retry'
+import { requireMemory } from './committed-cursors.ts'
 import { advance, emptyCursor, isPending, lowMarkOf } from './cursor.ts'
 import { readCursor, writeCursor } from './cursor-text.ts'
 import { holdsLane } from './lane-leases.ts'
@@ -143,6 +144,7 @@ export class Lane {
    * Shuts out earlier owners and goes on where they ended; tries until brokers and database answer.
    * @returns false when the lane is somebody else's by then
    * @throws ForeignCursorError
+   * @throws MismatchError when Kafka has forgotten the position, perhaps while relays were running
    * @throws AbortError when the lane is stopped
    */
   async open(): Promise<boolean> {
@@ -150,6 +152,7 @@ export class Lane {
     const opened = await this.#takeOver()
     if (opened === null) return false
     const { text } = opened
+    if (text === null) await this.#untilItWorks(() => requireMemory(mysql, [this.number]))
     const cursor = text === null ? { ...emptyCursor, high: startAfterSeq } : readCursor(text, lanes)
     this.#parked = await this.#untilItWorks(() => parkedSeqs(mysql, lowMarkOf(cursor)))
     this.#committed = { cursor, text, atMs: performance.now() }
