@@ -11,8 +11,11 @@ export interface ParkedRow {
 /** What is left of a reason in the table. */
 const longestReasonChars = 2_000
 
-/** MariaDB makes a table of 1,000 numbers and more (`in_predicate_conversion_threshold`), and reads all of the outbox beside it. */
-const rowsOfStatement = 500
+/**
+ * Rows of megabytes, which are those that Kafka refuses, are copied in time. And of 1,000 numbers MariaDB would make a table
+ * (`in_predicate_conversion_threshold`), and read all of the outbox beside it.
+ */
+const rowsOfStatement = 100
 
 /** Columns that are copied as they are. */
 const copied = ['id', 'aggregatetype', 'aggregateid', 'type', 'payload', 'correlation_id', 'created_at']
