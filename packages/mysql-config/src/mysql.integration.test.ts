@@ -1,6 +1,7 @@
+import { Socket } from 'node:net'
 import { createDatabase, eventually, uniqueName, type TestDatabase } from '@kafka-pattern/test-kit'
 import { pino } from 'pino'
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { classifyMysqlError, MysqlConfigError } from './errors.ts'
 import { createMysql, type Mysql, type MysqlOptions } from './mysql.ts'
 import { isoFromDatetime } from './timestamps.ts'
@@ -253,6 +254,13 @@ describe('the pool', () => {
     expect(classifyMysqlError(outcomes[0])).toBe('unavailable')
     const all = await Promise.all(waiting)
     expect(all.filter(outcome => outcome === 'done')).toHaveLength(1_000)
+  })
+
+  test('has the system ask whether a silent server is still there', async () => {
+    const keepAlive = vi.spyOn(Socket.prototype, 'setKeepAlive')
+    onTestFinished(() => keepAlive.mockRestore())
+    await connect(1).rows('SELECT 1')
+    expect(keepAlive).toHaveBeenCalledWith(true, 10_000)
   })
 
   test('lets nobody wait for a connection longer than a statement may take', async () => {

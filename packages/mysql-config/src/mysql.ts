@@ -49,6 +49,8 @@ const maxQueuedRequests = 1_000
 const connectTimeoutMs = 5_000
 const defaultAnswerTimeoutMs = 60_000
 const healthTimeoutMs = 5_000
+/** By default the system asks after two hours of silence whether the other side is still there. */
+const keepAliveInitialDelayMs = 10_000
 /** How long closed connections may take to say goodbye to a server that perhaps does not listen any more. */
 const goodbyeTimeoutMs = 2_000
 
@@ -180,6 +182,7 @@ function openPool(
     queueLimit: maxQueuedRequests,
     connectTimeout: connectTimeoutMs,
     enableKeepAlive: true,
+    keepAliveInitialDelay: keepAliveInitialDelayMs,
     timezone: 'Z',
     // A Date has milliseconds only, and a double not every BIGINT.
     dateStrings: true,

@@ -77,7 +77,11 @@ export function mysqlOptionsOf(settings: Settings): MysqlOptions {
   const sessionTimeoutSeconds = Math.ceil(settings.KAFKA_SESSION_TIMEOUT_MS / 1_000)
   return {
     affectedRows: 'changed',
+    // After a failover nobody may say that the old connections lead nowhere. A batch takes about a second.
+    answerTimeoutMs: 15_000,
     onConnect: [
+      // The server gives up first: a statement that nobody waits for any more would go on waiting, and hold what it has locked.
+      'SET SESSION innodb_lock_wait_timeout = 10',
       // How many rows an upsert has changed, the server says in words only.
       "SET SESSION lc_messages = 'en_US'",
       // Two partitions write at once. Under REPEATABLE READ each would lock the gaps around its rows, and they would deadlock.

@@ -125,6 +125,27 @@ test('connections cut again and again, also when the answer to a COMMIT is on it
   expect(repeatedOffsets([sink])).toEqual([])
 })
 
+test('a database that falls silent, as in a failover that resets no connection: the batch is applied by a new one', async () => {
+  const stage = await setStage()
+  const { host, port } = stage.database.server
+  const proxy = await startTcpProxy({ target: `${host}:${port}` })
+  const users = sender(stage)
+  const sink = await stage.start({ MYSQL_HOST: '127.0.0.1', MYSQL_PORT: String(proxy.port) })
+  await users.send()
+  await untilApplied(stage)
+  proxy.forget()
+  await users.send()
+  // Less than the minute that any other statement may take.
+  const { reason } = await sink.waitForLog(line => line.msg === 'not applied, the partition waits', {
+    timeoutMs: 40_000,
+  })
+  expect(String(reason)).toMatch(/timeout/)
+  await untilApplied(stage)
+  expect(await stage.replica()).toEqual(users.newest())
+  await sink.stop()
+  expect(deadLettered([sink])).toEqual([])
+})
+
 test('idle for longer than the server keeps its connections open: the next batch is applied at the first attempt', async () => {
   const stage = await setStage({ partitions: 3 })
   const sink = await stage.start(shortSession)
@@ -210,7 +231,7 @@ test('SIGTERM while the batch that is being written waits for longer than the dr
   const stage = await setStage()
   const { root } = stage.database
   const id = randomUUID()
-  // The statement waits for its lock for 50 s, which is MySQL's default.
+  // Less than the statement waits for its lock.
   const sink = await stage.start({ DRAIN_TIMEOUT_MS: '500', SHUTDOWN_TIMEOUT_MS: '30000' })
   await produce([recordOf(stage.topic, stateOf(id, 1))])
   await untilApplied(stage)

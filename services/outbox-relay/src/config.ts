@@ -4,6 +4,7 @@ import { mysqlSettings } from '@kafka-pattern/mysql-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
 import type { TopicSpec } from '@kafka-pattern/kafka-config'
+import type { MysqlOptions } from '@kafka-pattern/mysql-config'
 
 const { durationMs, list, wholeNumber } = settingsTypes
 
@@ -35,7 +36,7 @@ export const Settings = z
     BATCH_SIZE: wholeNumber({ min: 1, max: 50_000 }).default(4_000),
     /** Between two reads that find nothing, at most. */
     POLL_INTERVAL_MS: wholeNumber({ min: 2, max: 60_000 }).default(20),
-    /** What is read and waits for the transactions before, at most. */
+    /** No read begins while more waits for the transactions before; a read takes half as much, and a row. */
     READ_AHEAD_BYTES: wholeNumber({ min: 65_536, max: 1_073_741_824 }).default(8 * 1024 * 1024),
     /** How long a server's thread may be held up between two steps of a commit or an insert (src/hole-watch.ts). */
     HOLE_GRACE_MS: durationMs.default(1_000),
@@ -56,6 +57,22 @@ export const Settings = z
   .superRefine(refineKafkaSettings)
 
 export type Settings = z.output<typeof Settings>
+
+export const mysqlOptions: MysqlOptions = {
+  // After a failover nobody may say that the old connections lead nowhere. What the relay asks for takes milliseconds; a change of partitions
+  // may take longer, then goes on without it, and the next check finds what has become of it.
+  answerTimeoutMs: 10_000,
+  onConnect: [
+    // The server gives up first: a statement that nobody waits for any more would go on waiting, and hold what it has locked.
+    'SET SESSION innodb_lock_wait_timeout = 5',
+    'SET SESSION lock_wait_timeout = 5',
+  ],
+}
+
+/** On a shutdown: time for what is under way. What is asked of the database after that nobody needs; leases run out by themselves. */
+export function closeDatabaseAfterMs({ SHUTDOWN_TIMEOUT_MS }: Settings): number {
+  return SHUTDOWN_TIMEOUT_MS * 0.6
+}
 
 /** Three missed renewals cost the lease; a lane that is free is noticed within a second. */
 export function heartbeatMsOf(settings: Settings): number {

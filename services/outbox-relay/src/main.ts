@@ -1,7 +1,7 @@
 import { createKafka, waitForKafka } from '@kafka-pattern/kafka-config'
 import { createMysql, watchMysql } from '@kafka-pattern/mysql-config'
 import { createLogger, createService, loadSettings } from '@kafka-pattern/service-runtime'
-import { Settings } from './config.ts'
+import { Settings, closeDatabaseAfterMs, mysqlOptions } from './config.ts'
 import { createRelayParts } from './relay-parts.ts'
 import { createRelayReport } from './relay-report.ts'
 import { checkStart } from './start-checks.ts'
@@ -10,7 +10,7 @@ const settings = loadSettings(Settings, { name: 'outbox-relay' })
 const logger = createLogger({ name: settings.KAFKA_CLUSTER_NAME, level: settings.LOG_LEVEL })
 const service = createService({ name: settings.KAFKA_CLUSTER_NAME, settings, logger })
 const kafka = createKafka(settings, logger)
-const mysql = createMysql(settings, logger)
+const mysql = createMysql(settings, logger, mysqlOptions)
 service.onStop('mysql', () => mysql.close())
 
 const report = createRelayReport(logger, service.metrics)
@@ -34,7 +34,11 @@ await service.run(async () => {
   await waitForKafka(kafka, during)
   await checkStart(settings, { kafka, mysql, cursors }, during)
   relay.start()
-  service.onStop('relay', () => relay.stop())
+  service.onStop('relay', async () => {
+    const limit = setTimeout(() => void mysql.close(0), closeDatabaseAfterMs(settings))
+    await relay.stop()
+    clearTimeout(limit)
+  })
   retention.start()
   service.onStop('retention', () => retention.stop())
 })

@@ -1,5 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { eventually, startFaultProxy, startOwnKafka, startOwnMysql, testKafka } from '@kafka-pattern/test-kit'
+import {
+  eventually,
+  startFaultProxy,
+  startOwnKafka,
+  startOwnMysql,
+  startTcpProxy,
+  testKafka,
+} from '@kafka-pattern/test-kit'
 import { expect, test } from 'vitest'
 import {
   countVersions,
@@ -108,6 +115,37 @@ test('a database that is killed, read-only, or cuts its connections: the relay w
   await root.write('KILL USER outbox_relay')
   await publishOneMore()
   expect(relay.exit).toBeNull()
+}, 300_000)
+
+test('a database that falls silent, as in a failover that resets no connection: the relay says so, goes on by new ones, and ends in time', async () => {
+  const outbox = await createOutbox()
+  const { host, port } = outbox.database.server
+  const proxy = await startTcpProxy({ target: `${host}:${port}` })
+  const relay = await outbox.startRelay({
+    MYSQL_HOST: '127.0.0.1',
+    MYSQL_PORT: String(proxy.port),
+    // Less than it takes until nobody waits for an answer any more.
+    SHUTDOWN_TIMEOUT_MS: '12000',
+  })
+  await insertEvent(outbox, { aggregateid: 'a', version: 1 })
+  await publishedVersions(outbox.topic, { count: 1 })
+
+  proxy.forget()
+  await insertEvent(outbox, { aggregateid: 'a', version: 2 })
+  await waitUntilNotReady(relay)
+  await eventually(async () => expect(await metric(relay, 'outbox_relay_lag_seconds')).toBeNaN(), {
+    what: 'the lag to be unknown',
+  })
+  expect(await publishedVersions(outbox.topic, { count: 2, timeoutMs: 40_000 })).toEqual(
+    new Map([['a', [1, 2]]]),
+  )
+  await eventually(async () => expect((await fetch(`${relay.probeUrl}/readyz`)).status).toBe(200), {
+    what: 'readiness',
+  })
+
+  proxy.swallow()
+  await waitUntilNotReady(relay)
+  expect(await relay.stop()).toBe(0)
 }, 300_000)
 
 test('a prepared transaction (XA) still fills its hole after a restart of the database, which lists it as a new one', async () => {

@@ -32,6 +32,8 @@ interface Counted {
   /** The outbox has a backlog: every read leaves rows for the next one. */
   more: boolean
   lagsMs: number[]
+  /** What a read waits for. */
+  answer: Promise<void>
 }
 
 let relay: OutboxRelay | undefined
@@ -39,12 +41,13 @@ afterEach(() => relay?.stop())
 
 /** A relay of these lanes that runs, how often it has read, and how far behind it said it was. */
 function started(lanes: FakeLane[], ageOf = (seq: number) => Promise.resolve(seq)): Counted {
-  const counted: Counted = { reads: 0, more: false, lagsMs: [] }
+  const counted: Counted = { reads: 0, more: false, lagsMs: [], answer: Promise.resolve() }
   relay = new OutboxRelay({
     reader: {
       read: async () => {
         counted.reads++
         await nextTurn()
+        await counted.answer
         return { ...nothing, more: counted.more }
       },
       readFor: () => {},
@@ -166,6 +169,25 @@ describe('how old the oldest waiting row is', () => {
       const away = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
       const { lagsMs } = started([fakeLane(0, { oldestWaiting: 5 })], () => Promise.reject(away))
       await soon(() => expect(lagsMs).toContainEqual(NaN))
+    },
+    testTimeoutMs,
+  )
+
+  test(
+    'nor while the database has fallen silent, and the relay is not ready then',
+    async () => {
+      const answer = Promise.withResolvers<number>()
+      const counted = started([fakeLane(0, { oldestWaiting: 5 })], () => answer.promise)
+      await soon(() => expect(relay?.healthy).toBe(true))
+      const read = Promise.withResolvers<void>()
+      counted.answer = read.promise
+      await soon(() => expect(relay?.healthy).toBe(false))
+      await soon(() => expect(counted.lagsMs).toEqual([NaN]))
+
+      answer.resolve(5)
+      read.resolve()
+      await soon(() => expect(relay?.healthy).toBe(true))
+      await soon(() => expect(counted.lagsMs.at(-1)).toBe(5))
     },
     testTimeoutMs,
   )

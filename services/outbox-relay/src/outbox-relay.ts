@@ -38,7 +38,7 @@ export interface OutboxRelayOptions {
   readonly report: Pick<RelayReport, 'state' | 'databaseAway'>
   /** Between two reads that find nothing, at most. */
   readonly pollIntervalMs: number
-  /** Read and waiting for the transactions before, at most; the last read may exceed it. */
+  /** No read begins while more waits for the transactions before. */
   readonly readAheadBytes: number
   /** Told what cannot be helped: the service should end. */
   readonly onFatal: (error: Error) => void
@@ -52,6 +52,8 @@ const longestGatherMs = 20
 const examineIntervalMs = 150
 const outagePauseMs = 100
 const observeIntervalMs = 500
+/** A database that answers takes milliseconds. One that has fallen silent says nothing, not even that it is away. */
+const silentAfterMs = 3_000
 
 export class OutboxRelay {
   readonly #options: OutboxRelayOptions
@@ -60,6 +62,8 @@ export class OutboxRelay {
   readonly #serving = new Set<ServedLane>()
   #loops: Promise<unknown>[] = []
   #reads = false
+  /** Of the read that is under way. */
+  #readBegunAtMs: number | null = null
 
   constructor(options: OutboxRelayOptions) {
     this.#options = options
@@ -68,7 +72,11 @@ export class OutboxRelay {
   /** Without a lane there is nothing to read: it stands by. */
   get healthy(): boolean {
     const { keeper } = this.#options
-    return keeper.healthy && (this.#reads || keeper.lanes.length === 0)
+    return keeper.healthy && ((this.#reads && !this.#waitsForAnswer) || keeper.lanes.length === 0)
+  }
+
+  get #waitsForAnswer(): boolean {
+    return this.#readBegunAtMs !== null && performance.now() - this.#readBegunAtMs > silentAfterMs
   }
 
   start(): void {
@@ -171,13 +179,21 @@ export class OutboxRelay {
   }
 
   async #observe(): Promise<void> {
-    const { reader, report, keeper } = this.#options
     for (;;) {
       await this.#pause(observeIntervalMs)
-      const lagMs = await this.#lagMs()
-      const waitingBytes = this.#waitingBytes
-      report.state({ lagMs, waitingBytes, holes: reader.holes, lanes: keeper.lanes.length })
+      const silent = setTimeout(() => this.#tell(Number.NaN), silentAfterMs)
+      try {
+        this.#tell(await this.#lagMs())
+      } finally {
+        clearTimeout(silent)
+      }
     }
+  }
+
+  #tell(lagMs: number): void {
+    const { reader, report, keeper } = this.#options
+    const waitingBytes = this.#waitingBytes
+    report.state({ lagMs, waitingBytes, holes: reader.holes, lanes: keeper.lanes.length })
   }
 
   /** NaN while nobody knows: a lane is not open yet, or the database is away. */
@@ -193,6 +209,7 @@ export class OutboxRelay {
 
   /** Null after an outage of the database, which is waited out by reading again. */
   async #read(): Promise<Scan | null> {
+    this.#readBegunAtMs = performance.now()
     try {
       const scan = await this.#options.reader.read([...this.#serving].map(({ ahead }) => ahead))
       this.#reads = true
@@ -201,9 +218,11 @@ export class OutboxRelay {
       if (!isOutage(error)) throw error
       if (this.#reads) this.#options.report.databaseAway(error)
       this.#reads = false
-      await this.#pause(outagePauseMs)
-      return null
+    } finally {
+      this.#readBegunAtMs = null
     }
+    await this.#pause(outagePauseMs)
+    return null
   }
 
   /** What is done beside the reads, which tell of an outage, comes round again. */

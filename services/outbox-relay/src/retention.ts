@@ -169,8 +169,9 @@ async function hasLongTransaction(mysql: Mysql): Promise<boolean> {
 
 async function alterOutbox(mysql: Mysql, change: string): Promise<void> {
   await mysql.withConnection(async connection => {
+    await connection.write('SET @before = @@SESSION.lock_wait_timeout')
     await connection.write(`SET SESSION lock_wait_timeout = ${lockWaitSeconds}`)
     await connection.write(`ALTER TABLE outbox ${change}`)
-    await connection.write('SET SESSION lock_wait_timeout = DEFAULT')
+    await connection.write('SET SESSION lock_wait_timeout = @before')
   })
 }
