@@ -1,5 +1,6 @@
 /** What a service checks once, when it starts: that the database is the one it was written for. */
 import { classifyMysqlError, SchemaError } from './errors.ts'
+import type { Queryable } from './lease.ts'
 import type { Mysql } from './mysql.ts'
 
 /**
@@ -28,7 +29,7 @@ export async function requireSchema(mysql: Mysql, component: string, version: nu
  * @throws SchemaError with one sentence: what is refused, and what to do
  */
 export async function requireGrants(
-  mysql: Mysql,
+  mysql: Pick<Queryable, 'write'>,
   component: string,
   statements: readonly string[],
 ): Promise<void> {

@@ -1,4 +1,4 @@
-/** What the relay's database user must be allowed to do, as statements that change nothing. */
+/** What the relay's database user must be allowed to do, as statements that change nothing; what waits for others is given up. */
 import { SchemaError, requireGrants } from '@kafka-pattern/mysql-config'
 import { rowColumns } from './outbox-row.ts'
 import type { Mysql } from '@kafka-pattern/mysql-config'
@@ -7,19 +7,27 @@ import type { Mysql } from '@kafka-pattern/mysql-config'
 export async function requireRights(mysql: Mysql): Promise<void> {
   await requireGrants(mysql, 'outbox-relay', statements)
   try {
-    await requireGrants(mysql, 'outbox-relay', [dropOfNoPartition])
+    await mysql.withConnection(async connection => {
+      await connection.write('SET SESSION lock_wait_timeout = 1')
+      await requireGrants(connection, 'outbox-relay', [dropOfNoPartition])
+    })
   } catch (error) {
-    if (!(error instanceof SchemaError) || !isAboutPartition(error.cause)) throw error
+    if (!mayDropPartitions(error instanceof SchemaError ? error.cause : error)) throw error
   }
 }
 
-/** Refused for the partition, by whom may drop one: there is none of that name, or the table has none at all. */
 const dropOfNoPartition = 'ALTER TABLE outbox DROP PARTITION no_such_partition'
-const partitionErrors = new Set<unknown>([1505, 1507])
 
-function isAboutPartition(error: unknown): boolean {
-  return error instanceof Error && 'errno' in error && partitionErrors.has(error.errno)
+/** Whoever may not is told so before anything else. A backup, or somebody's transaction, may hold up changes of tables for hours. */
+function mayDropPartitions(refusal: unknown): boolean {
+  return refusal instanceof Error && 'errno' in refusal && refusalsOfWhoMay.has(refusal.errno)
 }
+
+const refusalsOfWhoMay = new Set<unknown>([
+  1505, // ER_PARTITION_MGMT_ON_NONPARTITIONED
+  1507, // ER_DROP_PARTITION_NON_EXISTENT
+  1205, // ER_LOCK_WAIT_TIMEOUT
+])
 
 const statements: readonly string[] = [
   `SELECT ${rowColumns}, created_at FROM outbox WHERE FALSE`,

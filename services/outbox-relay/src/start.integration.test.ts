@@ -1,7 +1,15 @@
-import { createTopic, eventually, startService, testKafka, withAdmin } from '@kafka-pattern/test-kit'
+import {
+  createTopic,
+  eventually,
+  startOwnMysql,
+  startService,
+  testKafka,
+  withAdmin,
+} from '@kafka-pattern/test-kit'
 import { expect, test } from 'vitest'
 import { createOutbox, insertEvent, publishedVersions } from './test-relay.ts'
 import type { TestOutbox } from './test-relay.ts'
+import type { Queryable } from '@kafka-pattern/mysql-config'
 
 async function refusal(outbox: TestOutbox, env: Record<string, string> = {}): Promise<string> {
   const relay = await outbox.startRelay(env, { waitReady: false })
@@ -27,6 +35,36 @@ test.each([
   expect(sentence).toMatch(/the database refuses what outbox-relay needs \(.*denied.*\): grant it/)
   expect(sentence.split('\n')).toHaveLength(1)
 })
+
+test('a backup of the server, which holds up changes of tables, does not hold up the start', async () => {
+  const server = await startOwnMysql()
+  const outbox = await createOutbox({ on: server })
+  const done = Promise.withResolvers<void>()
+  const begun = Promise.withResolvers<void>()
+  const backup = outbox.database.root.withConnection(async connection => {
+    const end = await beginBackup(connection)
+    begun.resolve()
+    await done.promise
+    await connection.write(end)
+  })
+  backup.catch(begun.reject)
+  await begun.promise
+  const relay = await outbox.startRelay()
+  await insertEvent(outbox, { aggregateid: 'a', version: 1 })
+  expect(await publishedVersions(outbox.topic, { count: 1 })).toEqual(new Map([['a', [1]]]))
+  expect(await relay.stop()).toBe(0)
+  done.resolve()
+  await backup
+})
+
+/** As `xtrabackup` or MySQL Enterprise Backup does, and `mariabackup`. Returns the statement that ends it. */
+async function beginBackup(connection: Queryable): Promise<string> {
+  const [found] = await connection.rows<{ version: string }>('SELECT VERSION() AS version')
+  const isMariaDB = found?.version.includes('MariaDB') === true
+  const stages = ['BACKUP STAGE START', 'BACKUP STAGE FLUSH', 'BACKUP STAGE BLOCK_DDL']
+  for (const statement of isMariaDB ? stages : ['LOCK INSTANCE FOR BACKUP']) await connection.write(statement)
+  return isMariaDB ? 'BACKUP STAGE END' : 'UNLOCK INSTANCE'
+}
 
 test('another number of lanes than before is refused, by the table and by the position', async () => {
   const outbox = await createOutbox()
