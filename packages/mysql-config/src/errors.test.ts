@@ -22,8 +22,8 @@ const closedState = new Error("Can't add new command when connection is in close
 
 describe('what the server says', () => {
   test.each([
-    ...[1213, 1205, 3572, 1020, 3101, 1613, 1614].map(errno => [errno, 'retry transaction'] as const),
-    ...[1053, 1079, 1152, 1184, 1158, 1159, 1160, 1161, 3168, 3169, 4031, 1927, 1317, 1969, 3024].map(
+    ...[1213, 1205, 3572, 1412, 1020, 3101, 1613, 1614].map(errno => [errno, 'retry transaction'] as const),
+    ...[1053, 1079, 1152, 1184, 1158, 1159, 1160, 1161, 3168, 3169, 4031, 1927, 1317, 1969, 3024, 3032].map(
       errno => [errno, 'unavailable'] as const,
     ),
     ...[1040, 1203, 1226, 1290, 1836, 1792].map(errno => [errno, 'unavailable'] as const),
@@ -45,8 +45,12 @@ describe('what is said on this side', () => {
       'EPIPE',
       'ETIMEDOUT',
       'ECONNREFUSED',
+      'ECONNABORTED',
+      'EHOSTDOWN',
+      'ENETDOWN',
       'ENOTFOUND',
       'EAI_AGAIN',
+      'EAI_FAIL',
     ].map((code): [string, unknown, string] => [code, ofNetwork(code), 'unavailable']),
     ['a connection that was lost before the statement', closedState, 'unavailable'],
     ['a full queue', new Error('Queue limit reached.'), 'unavailable'],

@@ -59,6 +59,7 @@ const classes: readonly (readonly [MysqlErrorClass, readonly number[]])[] = [
       1213, // ER_LOCK_DEADLOCK
       1205, // ER_LOCK_WAIT_TIMEOUT
       3572, // ER_LOCK_NOWAIT
+      1412, // ER_TABLE_DEF_CHANGED: a partition was added or dropped since the snapshot
       1020, // ER_CHECKREAD: with innodb_snapshot_isolation of MariaDB, a row that changed since the snapshot
       1613, // ER_XA_RBTIMEOUT
       1614, // ER_XA_RBDEADLOCK
@@ -84,6 +85,7 @@ const classes: readonly (readonly [MysqlErrorClass, readonly number[]])[] = [
       1927, // ER_CONNECTION_KILLED (MariaDB)
       1969, // ER_STATEMENT_TIMEOUT (MariaDB)
       3024, // ER_QUERY_TIMEOUT
+      3032, // ER_SERVER_OFFLINE_MODE
       3168, // ER_SERVER_ISNT_AVAILABLE
       3169, // ER_SESSION_WAS_KILLED
       4031, // ER_CLIENT_INTERACTION_TIMEOUT
@@ -119,10 +121,14 @@ const lostConnectionCodes = new Set([
   'EPIPE',
   'ETIMEDOUT',
   'ECONNREFUSED',
+  'ECONNABORTED',
+  'EHOSTDOWN',
+  'ENETDOWN',
   'EHOSTUNREACH',
   'ENETUNREACH',
   'ENOTFOUND',
   'EAI_AGAIN',
+  'EAI_FAIL',
 ])
 /** What is said without a code or number of its own: a connection that was lost before the statement could be sent; mysql2's pool. */
 const unavailableMessages =
