@@ -8,8 +8,9 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { lowMarkOf } from './cursor.ts'
+import { ForeignCursorError } from './cursor-text.ts'
 import { planRetention } from './retention-plan.ts'
-import { newestSeq } from './outbox-end.ts'
+import { MismatchError, newestSeq } from './outbox-end.ts'
 import { isOutage } from './outage.ts'
 import type { CommittedCursors } from './committed-cursors.ts'
 import type { Partition, RetentionState } from './retention-plan.ts'
@@ -65,8 +66,10 @@ export class Retention {
       try {
         await this.#tidyUp()
       } catch (error) {
-        if (!isOutage(error) && !isChangedByOthers(error)) throw error
-        logger.info({ err: error }, 'partitions are left as they are for now')
+        if (this.#stopping.signal.aborted || isOfAnotherTable(error)) throw error
+        // The rows are published all the same. What does not pass by itself (too many partitions, a full disk) a person must see to.
+        const level = isOutage(error) || isChangedByOthers(error) ? 'info' : 'error'
+        logger[level]({ err: error }, 'partitions are left as they are for now')
       }
     }
   }
@@ -134,6 +137,11 @@ export class Retention {
     )
     return Number(rows[0]?.old ?? 1) === 1
   }
+}
+
+/** Then nothing can be said to be published. */
+function isOfAnotherTable(error: unknown): boolean {
+  return error instanceof MismatchError || error instanceof ForeignCursorError
 }
 
 /** A relay that took itself for the first did the same at the same time: the next check sees what is left to do. */
