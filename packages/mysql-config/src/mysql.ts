@@ -56,9 +56,10 @@ const goodbyeTimeoutMs = 2_000
 
 /**
  * `timezone` of mysql2 is about values on this side only; NOW() is the session's. Without a strict mode, which a server may have
- * turned off, values that do not fit are cut to fit; and the escaping of values on this side relies on backslashes.
+ * turned off, values that do not fit are cut to fit; and the escaping of values on this side relies on backslashes. A server may also be told
+ * that sessions do not commit by themselves: then nothing would be stored, and every read would show what the first one did.
  */
-const sessionStatement = "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL'"
+const sessionStatement = "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL', autocommit = 1"
 
 /** Opens nothing yet: connections are made when they are needed, at most MYSQL_POOL_SIZE, and one for `health()`. */
 export function createMysql(settings: MysqlSettings, logger: Logger, options: MysqlOptions = {}): Mysql {

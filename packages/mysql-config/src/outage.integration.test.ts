@@ -207,16 +207,20 @@ describe('a server of its own', () => {
     await eventually(() => expect(watch.healthy).toBe(true), { what: 'the watch to see that it is back' })
   })
 
-  test('in another time zone and without a strict mode: sessions are in UTC and strict all the same', async () => {
+  test('in another time zone, without a strict mode, whose sessions do not commit: ours are in UTC and strict, and commit', async () => {
+    await database.root.write('SET GLOBAL autocommit = 0')
+    onTestFinished(() => database.root.write('SET GLOBAL autocommit = 1').then(() => {}))
     await database.root.write("SET GLOBAL time_zone = '+05:00'")
     await database.root.write("SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES'")
     const mysql = database.connect('user-registry')
     await mysql.write("INSERT INTO users (id, name, level, version) VALUES ('a', ?, 1, 1)", [
       "\\' OR 1=1 -- ",
     ])
-    const [row] = await mysql.rows<{ name: string; age: string }>(
-      'SELECT name, TIMESTAMPDIFF(SECOND, created_at, UTC_TIMESTAMP()) AS age FROM users',
-    )
+    const [row] = await database
+      .connect('user-registry')
+      .rows<{ name: string; age: string }>(
+        'SELECT name, TIMESTAMPDIFF(SECOND, created_at, UTC_TIMESTAMP()) AS age FROM users',
+      )
     expect(row?.name).toBe("\\' OR 1=1 -- ")
     expect(Number(row?.age)).toBeLessThan(60)
     expect(classifyMysqlError(await failureOf(mysql.write('UPDATE users SET level = 1000')))).toBe('data')

@@ -63,6 +63,8 @@ export const mysqlOptions: MysqlOptions = {
   // may take longer, then goes on without it, and the next check finds what has become of it.
   answerTimeoutMs: 10_000,
   onConnect: [
+    // Weaker ones show rows that are rolled back later, and begin no snapshot by which a transaction is seen (open-transactions.ts).
+    'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ',
     // The server gives up first: a statement that nobody waits for any more would go on waiting, and hold what it has locked.
     'SET SESSION innodb_lock_wait_timeout = 5',
     'SET SESSION lock_wait_timeout = 5',

@@ -1,5 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createTopic, deleteTopic, eventually, readTopic, testKafka } from '@kafka-pattern/test-kit'
+import {
+  createTopic,
+  deleteTopic,
+  eventually,
+  readTopic,
+  startOwnMysql,
+  testKafka,
+} from '@kafka-pattern/test-kit'
 import { expect, test } from 'vitest'
 import {
   countVersions,
@@ -331,6 +338,26 @@ test('rows that Kafka does not take are parked with the reason and all they hold
   await outbox.startRelay()
   await insertEvent(outbox, { aggregateid: 'big', version: 4 })
   expect((await publishedVersions(outbox.topic, { count: 304 })).get('big')).toEqual([1, 3, 4])
+})
+
+test('a server whose sessions would see what is not committed: rolled back rows are not published, their numbers forgotten', async () => {
+  const outbox = await createOutbox({ on: await startOwnMysql() })
+  const { root } = outbox.database
+  await root.write('SET GLOBAL TRANSACTION ISOLATION LEVEL READ UNCOMMITTED')
+  const relay = await outbox.startRelay(shortGrace)
+  const open = await openTransaction(outbox, connection =>
+    insertEvents(connection, outbox.type, [{ aggregateid: 'a', version: 1 }]),
+  )
+  await insertEvent(outbox, { aggregateid: 'b', version: 1 })
+  expect(await publishedVersions(outbox.topic, { count: 1 })).toEqual(new Map([['b', [1]]]))
+  await eventually(async () => expect(await metric(relay, 'outbox_relay_holes')).toBe(1), {
+    what: 'a hole',
+  })
+  await open.end('ROLLBACK')
+  await eventually(async () => expect(await metric(relay, 'outbox_relay_holes')).toBe(0), {
+    what: 'the number to be forgotten',
+  })
+  expect(await publishedVersions(outbox.topic, { count: 1 })).toEqual(new Map([['b', [1]]]))
 })
 
 test('a relay that has never published begins where it is told to', async () => {
