@@ -16,7 +16,13 @@
 import type { Broker, TransactionalProducerIdentity } from 'kafkajs'
 import { hasErrorType } from './error-causes.ts'
 import { KafkaConfigError } from './errors.ts'
-import { TopicRefused, announce, nameOf, whilePreviousEnds } from './transaction-announcement.ts'
+import {
+  TopicRefused,
+  TopicsForbidden,
+  announce,
+  nameOf,
+  whilePreviousEnds,
+} from './transaction-announcement.ts'
 import type { AnnouncedTransaction, BatchPlace } from './transaction-announcement.ts'
 
 /** The last transaction of a transactional id in which anything was stored; then the one that marks it again. */
@@ -85,8 +91,9 @@ async function announceAllowed(
       await announce(transaction, groupId, last.batches)
       return
     } catch (error) {
-      if (!(error instanceof TopicRefused)) throw error
-      last.batches = last.batches.filter(({ topic }) => topic !== error.topic)
+      if (!(error instanceof TopicRefused || error instanceof TopicsForbidden)) throw error
+      const out = error instanceof TopicRefused ? [error.topic] : error.topics
+      last.batches = last.batches.filter(({ topic }) => !out.includes(topic))
     }
   }
 }

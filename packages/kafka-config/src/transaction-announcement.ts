@@ -1,7 +1,7 @@
 /** Tells the coordinator which partitions and which group a transaction comprises: needed before anything is stored in it. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Broker, TransactionalProducerIdentity } from 'kafkajs'
-import { causesOf, hasErrorType, reasonOf } from './error-causes.ts'
+import { hasErrorType } from './error-causes.ts'
 import type { TransactionBatch } from './transaction-requests.ts'
 
 /** The transaction of a producer epoch, as its coordinator knows it. */
@@ -20,25 +20,36 @@ export class TopicRefused extends Error {
   readonly topic: string
   readonly indexes: readonly number[]
   readonly type: string
-  constructor(topic: string, indexes: readonly number[], cause: unknown, type = typeOf(cause)) {
-    super(type, { cause })
+  constructor(topic: string, indexes: readonly number[], cause: unknown) {
+    super(topicIllegal, { cause })
     this.topic = topic
     this.indexes = indexes
-    this.type = type
+    this.type = topicIllegal
+  }
+}
+
+/** The right to write to one of these topics is missing. */
+export class TopicsForbidden extends Error {
+  readonly topics: readonly string[]
+  constructor(topics: readonly string[], cause: unknown) {
+    const names = topics.length === 1 ? topics[0] : `one of ${topics.join(', ')}`
+    super(`this user may not write to ${names}: grant WRITE and DESCRIBE (${topicForbidden})`, { cause })
+    this.topics = topics
   }
 }
 
 /** The broker still writes the markers of the transaction before. */
 const previousTransactionPauseMs = 1
 export const previousTransactionTimeoutMs = 10_000
-const topicRefusals = ['TOPIC_AUTHORIZATION_FAILED', 'INVALID_TOPIC_EXCEPTION']
+const topicIllegal = 'INVALID_TOPIC_EXCEPTION'
+export const topicForbidden = 'TOPIC_AUTHORIZATION_FAILED'
 /** Among the names of partitions, which all have a slash. */
 const positionMark = 'position'
 
 /**
  * Makes the partitions and the group part of the transaction, as far as they are not yet. All requests have ended when it settles; it
  * rejects with the first failure.
- * @throws TopicRefused
+ * @throws TopicRefused, TopicsForbidden
  */
 export async function announce(
   transaction: AnnouncedTransaction,
@@ -53,7 +64,8 @@ export async function announce(
         coordinator.addPartitionsToTxn({ ...identity, topics: [{ topic, partitions }] }),
       )
     } catch (error) {
-      throw hasErrorType(error, ...topicRefusals) ? new TopicRefused(topic, indexes, error) : error
+      if (hasErrorType(error, topicForbidden)) throw new TopicsForbidden([topic], error)
+      throw hasErrorType(error, topicIllegal) ? new TopicRefused(topic, indexes, error) : error
     }
     for (const partition of partitions) announced.add(nameOf({ topic, partition }))
   })
@@ -112,9 +124,4 @@ function partitionsByTopic(
       indexes: ofTopic.flatMap(({ indexes }) => indexes),
     }),
   )
-}
-
-function typeOf(error: unknown): string {
-  const typed = causesOf(error).find(cause => 'type' in cause)
-  return typed !== undefined && 'type' in typed ? String(typed.type) : reasonOf(error)
 }

@@ -185,10 +185,36 @@ test('a record that is too large is refused by itself, and the others are sent',
     outcome = await attempt(records)
   }
   expect(outcome).toBeInstanceOf(RecordsRefusedError)
-  expect(outcome).toMatchObject({ topic: place.topic, type: 'MESSAGE_TOO_LARGE', indexes: [50] })
+  expect(outcome).toMatchObject({
+    refusals: [{ topic: place.topic, type: 'MESSAGE_TOO_LARGE', indexes: [50] }],
+  })
   expect(await attempt(small)).toBe('published')
   expect((await valuesOf(place.topic, 100)).map(value => Number.parseInt(value, 10))).toEqual(
     Array.from({ length: 100 }, (_, i) => i),
+  )
+})
+
+test('all records that are too large are refused together, of whatever topic and partition', async () => {
+  const places = [
+    await createPlace({ partitions: 3, configs: { 'max.message.bytes': '10000' } }),
+    await createPlace({ partitions: 1, configs: { 'max.message.bytes': '10000' } }),
+  ]
+  const records = Array.from({ length: 300 }, (_, i) =>
+    places[i % 2]!.record(`key-${i}`, 'x'.repeat(i % 10 < 2 ? 20_000 : 500)),
+  )
+  const producer = places[0]!.producer()
+  let outcome: unknown
+  let attempts = 0
+  do {
+    await open(producer)
+    outcome = await producer.publish(records, { offset: '1', metadata: '' }).catch((error: unknown) => error)
+    attempts++
+  } while (outcome instanceof BatchRefusedError && attempts < 20)
+  expect(outcome).toBeInstanceOf(RecordsRefusedError)
+  const { refusals } = outcome as RecordsRefusedError
+  expect(refusals.map(({ topic }) => topic).toSorted()).toEqual(places.map(({ topic }) => topic).toSorted())
+  expect(refusals.flatMap(({ indexes }) => indexes).toSorted((a, b) => a - b)).toEqual(
+    records.flatMap((_, i) => (i % 10 < 2 ? [i] : [])),
   )
 })
 

@@ -32,10 +32,12 @@ import { afterRefusedBatch, afterSettledBatch } from './record-accumulator.ts'
 import type { BatchLimit } from './record-accumulator.ts'
 import {
   TopicRefused,
+  TopicsForbidden,
   allEnded,
   announce,
   nameOf,
   previousTransactionTimeoutMs,
+  topicForbidden,
   whilePreviousEnds,
 } from './transaction-announcement.ts'
 import type { AnnouncedTransaction, BatchPlace } from './transaction-announcement.ts'
@@ -103,18 +105,24 @@ export class ProducerFencedError extends KafkaConfigError {
   }
 }
 
-/** The broker does not take these records, and never will as they are. Nothing of their transaction was committed. */
-export class RecordsRefusedError extends KafkaConfigError {
+/** Records of one topic that are refused for one reason. */
+export interface RecordsRefusal {
   readonly topic: string
   /** Kafka's name of the reason, such as `MESSAGE_TOO_LARGE`. */
   readonly type: string
   /** Which of the records given to `publish`. */
   readonly indexes: readonly number[]
-  constructor(topic: string, type: string, indexes: readonly number[]) {
-    super(`${indexes.length} records for ${topic} were refused: ${type}`, 'not retryable')
-    this.topic = topic
-    this.type = type
-    this.indexes = indexes
+}
+
+/** The brokers do not take these records, and never will as they are. Nothing of their transaction was committed. */
+export class RecordsRefusedError extends KafkaConfigError {
+  readonly refusals: readonly RecordsRefusal[]
+  constructor(refusals: readonly RecordsRefusal[]) {
+    const sentences = refusals.map(
+      ({ topic, type, indexes }) => `${indexes.length} records for ${topic} were refused: ${type}`,
+    )
+    super(sentences.join('; '), 'not retryable')
+    this.refusals = refusals
   }
 }
 
@@ -127,7 +135,8 @@ export class BatchRefusedError extends KafkaConfigError {
 
 /**
  * The transaction did not end in order. It is perhaps committed; `open` and `position` tell. 'retryable' after whatever a broker
- * or the network said, unless a person must change something first: begun anew, with a new producer epoch, it may succeed.
+ * or the network said, unless a person must change something first: begun anew, with a new producer epoch, it may succeed. A right on a
+ * topic is waited for as well: a person has taken it and may give it back, and until then it is no fault of any record.
  */
 export class TransactionFailedError extends KafkaConfigError {
   /** Kafka's name of the reason, if a broker gave one. */
@@ -135,8 +144,9 @@ export class TransactionFailedError extends KafkaConfigError {
   constructor(transactionalId: string, cause: unknown) {
     const category = classifyKafkaError(cause)
     const saidByBroker = causesOf(cause).find(each => each instanceof kafkajs.KafkaJSProtocolError)
+    const reason = cause instanceof TopicsForbidden ? cause.message : reasonOf(cause)
     super(
-      `a transaction of ${transactionalId} failed: ${reasonOf(cause)}`,
+      `a transaction of ${transactionalId} failed: ${reason}`,
       category === 'not retryable' && saidByBroker !== undefined ? 'retryable' : category,
       cause,
     )
@@ -351,13 +361,19 @@ class Producer implements TransactionalProducer {
   }
 
   #explain(error: unknown): KafkaConfigError {
-    if (error instanceof TopicRefused) return new RecordsRefusedError(error.topic, error.type, error.indexes)
-    if (!(error instanceof BatchRefused)) return this.#failure(error)
-    const { batch, type, everyBatchTooLarge } = error
-    const { topic, indexes, sizeBytes } = batch
-    this.#limits.set(topic, afterRefusedBatch(this.#limitOf(topic), sizeBytes, everyBatchTooLarge))
-    this.#logger.debug({ topic, records: indexes.length, sizeBytes, type }, 'smaller batches from now on')
-    return new BatchRefusedError(batch, type)
+    if (error instanceof TopicRefused) return new RecordsRefusedError([error])
+    if (!(error instanceof Refused)) return this.#failure(error)
+    const { batches, records } = error
+    for (const [first] of Map.groupBy(batches, ({ batch }) => batch.topic).values()) {
+      const { batch, type, everyBatchTooLarge } = first!
+      const { topic, indexes, sizeBytes } = batch
+      this.#limits.set(topic, afterRefusedBatch(this.#limitOf(topic), sizeBytes, everyBatchTooLarge))
+      this.#logger.debug({ topic, records: indexes.length, sizeBytes, type }, 'smaller batches from now on')
+    }
+    // Those that are refused by themselves are refused again, beside what is still found in smaller batches.
+    const [first] = batches
+    if (first !== undefined) return new BatchRefusedError(first.batch, first.type)
+    return new RecordsRefusedError(byReason(records))
   }
 
   #failure(error: unknown): ProducerFencedError | TransactionFailedError {
@@ -409,7 +425,17 @@ function takeSequence(sequences: Map<string, number>, partition: string, count: 
   return first
 }
 
-/** The first batch that the broker refuses for what is in it. The patched kafkajs puts the whole answer on its error. */
+function byReason(refusals: readonly RecordsRefusal[]): RecordsRefusal[] {
+  return Array.from(Map.groupBy(refusals, ({ topic, type }) => `${topic} ${type}`).values(), alike => ({
+    ...alike[0]!,
+    indexes: alike.flatMap(({ indexes }) => indexes),
+  }))
+}
+
+/**
+ * All batches that the broker refuses for what is in them, so that many bad records cost one transaction together. The patched kafkajs puts the
+ * whole answer on its error.
+ */
 function refusalOf(error: unknown, batches: readonly TransactionBatch[]): Error | undefined {
   if (!(error instanceof kafkajs.KafkaJSProtocolError) || error.response === undefined) return undefined
   const codes = new Map(
@@ -417,59 +443,78 @@ function refusalOf(error: unknown, batches: readonly TransactionBatch[]): Error 
       partitions.map(({ partition, errorCode }) => [`${topicName}/${partition}`, errorCode]),
     ),
   )
+  const refused = new Refused([], [])
   for (const batch of batches) {
-    const errorCode = codes.get(`${batch.topic}/${batch.partition}`) ?? 0
-    const outcome = outcomeOfPartition(errorCode, batch.records.length)
-    if (outcome.kind === 'stored' || !recordRefusals.has(outcome.type)) continue
-    if (outcome.kind === 'in smaller batches') {
-      return new BatchRefused(batch, outcome.type, outcome.everyBatchTooLarge)
-    }
-    if (outcome.kind === 'refused') {
-      return new TopicRefused(batch.topic, batch.indexes, error, outcome.type)
+    const { topic, partition, indexes } = batch
+    const outcome = outcomeOfPartition(codes.get(`${topic}/${partition}`) ?? 0, batch.records.length)
+    if (outcome.kind === 'stored') continue
+    const { kind, type } = outcome
+    if (type === topicForbidden) return new TopicsForbidden([topic], error)
+    if (!recordRefusals.has(type)) continue
+    if (kind === 'refused') refused.records.push({ topic, type, indexes })
+    if (kind === 'in smaller batches') {
+      refused.batches.push({ batch, type, everyBatchTooLarge: outcome.everyBatchTooLarge })
     }
   }
-  return undefined
+  return refused.records.length + refused.batches.length > 0 ? refused : undefined
 }
 
 /** Several records together, of which perhaps only one is the reason. */
-class BatchRefused extends Error {
+interface RefusedBatch {
   readonly batch: TransactionBatch
   readonly type: string
   readonly everyBatchTooLarge: boolean
-  constructor(batch: TransactionBatch, type: string, everyBatchTooLarge: boolean) {
-    super(type)
-    this.batch = batch
-    this.type = type
-    this.everyBatchTooLarge = everyBatchTooLarge
+}
+
+/** What brokers refuse of a transaction. */
+class Refused extends Error {
+  readonly records: RecordsRefusal[]
+  readonly batches: RefusedBatch[]
+  constructor(records: RecordsRefusal[], batches: RefusedBatch[]) {
+    super('refused')
+    this.records = records
+    this.batches = batches
   }
 }
 
 const longestAbortMs = 30_000
 const coordinatorTypes = { group: 0, transaction: 1 } as const
 const fencedTypes = ['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED']
-/** Not INVALID_TIMESTAMP: a record's time is the clock of this host, which is wrong for all of them and can be put right. */
+/**
+ * Not INVALID_TIMESTAMP: a record's time is the clock of this host, which is wrong for all of them and can be put right. Nor
+ * TOPIC_AUTHORIZATION_FAILED, which is about the topic.
+ */
 const recordRefusals = new Set([
   'INVALID_RECORD',
   'INVALID_TOPIC_EXCEPTION',
   'MESSAGE_TOO_LARGE',
   'POLICY_VIOLATION',
   'RECORD_LIST_TOO_LARGE',
-  'TOPIC_AUTHORIZATION_FAILED',
 ])
 
 async function loadMetadata(cluster: Cluster, records: readonly KeyedRecord[]): Promise<void> {
   const missing = new Set<string>()
   for (const { topic } of records) if (!cluster.targetTopics.has(topic)) missing.add(topic)
-  if (missing.size > 0) await cluster.addMultipleTargetTopics([...missing])
-  else await cluster.refreshMetadataIfNecessary()
+  try {
+    if (missing.size > 0) await cluster.addMultipleTargetTopics([...missing])
+    else await cluster.refreshMetadataIfNecessary()
+  } catch (error) {
+    throw hasErrorType(error, topicForbidden)
+      ? new TopicsForbidden([...cluster.targetTopics, ...missing], error)
+      : error
+  }
 }
 
 /** A refused batch makes the requests after it fail too, for a reason that says nothing. */
 function mostTelling(failures: readonly unknown[]): unknown {
-  const refused = failures.find(failure => failure instanceof BatchRefused || failure instanceof TopicRefused)
+  const refused = failures.filter(failure => failure instanceof Refused)
+  const allRefused = new Refused(
+    refused.flatMap(({ records }) => records),
+    refused.flatMap(({ batches }) => batches),
+  )
   return (
     failures.find(failure => hasErrorType(failure, ...fencedTypes)) ??
-    refused ??
+    (refused.length > 0 ? allRefused : undefined) ??
     failures.find(failure => classifyKafkaError(failure) === 'fatal') ??
     failures[0]
   )

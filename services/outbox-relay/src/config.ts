@@ -42,7 +42,7 @@ export const Settings = z
     HOLE_GRACE_MS: durationMs.default(1_000),
     /** Not set: every aggregate type gets a topic. Else rows of other types are parked. */
     AGGREGATE_TYPES: list.optional(),
-    /** How often a row is tried that the broker refuses, until it is parked. */
+    /** How often a row is tried that the broker refuses, until it is parked; one that is too large is tried once. */
     PARK_AFTER_ATTEMPTS: wholeNumber({ min: 1, max: 100 }).default(5),
     /** Published rows are kept for so long, then their partition is dropped. */
     RETENTION_HOURS: wholeNumber({ min: 0, max: 1_000_000 }).default(24),

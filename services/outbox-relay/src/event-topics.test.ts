@@ -39,6 +39,31 @@ function topicsThatFail(...errors: Error[]) {
   return { topics, look, warnings }
 }
 
+test.each([
+  ['to look at it', Object.assign(new Error('not authorized'), { type: 'TOPIC_AUTHORIZATION_FAILED' })],
+  [
+    'to create it',
+    Object.assign(new Error('not created'), {
+      errors: [{ topic: 'outbox.event.user', type: 'TOPIC_AUTHORIZATION_FAILED', message: 'not authorized' }],
+    }),
+  ],
+])('a right that is missing, %s, is waited for, and told once with the remedy', async (_right, forbidden) => {
+  const { topics, look, warnings } = topicsThatFail(
+    forbidden,
+    forbidden,
+    forbidden,
+    forbidden,
+    refused,
+    refused,
+  )
+  const refusal = await topics.refusalOf('user', new AbortController().signal)
+  expect(refusal).toMatchObject({ attempts: 2 })
+  expect(look).toHaveBeenCalledTimes(6)
+  expect(warnings.mock.calls.map(([, message]) => message)).toEqual([
+    expect.stringMatching(/rights on outbox\.event\.user are missing: grant .*AGGREGATE_TYPES/),
+  ])
+})
+
 test('what nobody knows is waited out, told once in a series, and is no refusal: only what a broker said is counted', async () => {
   const { topics, look, warnings } = topicsThatFail(unknown, unknown, refused, unknown, unknown, refused)
   const refusal = await topics.refusalOf('user', new AbortController().signal)

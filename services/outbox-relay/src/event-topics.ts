@@ -38,7 +38,8 @@ export class EventTopics {
   }
 
   /**
-   * null: there is a topic for it. Waits while brokers are away, and while the topic cannot be looked up for a reason that nobody knows.
+   * null: there is a topic for it. Waits while brokers are away, while the rights on the topic are missing, which a person may have taken for a
+   * while, and while it cannot be looked up for a reason that nobody knows.
    * @throws TopicSetupError when the reason is not the topic: the client's credentials or certificate, say
    * @throws AbortError
    */
@@ -82,27 +83,40 @@ export class EventTopics {
     const { kafka, logger, partitions, replicationFactor, maxAttempts, stopping: signal } = this.#options
     const spec = { ...outboxTopicSpec(aggregatetype, replicationFactor), partitions }
     let refusals = 0
-    let unknownInARow = 0
+    let waitedInARow = 0
     for (;;) {
       try {
         await ensureTopics(kafka, [spec], { logger, signal })
         return null
       } catch (error) {
         if (!(error instanceof TopicSetupError)) throw error
-        if (error.isOfTopic) {
-          unknownInARow = 0
+        const mayNot = isForbidden(error)
+        if (error.isOfTopic && !mayNot) {
+          waitedInARow = 0
           if (++refusals >= maxAttempts) return { reason: error.message, attempts: refusals }
-        } else if (error.category === 'fatal') throw error
+        } else if (error.category === 'fatal' && !mayNot) throw error
         else {
-          // Nobody knows what it is, but no broker has refused the topic: its rows are not to be parked for it.
-          unknownInARow++
-          const level = unknownInARow === 1 ? 'warn' : 'debug'
-          logger[level]({ err: error, attempts: unknownInARow }, 'a topic cannot be looked up, trying on')
+          // Nobody knows what it is, or what will be granted, but no broker has refused the topic: its rows are not to be parked for it.
+          waitedInARow++
+          const level = waitedInARow === 1 ? 'warn' : 'debug'
+          const what = mayNot
+            ? `the rights on ${spec.topic} are missing: grant CREATE, DESCRIBE and WRITE, or list other types in AGGREGATE_TYPES and its rows are parked`
+            : 'a topic cannot be looked up, trying on'
+          logger[level]({ err: error, attempts: waitedInARow }, what)
         }
-        await delay(nextDelayMs(refusedPolicy, refusals + unknownInARow, 0) ?? 0, undefined, { signal })
+        await delay(nextDelayMs(refusedPolicy, refusals + waitedInARow, 0) ?? 0, undefined, { signal })
       }
     }
   }
+}
+
+/** Said of the topic as a whole, or of its creation. */
+function isForbidden(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const isSaidBy = (each: unknown): boolean =>
+    typeof each === 'object' && each !== null && 'type' in each && each.type === 'TOPIC_AUTHORIZATION_FAILED'
+  const parts: unknown[] = 'errors' in error && Array.isArray(error.errors) ? error.errors : []
+  return isSaidBy(error) || parts.some(isSaidBy) || isForbidden(error.cause)
 }
 
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

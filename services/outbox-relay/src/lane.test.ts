@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { KafkaConfigError, ProducerFencedError, RecordsRefusedError } from '@kafka-pattern/kafka-config'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { emptyCursor } from './cursor.ts'
@@ -116,6 +117,22 @@ describe('a lane that somebody else takes over meanwhile is not taken back', () 
   })
 })
 
+test('two relays that shut each other out again and again do so with pauses', async () => {
+  const { lane, around } = createLane({
+    publish: async () => {
+      await nextTurn()
+      throw fenced
+    },
+  })
+  await lane.open()
+  lane.offer(scan, scan.rows)
+  const running = lane.run()
+  await delay(500)
+  lane.stop()
+  expect(await running).toBe('stopped')
+  expect(around.opens).toBeLessThan(50)
+})
+
 test('a position that Kafka forgets while relays are running is not taken for a beginning', async () => {
   const position = { offset: '1000', metadata: '1/1/' }
   const { lane, around } = createLane({ position, publishedUpTo: '1000' })
@@ -136,7 +153,9 @@ describe('a lane is not healthy', () => {
   test(
     'while it waits for Kafka, after a record was refused, too',
     async () => {
-      const refused = new RecordsRefusedError('outbox.event.user', 'INVALID_RECORD', [0])
+      const refused = new RecordsRefusedError([
+        { topic: 'outbox.event.user', type: 'INVALID_RECORD', indexes: [0] },
+      ])
       const { lane, around } = createLane({ publish: () => Promise.reject(refused) })
       await lane.open()
       expect(lane.healthy).toBe(true)

@@ -272,16 +272,23 @@ export class Lane {
           topics.forget()
         }
         if (error instanceof RecordsRefusedError) {
-          const refused = error.indexes.map(index => publishable![index]!)
-          for (const { seq } of refused) attempts.set(seq, (attempts.get(seq) ?? 0) + 1)
-          const hopeless = refused.filter(({ seq }) => attempts.get(seq)! >= maxAttempts)
-          publishable = await this.#park(publishable, hopeless, ({ seq }) => ({
-            seq,
-            reason: error.message,
-            attempts: attempts.get(seq)!,
-          }))
+          const hopeless = new Map<number, ParkedRow>()
+          for (const { topic, type, indexes } of error.refusals) {
+            for (const index of indexes) {
+              const { seq } = publishable[index]!
+              const tried = (attempts.get(seq) ?? 0) + 1
+              attempts.set(seq, tried)
+              if (tried < maxAttempts && !neverTaken.has(type)) continue
+              hopeless.set(seq, { seq, reason: `${topic} does not take it: ${type}`, attempts: tried })
+            }
+          }
+          const isHopeless = ({ seq }: OutboxRow): boolean => hopeless.has(seq)
+          publishable = await this.#park(publishable, publishable.filter(isHopeless), ({ seq }) =>
+            hopeless.get(seq)!,
+          )
+          if (hopeless.size > 0) failures = 0
         }
-        await this.#pause(failures, error)
+        if (failures > 0) await this.#pause(failures, error)
         const where = await this.#whereItStands(text)
         if (where === 'behind') break
         if (where === 'elsewhere') return false
@@ -347,7 +354,8 @@ export class Lane {
   }
 
   async #pause(failures: number, error: unknown): Promise<void> {
-    if (error instanceof ProducerFencedError || error instanceof BatchRefusedError) return
+    // Once it is a lane that changes hands; again and again, two that shut each other out.
+    if (error instanceof BatchRefusedError || (error instanceof ProducerFencedError && failures === 1)) return
     const policy = error instanceof RecordsRefusedError ? refusedPolicy : untilItWorks
     await delay(nextDelayMs(policy, failures, 0) ?? 0, undefined, { signal: this.#stopping.signal })
   }
@@ -367,6 +375,9 @@ export class Lane {
     return result
   }
 }
+
+/** A record that is too large by itself does not become smaller. */
+const neverTaken = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 
 /** Kafka is there, but does not take these records. */
 function isRefusal(error: unknown): boolean {

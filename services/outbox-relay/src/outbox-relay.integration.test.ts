@@ -327,7 +327,7 @@ test('rows that Kafka does not take are parked with the reason and all they hold
       type: 'VersionReached',
       correlation_id: 'c-2',
       error: expect.stringContaining('MESSAGE_TOO_LARGE'),
-      attempts: 3,
+      attempts: 1,
     },
     { aggregateid: 'b', error: expect.stringContaining('not a legal topic name'), attempts: 1 },
   ])
@@ -338,6 +338,29 @@ test('rows that Kafka does not take are parked with the reason and all they hold
   await outbox.startRelay()
   await insertEvent(outbox, { aggregateid: 'big', version: 4 })
   expect((await publishedVersions(outbox.topic, { count: 304 })).get('big')).toEqual([1, 3, 4])
+})
+
+test('a hundred rows that are too large among a thousand cost no more transactions than one does', async () => {
+  const outbox = await createOutbox()
+  await createTopic({ topic: outbox.topic, partitions: 3, configs: { 'max.message.bytes': '10000' } })
+  const isTooLarge = (i: number): boolean => i % 10 === 5
+  await insertEvents(
+    outbox.database.root,
+    outbox.type,
+    Array.from({ length: 1_000 }, (_, i) => ({
+      aggregateid: `a-${i}`,
+      version: 1,
+      payload: JSON.stringify({ version: 1, text: 'x'.repeat(isTooLarge(i) ? 20_000 : 100) }),
+    })),
+  )
+  const relay = await outbox.startRelay({ RELAY_LANES: '1', LOG_LEVEL: 'debug' })
+  const published = await publishedVersions(outbox.topic, { count: 900 })
+  expect(published.size).toBe(900)
+  const parked = await outbox.database.root.rows('SELECT seq, attempts FROM relay_parked ORDER BY seq')
+  expect(parked).toEqual(Array.from({ length: 100 }, (_, i) => ({ seq: String(10 * i + 6), attempts: 1 })))
+  // Those in which the batches are halved, and one that finds all of them.
+  const failed = relay.logLines.filter(({ msg }) => msg === 'transaction failed, begun anew')
+  expect(failed.length).toBeLessThan(15)
 })
 
 test('a server whose sessions would see what is not committed: rolled back rows are not published, their numbers forgotten', async () => {
