@@ -48,8 +48,7 @@ test('a lane whose release an outage kept from the database is released in a lat
 
 test('a restarted relay releases a lane that it held before and should not have any more', async () => {
   const { mysql, leases } = await createLeases()
-  await leases.claim(0)
-  await leases.claim(1)
+  await leases.claim([0, 1])
   await mysql.write(join)
   const { events } = startKeeper(mysql, leases)
   await eventually(() => expect(events.toSorted()).toEqual(['0 taken', '1 given up']), {

@@ -70,8 +70,8 @@ export class LaneKeeper {
     for (const lane of this.lanes) if (!held.includes(lane.number)) lane.stop()
     for (const lane of moves.release) this.#giveUp(lane, 'others have too few')
     for (const lane of held) if (!moves.release.includes(lane)) this.#take(lane)
-    for (const lane of moves.claim) if (await leases.claim(lane)) this.#take(lane)
-    for (const lane of this.lanes) await leases.note(lane.number, lane.publishedUpTo)
+    for (const lane of await leases.claim(moves.claim)) this.#take(lane)
+    await leases.note(this.lanes)
   }
 
   #take(number: number): void {
@@ -114,7 +114,7 @@ export class LaneKeeper {
     work?.lane.stop()
     await work?.ended
     await this.#unlessOutage(async () => {
-      await this.#options.leases.note(number, work?.lane.publishedUpTo ?? null)
+      if (work !== undefined) await this.#options.leases.note([work.lane])
       await this.#options.leases.release(number)
       this.#options.report.laneGiven(number, why)
     })

@@ -19,6 +19,12 @@ export interface LeaseRound {
   readonly moves: LaneMoves
 }
 
+/** What Kafka has of a lane; null: nothing yet, or nobody knows. */
+export interface LaneMark {
+  readonly number: number
+  readonly publishedUpTo: number | null
+}
+
 /** The table is made for another number of lanes. Its message is for the person who starts the service. */
 export class LaneCountError extends Error {
   readonly exitCode = exitCodes.badSettings
@@ -103,30 +109,41 @@ export class LaneLeases {
     }
   }
 
-  /** False: somebody else was faster. */
-  async claim(lane: number): Promise<boolean> {
+  /**
+   * Those of the lanes that are this owner's then: of others somebody else was faster. With one statement, however many there are, or the leases
+   * would be over before the last of hundreds is claimed.
+   */
+  async claim(lanes: readonly number[]): Promise<readonly number[]> {
+    if (lanes.length === 0) return []
     const { mysql, owner, leaseMs } = this.#options
-    const { affectedRows } = await mysql.write(
+    await mysql.write(
       `UPDATE relay_leases SET owner = ?, lease_until = NOW(6) + INTERVAL ? MICROSECOND
-       WHERE lane = ? AND (owner IS NULL OR owner = ? OR ${isOver('lease_until')})`,
-      [owner, leaseMs * 1_000, lane, owner],
+       WHERE lane IN (?) AND (owner IS NULL OR owner = ? OR ${isOver('lease_until')})`,
+      [owner, leaseMs * 1_000, lanes, owner],
     )
-    return affectedRows === 1
+    const claimed = await mysql.rows<{ lane: number }>(
+      'SELECT lane FROM relay_leases WHERE lane IN (?) AND owner = ?',
+      [lanes, owner],
+    )
+    return claimed.map(({ lane }) => lane)
   }
 
   /**
-   * How far the lane is published, roughly. The position that counts is Kafka's; this one tells, should Kafka have none, whether
+   * How far the lanes are published, roughly. The position that counts is Kafka's; this one tells, should Kafka have none, whether
    * it has forgotten it.
    */
-  async note(lane: number, publishedUpTo: number | null): Promise<void> {
-    if (publishedUpTo === null || publishedUpTo === this.#noted.get(lane)) return
+  async note(marks: readonly LaneMark[]): Promise<void> {
+    const news = marks.flatMap(({ number, publishedUpTo }): [number, number][] =>
+      publishedUpTo === null || publishedUpTo === this.#noted.get(number) ? [] : [[number, publishedUpTo]],
+    )
+    if (news.length === 0) return
     const { mysql, owner } = this.#options
-    await mysql.write('UPDATE relay_leases SET published_up_to = ? WHERE lane = ? AND owner = ?', [
-      publishedUpTo,
-      lane,
-      owner,
-    ])
-    this.#noted.set(lane, publishedUpTo)
+    await mysql.write(
+      `UPDATE relay_leases SET published_up_to = CASE lane ${'WHEN ? THEN ? '.repeat(news.length)}END
+       WHERE lane IN (?) AND owner = ?`,
+      [...news.flat(), news.map(([lane]) => lane), owner],
+    )
+    for (const [lane, publishedUpTo] of news) this.#noted.set(lane, publishedUpTo)
   }
 
   async release(lane: number): Promise<void> {
