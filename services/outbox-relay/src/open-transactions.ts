@@ -9,6 +9,8 @@ export interface TransactionsLook {
   readonly server: string
   /** How long it had been running: to the second only. */
   readonly serverUpMs: number
+  /** By the server's own clock, to the second only. */
+  readonly serverStartedMs: number
   /** Before it was asked, of a monotonic clock. */
   readonly begunAtMs: number
 }
@@ -18,6 +20,7 @@ interface Transaction {
   writes: number | string
   statement: string | null
   server: string
+  nowMs: number | string
   [column: string]: unknown
 }
 
@@ -38,7 +41,8 @@ export async function lookAtOpenTransactions(mysql: Mysql): Promise<Transactions
     const transactions = await connection.rows<Transaction>(
       `SELECT /* ${nonce} */ trx_started AS started, trx_query AS statement,
          trx_rows_modified > 0 OR trx_lock_structs > 0 OR trx_state <> 'RUNNING' AS writes,
-         CONCAT_WS(' ', @@hostname, @@port, @@server_id) AS server
+         CONCAT_WS(' ', @@hostname, @@port, @@server_id) AS server,
+         UNIX_TIMESTAMP(NOW(6)) * 1000 AS nowMs
        FROM information_schema.innodb_trx`,
     )
     await connection.write('COMMIT')
@@ -47,18 +51,30 @@ export async function lookAtOpenTransactions(mysql: Mysql): Promise<Transactions
     const open = new Set(
       transactions.filter(({ writes }) => Number(writes) === 1).map(({ started }) => started),
     )
-    return { open, server: own.server, serverUpMs: Number(uptime?.Value ?? 0) * 1_000, begunAtMs }
+    const serverUpMs = Number(uptime?.Value ?? 0) * 1_000
+    return {
+      open,
+      server: own.server,
+      serverUpMs,
+      serverStartedMs: Number(own.nowMs) - serverUpMs,
+      begunAtMs,
+    }
   })
 }
 
 /**
  * Whether the server was, or may have been, restarted between two looks, or another one has taken its place. Not even the second is kept
  * then: a prepared transaction is listed with the one in which it was recovered.
+ *
+ * The clock of this host stands still while the host is suspended, so that a server which was restarted meanwhile seems to have been running
+ * all the time: hence the server's own clock as well. Where that one is set, the holes begin anew for nothing.
  */
 export function mayBeAnotherServer(earlier: TransactionsLook, later: TransactionsLook): boolean {
   // Seconds are rounded, at both ends of the time that the server has been running.
   const roundingMs = 2_000
   return (
-    later.server !== earlier.server || later.serverUpMs <= later.begunAtMs - earlier.begunAtMs + roundingMs
+    later.server !== earlier.server ||
+    later.serverUpMs <= later.begunAtMs - earlier.begunAtMs + roundingMs ||
+    Math.abs(later.serverStartedMs - earlier.serverStartedMs) > roundingMs
   )
 }
