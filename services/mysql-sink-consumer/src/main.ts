@@ -23,6 +23,7 @@ import { Settings, consumerOptionsOf, mysqlOptionsOf, neededStatements, topicSpe
 import { deliveryModes } from './delivery.ts'
 import { createSinkReport } from './sink-report.ts'
 import { createSink } from './sink.ts'
+import { requireRoomForBatch } from './users-replica.ts'
 
 /** For what is still being written when DRAIN_TIMEOUT_MS is over: the sink has given it up, and the next owner of the partition writes it. */
 const closeDatabaseWithinMs = 1_000
@@ -72,6 +73,7 @@ await service.run(async () => {
   await waitForMysql(mysql, during, async () => {
     await requireSchema(mysql, 'mysql-sink-consumer', 2)
     await requireGrants(mysql, 'mysql-sink-consumer', neededStatements(settings))
+    await requireRoomForBatch(mysql, settings.BATCH_SIZE)
   })
   await waitForKafka(kafka, during)
   const topics = await ensureTopics(kafka, topicSpecs(settings), during)

@@ -37,6 +37,17 @@ describe('what needs a person is said in one sentence, with exit code 78', () =>
     expect(await refusal(await setStage(), { REPLICA_TABLE: 'nowhere' })).toMatch(/nowhere/)
   })
 
+  test('a server that does not take a statement as large as a batch may be', async () => {
+    const server = await startOwnMysql()
+    const stage = await setStage({ database: await createDatabase({ on: server }) })
+    await stage.database.root.write('SET GLOBAL max_allowed_packet = 1048576')
+    expect(await refusal(stage)).toMatch(
+      /max_allowed_packet is 1048576, .* raise it, or set BATCH_SIZE to 1308/,
+    )
+    const sink = await stage.start({ BATCH_SIZE: '1308' })
+    expect(await sink.stop()).toBe(0)
+  })
+
   test('a wrong password', async () => {
     expect(await refusal(await setStage(), { MYSQL_PASSWORD: 'wrong' })).toMatch(
       /Access denied.*MYSQL_PASSWORD/,

@@ -3,7 +3,13 @@
  * Guarantees: a row never goes back to an older version, whatever comes again or late; a deleted user stays as a row with its version,
  * so that no older state brings it back; a state that the table refuses is found among the thousands it came with.
  */
-import { classifyMysqlError, quoteText, sqlText } from '@kafka-pattern/mysql-config'
+import {
+  SchemaError,
+  classifyMysqlError,
+  datetimeFromIso,
+  quoteText,
+  sqlText,
+} from '@kafka-pattern/mysql-config'
 import type { UserState } from '@kafka-pattern/events'
 import type { Queryable } from '@kafka-pattern/mysql-config'
 import type { Changes, StateRecord, Tombstone } from './read-changes.ts'
@@ -118,13 +124,27 @@ function writeStates(
 
 /** What the schema has checked cannot hold a quote; only the name is free text. */
 function literalRow({ id, name, level, created_at, updated_at, deleted_at, version }: UserState): string {
-  const deletedAt = deleted_at === null ? 'NULL' : datetime(deleted_at)
-  return `('${id}',${quoteText(name)},${level},${datetime(created_at)},${datetime(updated_at)},${deletedAt},${version})`
+  const [createdAt, updatedAt] = [datetimeFromIso(created_at), datetimeFromIso(updated_at)]
+  const deletedAt = deleted_at === null ? 'NULL' : `'${datetimeFromIso(deleted_at)}'`
+  return `('${id}',${quoteText(name)},${level},'${createdAt}','${updatedAt}',${deletedAt},${version})`
 }
 
-/** `2026-11-23T12:00:00.123456Z` as a DATETIME(6): the same digits, without the `Z` that MariaDB does not take. Both take the `T`. */
-function datetime(moment: string): string {
-  return `'${moment.slice(0, -1)}'`
+/** A name has 200 units of UTF-16, of three bytes at most; the rest is ASCII. */
+const longestRowBytes = 800
+const restOfStatementBytes = 2_000
+
+/**
+ * A server closes the connection over a statement that is larger than it takes, which looks as if it were away, again and again.
+ * @throws SchemaError when a batch of so many rows may be
+ */
+export async function requireRoomForBatch(mysql: Queryable, batchSize: number): Promise<void> {
+  const needed = batchSize * longestRowBytes + restOfStatementBytes
+  const [found] = await mysql.rows<{ limit: string }>('SELECT @@max_allowed_packet AS `limit`')
+  const limit = Number(found?.limit)
+  if (limit >= needed) return
+  throw new SchemaError(
+    `the server's max_allowed_packet is ${limit}, but a batch may take ${needed} bytes: raise it, or set BATCH_SIZE to ${Math.max(1, Math.floor((limit - restOfStatementBytes) / longestRowBytes))} at most`,
+  )
 }
 
 /** The last millisecond that a DATETIME can hold. */
