@@ -210,8 +210,7 @@ test('all records that are too large are refused together, of whatever topic and
     outcome = await producer.publish(records, { offset: '1', metadata: '' }).catch((error: unknown) => error)
     attempts++
   } while (outcome instanceof BatchRefusedError && attempts < 20)
-  expect(outcome).toBeInstanceOf(RecordsRefusedError)
-  const { refusals } = outcome as RecordsRefusedError
+  const refusals = outcome instanceof RecordsRefusedError ? outcome.refusals : []
   expect(refusals.map(({ topic }) => topic).toSorted()).toEqual(places.map(({ topic }) => topic).toSorted())
   expect(refusals.flatMap(({ indexes }) => indexes).toSorted((a, b) => a - b)).toEqual(
     records.flatMap((_, i) => (i % 10 < 2 ? [i] : [])),

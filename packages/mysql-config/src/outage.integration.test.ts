@@ -209,7 +209,9 @@ describe('a server of its own', () => {
 
   test('in another time zone, without a strict mode, whose sessions do not commit: ours are in UTC and strict, and commit', async () => {
     await database.root.write('SET GLOBAL autocommit = 0')
-    onTestFinished(() => database.root.write('SET GLOBAL autocommit = 1').then(() => {}))
+    onTestFinished(async () => {
+      await database.root.write('SET GLOBAL autocommit = 1')
+    })
     await database.root.write("SET GLOBAL time_zone = '+05:00'")
     await database.root.write("SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES'")
     const mysql = database.connect('user-registry')

@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/no-unsafe-enum-assignment -- the numbers of the protocol: kafkajs, whose enums they are, is not for services */
 import { eventually, startOwnKafka, withAdmin } from '@kafka-pattern/test-kit'
 import { expect, test } from 'vitest'
 import { createOutbox, insertEvent, insertEvents, publishedVersions } from './test-relay.ts'

@@ -113,10 +113,14 @@ export class EventTopics {
 /** Said of the topic as a whole, or of its creation. */
 function isForbidden(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  const isSaidBy = (each: unknown): boolean =>
-    typeof each === 'object' && each !== null && 'type' in each && each.type === 'TOPIC_AUTHORIZATION_FAILED'
   const parts: unknown[] = 'errors' in error && Array.isArray(error.errors) ? error.errors : []
-  return isSaidBy(error) || parts.some(isSaidBy) || isForbidden(error.cause)
+  return [error, ...parts].some(isSaidBy) || isForbidden(error.cause)
+}
+
+function isSaidBy(each: unknown): boolean {
+  return (
+    typeof each === 'object' && each !== null && 'type' in each && each.type === 'TOPIC_AUTHORIZATION_FAILED'
+  )
 }
 
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -44,7 +44,7 @@ test('hundreds of lanes are claimed and noted with a statement or two: a lease o
   const database = await createDatabase()
   const mysql = database.connect('outbox-relay')
   await requireLanes(mysql, 256)
-  const write = vi.fn<Mysql['write']>(mysql.write)
+  const write = vi.fn<Mysql['write']>((sql, values) => mysql.write(sql, values))
   const leases = new LaneLeases({ mysql: { ...mysql, write }, owner: 'relay', leaseMs: 60_000 })
   const lanes = Array.from({ length: 256 }, (_, lane) => lane)
   await mysql.write(

@@ -343,14 +343,13 @@ test('rows that Kafka does not take are parked with the reason and all they hold
 test('a hundred rows that are too large among a thousand cost no more transactions than one does', async () => {
   const outbox = await createOutbox()
   await createTopic({ topic: outbox.topic, partitions: 3, configs: { 'max.message.bytes': '10000' } })
-  const isTooLarge = (i: number): boolean => i % 10 === 5
   await insertEvents(
     outbox.database.root,
     outbox.type,
     Array.from({ length: 1_000 }, (_, i) => ({
       aggregateid: `a-${i}`,
       version: 1,
-      payload: JSON.stringify({ version: 1, text: 'x'.repeat(isTooLarge(i) ? 20_000 : 100) }),
+      payload: JSON.stringify({ version: 1, text: 'x'.repeat(i % 10 === 5 ? 20_000 : 100) }),
     })),
   )
   const relay = await outbox.startRelay({ RELAY_LANES: '1', LOG_LEVEL: 'debug' })

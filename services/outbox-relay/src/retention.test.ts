@@ -10,7 +10,7 @@ function startedWith(error: Error): {
   levels: string[]
   onFatal: (error: Error) => void
 } {
-  const rows = vi.fn<() => Promise<never>>(() => Promise.reject(error))
+  const rows = vi.fn<() => Promise<never>>().mockRejectedValue(error)
   const logger = createLogger({ name: 'test', level: 'silent' })
   const levels: string[] = []
   for (const level of ['info', 'error'] as const) {
@@ -20,7 +20,7 @@ function startedWith(error: Error): {
   const retention = new Retention({
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the rest is not used
     mysql: { rows } as Pick<Mysql, 'rows'> as Mysql,
-    cursors: { read: () => Promise.resolve([]) },
+    cursors: { read: async () => [] },
     logger,
     retentionHours: 1,
     partitionRows: 1_000,
