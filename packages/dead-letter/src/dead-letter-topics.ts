@@ -10,8 +10,11 @@ import { deadLetterTopic } from './dead-letter.ts'
  */
 export const deadLetterMaxBytes = 16 * 1024 * 1024
 
-/** Java's Long.MAX_VALUE: no limit. Brokers older than Kafka 3.6 do not know the settings. */
-const anyTime = String(2n ** 63n - 1n)
+/**
+ * No limit, and yet one that was set: brokers before 4.0 take Java's Long.MAX_VALUE for unset, and go by `message.timestamp.difference.max.ms`
+ * then. Brokers before 3.6 do not know the settings.
+ */
+const anyTime = String(2n ** 63n - 2n)
 
 /**
  * How a dead-letter topic should be: as many partitions and replicas as the topic of its records has, so that a dead letter can

@@ -1,9 +1,10 @@
 /**
  * What a dead letter is: the record that could not be processed, as it was, and headers that say why.
  * Guarantees: key, value, headers and timestamp are kept bit by bit, also null ones, repeated headers and headers of an
- * earlier dead letter; what was known of the failure can be read back. Not kept is in which order headers of different names follow each
- * other: kafkajs gives them as an object, `a, b, a` as `a, a, b`, and names that are whole numbers first. A timestamp that cannot be sent, below 0 or above
- * 2^53 - 1, is kept in its header alone, and the dead letter has the time of sending. Pure: nothing here talks to a broker.
+ * earlier dead letter; what was known of the failure can be read back. Not kept is in which order headers of different names
+ * follow each other: kafkajs gives them as an object, `a, b, a` as `a, a, b`, and names that are whole numbers first. A timestamp
+ * that cannot be sent, below 0 or above 2^53 - 1, is kept in its header alone, and the dead letter has the time of sending.
+ * Pure: nothing here talks to a broker.
  */
 import type { OutgoingRecord } from '@kafka-pattern/kafka-config'
 import { z } from 'zod'

@@ -1,8 +1,8 @@
 /**
  * Sends the records of a dead-letter topic back to the topics that they came from, once what made them fail is repaired.
  * Guarantees: every dead letter that was there when it began is sent, in the order of its partition, to the partition that
- * it came from or, when its topic has fewer by now, where its key belongs, with its own bytes and a new timestamp; it ends, also when the records fail again and come back as new dead
- * letters.
+ * it came from or, when its topic has fewer by now, where its key belongs, with its own bytes and a new timestamp; it ends, also
+ * when the records fail again and come back as new dead letters.
  * Not guaranteed: once. The dead letters stay, so a second replay sends them again: consumers must recognise the `id` header.
  */
 import { readPartitionEnds } from '@kafka-pattern/kafka-config'

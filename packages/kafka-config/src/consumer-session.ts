@@ -134,7 +134,7 @@ export class ConsumerSession {
           this.#cluster = config.cluster
           return namedByPartitions(this.#unlessOver(PartitionAssigners.roundRobin(config)), config.cluster)
         },
-        // What members meet on that have not all seen the same, and those of other clients.
+        // The common ground of members that name different partitions, or of other clients.
         config => this.#unlessOver(PartitionAssigners.roundRobin(config)),
       ],
     })
@@ -261,7 +261,7 @@ export class ConsumerSession {
       eachBatch: payload => this.#deliver(payload),
       onPartitionsRevoked: async () => {
         await this.#revoke()
-        // All members of a rebalance are to name the same partitions: who names old ones would rejoin once more for the new ones.
+        // All members of a rebalance are to name the same partitions: who names old ones would rejoin later, when its metadata are renewed.
         if (this.#deliversRecords) await within(METADATA_LIMIT_MS, this.#cluster.refreshMetadata())
       },
     })

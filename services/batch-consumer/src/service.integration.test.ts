@@ -91,7 +91,7 @@ test('SIGTERM: the batch in process is finished and committed, what was only col
   expect(processedOffsets(next)).toEqual(['10', '11'])
 })
 
-test('a batch that is unreadable as a whole keeps its order, however large it is', async () => {
+test('a batch that is unreadable as a whole keeps its order, also when it is larger than 32 MiB', async () => {
   const { topic, group } = await topicAndGroup()
   // More bytes than a producer holds by default, 32 MiB.
   const large = 'x'.repeat(900_000)

@@ -12,7 +12,10 @@ export class PublishedVersions {
   #young = new Generation()
   #old = new Generation()
 
-  /** @param limit rows that it remembers at most, up to `mostRememberedRows`, about 150 bytes each; of more it keeps at least the newest half of so many */
+  /**
+   * @param limit rows that it remembers at most, about 150 bytes each; of more it keeps at least the newest half of so many. Up to
+   * `mostRememberedRows`
+   */
   constructor(limit: number) {
     this.#generationSize = Math.max(1, Math.floor(limit / 2))
   }

@@ -68,7 +68,10 @@ export function keepProducer({ connect, maxAgeMs, logger }: KeptProducerOptions)
   }
 
   function abandon(connection: Connection): void {
-    logger.info({ ageMs: Date.now() - connection.madeAtMs }, 'the connection is too old, making a new one')
+    logger.info(
+      { ageMs: Date.now() - connection.madeAtMs },
+      'the connection may be too old, making a new one',
+    )
     current = null
     connection.abandon.abort()
     connection.producer

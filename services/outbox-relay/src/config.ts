@@ -1,5 +1,5 @@
 import { OUTBOX_CURSOR_TOPIC, outboxCursorTopicSpec } from '@kafka-pattern/events'
-import { kafkaSettings, refineKafkaSettings, replicationFactor } from '@kafka-pattern/kafka-config'
+import { kafkaSettings, refineKafkaSettings, replicationFactor, topicName } from '@kafka-pattern/kafka-config'
 import { mysqlSettings } from '@kafka-pattern/mysql-config'
 import { runtimeSettings, settingsTypes } from '@kafka-pattern/service-runtime'
 import { z } from 'zod'
@@ -25,7 +25,7 @@ export const Settings = z
       .regex(/^[a-zA-Z0-9._-]{1,200}$/, 'must be letters, digits, dots, dashes and underscores')
       .default('outbox-relay'),
     /** The topic on which the positions are committed; it holds no records. */
-    KAFKA_CURSOR_TOPIC: z.string().min(1).default(OUTBOX_CURSOR_TOPIC),
+    KAFKA_CURSOR_TOPIC: topicName.default(OUTBOX_CURSOR_TOPIC),
     /** Into how many parts the aggregates are divided; as many relays can share the work. The same for all, and for ever. */
     RELAY_LANES: wholeNumber({ min: 1, max: 256 }).default(1),
     /** Where a relay begins that has never published: behind this number. */

@@ -13,6 +13,7 @@ function createMember() {
   const commits: object[] = []
   let assigned: number[] = []
   let asked: string[] = []
+  let exists = true
   const broker = {
     isConnected: () => true,
     joinGroup: async () => ({
@@ -52,10 +53,12 @@ function createMember() {
       committedOffsets: () => byGroup,
       defaultOffset: () => -2,
       fetchTopicsOffset: async (topics: { topic: string; partitions: { partition: number }[] }[]) =>
-        topics.map(({ topic, partitions }) => ({
-          topic,
-          partitions: partitions.map(({ partition }) => ({ partition, offset: '70' })),
-        })),
+        topics
+          .filter(() => exists)
+          .map(({ topic, partitions }) => ({
+            topic,
+            partitions: partitions.map(({ partition }) => ({ partition, offset: '70' })),
+          })),
     },
     groupId: 'group',
     topics: ['user'],
@@ -70,6 +73,10 @@ function createMember() {
     group,
     committed,
     commits,
+    /** As the metadata have it from now on. */
+    remove: () => {
+      exists = false
+    },
     join: async (...partitions: number[]) => {
       assigned = partitions
       await group.joinAndSync()
@@ -109,4 +116,14 @@ test('a position that retention has overtaken moves to the oldest record, and no
 
   expect(await fetch()).toEqual(['0@70', '1@50'])
   expect(commits).toEqual([])
+})
+
+test('a partition that is gone when retention has overtaken its position keeps that', async () => {
+  const { group, remove, join, fetch } = createMember()
+  await join(0, 1)
+  await fetch()
+  remove()
+  await group.recoverFromOffsetOutOfRange({ topic: 'user', partition: 0 })
+
+  expect(await fetch()).toEqual(['0@50', '1@50'])
 })

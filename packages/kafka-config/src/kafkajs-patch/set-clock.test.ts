@@ -1,4 +1,4 @@
-/** A wall clock is set while a process runs: by NTP after a bad start, by a hypervisor after a pause, by a person. */
+/** Times between events. A wall clock is set while a process runs: by NTP after a bad start, by a hypervisor after a pause, by a person. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { internal } from './kafkajs-under-test.ts'
 
@@ -32,6 +32,23 @@ test('heartbeats go on when the clock is set back', async () => {
   vi.advanceTimersByTime(1)
   await group.heartbeat({ interval: 100 })
   expect(heartbeat).toHaveBeenCalledOnce()
+})
+
+test('the time that an answer takes puts no heartbeat off', async () => {
+  const heartbeat = vi.fn<() => Promise<void>>(async () => void vi.advanceTimersByTime(20))
+  const group = new ConsumerGroup({
+    logger: silent,
+    instrumentationEmitter: { emit() {} },
+    assigners: [],
+  })
+  group.memberId = 'me'
+  group.coordinator = { heartbeat }
+
+  vi.advanceTimersByTime(100)
+  await group.heartbeat({ interval: 100 })
+  vi.advanceTimersByTime(80)
+  await group.heartbeat({ interval: 100 })
+  expect(heartbeat).toHaveBeenCalledTimes(2)
 })
 
 test('metadata grow old also when the clock is set back', async () => {
