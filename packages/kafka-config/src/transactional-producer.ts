@@ -135,8 +135,8 @@ export class BatchRefusedError extends KafkaConfigError {
 
 /**
  * The transaction did not end in order. It is perhaps committed; `open` and `position` tell. 'retryable' after whatever a broker
- * or the network said, unless a person must change something first: begun anew, with a new producer epoch, it may succeed. A right on a
- * topic is waited for as well: a person has taken it and may give it back, and until then it is no fault of any record.
+ * or the network said, unless a person must change something first: begun anew, with a new producer epoch, it may succeed.
+ * TOPIC_AUTHORIZATION_FAILED is 'retryable' too: a person may give the right back.
  */
 export class TransactionFailedError extends KafkaConfigError {
   /** Kafka's name of the reason, if a broker gave one. */
@@ -516,6 +516,7 @@ function mostTelling(failures: readonly unknown[]): unknown {
     failures.find(failure => hasErrorType(failure, ...fencedTypes)) ??
     (refused.length > 0 ? allRefused : undefined) ??
     failures.find(failure => classifyKafkaError(failure) === 'fatal') ??
+    failures.find(failure => failure instanceof TopicsForbidden) ??
     failures[0]
   )
 }

@@ -71,3 +71,26 @@ test('what nobody knows is waited out, told once in a series, and is no refusal:
   expect(look).toHaveBeenCalledTimes(6)
   expect(warnings.mock.calls.map(([fields]) => fields)).toMatchObject([{ attempts: 1 }, { attempts: 1 }])
 })
+
+test('what to do about a right that is missing is told also when something else went wrong before', async () => {
+  const forbidden = Object.assign(new Error('not authorized'), { type: 'TOPIC_AUTHORIZATION_FAILED' })
+  const { topics, warnings } = topicsThatFail(unknown, forbidden, forbidden, refused, refused)
+  await topics.refusalOf('user', new AbortController().signal)
+  expect(warnings.mock.calls.map(([, what]) => what)).toEqual([
+    'a topic cannot be looked up, trying on',
+    expect.stringContaining('grant CREATE, DESCRIBE and WRITE'),
+  ])
+})
+
+test('a topic that is waited for is not waited for twice when it is to be looked at again', async () => {
+  const { topics, look } = topicsThatFail(unknown, unknown, refused, refused, refused, refused)
+  const first = topics.refusalOf('user', new AbortController().signal)
+  topics.forget()
+  const second = topics.refusalOf('user', new AbortController().signal)
+  await Promise.all([first, second])
+  expect(look).toHaveBeenCalledTimes(4)
+
+  topics.forget()
+  expect(await topics.refusalOf('user', new AbortController().signal)).toMatchObject({ attempts: 2 })
+  expect(look.mock.calls.length).toBeGreaterThan(4)
+})

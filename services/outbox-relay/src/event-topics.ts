@@ -1,7 +1,7 @@
 /** The topics of the aggregate types: created when the first row of a type comes, or the reason why that cannot be. */
 import { outboxTopicSpec } from '@kafka-pattern/events'
 import { TopicSetupError, ensureTopics } from '@kafka-pattern/kafka-config'
-import { nextDelayMs } from '@kafka-pattern/retry'
+import { nextDelayMs, untilItWorks } from '@kafka-pattern/retry'
 import { setTimeout as delay } from 'node:timers/promises'
 import { unfitForTopic } from './outbox-row.ts'
 import { refusedPolicy } from './outage.ts'
@@ -29,9 +29,13 @@ export interface Refusal {
 /** A broker that refused a topic is not asked again for so long: thousands of rows may want it. */
 const refusalHoldsMs = 10_000
 
+/** Somebody has to do something, and may look at the log long after it began. */
+const remindEveryMs = 60_000
+
 export class EventTopics {
   readonly #options: EventTopicsOptions
   readonly #known = new Map<string, Promise<Refusal | null>>()
+  readonly #waited = new Set<string>()
 
   constructor(options: EventTopicsOptions) {
     this.#options = options
@@ -50,7 +54,12 @@ export class EventTopics {
     if (known === undefined) {
       known = this.#create(aggregatetype)
       this.#known.set(aggregatetype, known)
-      known.catch(() => this.#known.delete(aggregatetype))
+      this.#waited.add(aggregatetype)
+      const settled = (): void => void this.#waited.delete(aggregatetype)
+      known.then(settled, () => {
+        settled()
+        this.#known.delete(aggregatetype)
+      })
     }
     const refusal = await unlessAborted(this.#unlessStopping(known), signal)
     if (refusal !== null) setTimeout(() => this.#known.delete(aggregatetype), refusalHoldsMs).unref()
@@ -59,7 +68,10 @@ export class EventTopics {
 
   /** Something went wrong with a topic: perhaps it was deleted. */
   forget(): void {
-    this.#known.clear()
+    for (const aggregatetype of this.#known.keys()) {
+      // It would be waited for twice.
+      if (!this.#waited.has(aggregatetype)) this.#known.delete(aggregatetype)
+    }
   }
 
   #unfit(aggregatetype: string): string | null {
@@ -84,6 +96,7 @@ export class EventTopics {
     const spec = { ...outboxTopicSpec(aggregatetype, replicationFactor), partitions }
     let refusals = 0
     let waitedInARow = 0
+    const reminder = createReminder(logger)
     for (;;) {
       try {
         await ensureTopics(kafka, [spec], { logger, signal })
@@ -93,20 +106,37 @@ export class EventTopics {
         const mayNot = isForbidden(error)
         if (error.isOfTopic && !mayNot) {
           waitedInARow = 0
+          reminder.forget()
           if (++refusals >= maxAttempts) return { reason: error.message, attempts: refusals }
         } else if (error.category === 'fatal' && !mayNot) throw error
         else {
           // Nobody knows what it is, or what will be granted, but no broker has refused the topic: its rows are not to be parked for it.
           waitedInARow++
-          const level = waitedInARow === 1 ? 'warn' : 'debug'
           const what = mayNot
             ? `the rights on ${spec.topic} are missing: grant CREATE, DESCRIBE and WRITE, or list other types in AGGREGATE_TYPES and its rows are parked`
             : 'a topic cannot be looked up, trying on'
-          logger[level]({ err: error, attempts: waitedInARow }, what)
+          reminder.tell({ err: error, attempts: waitedInARow }, what)
         }
-        await delay(nextDelayMs(refusedPolicy, refusals + waitedInARow, 0) ?? 0, undefined, { signal })
+        const policy = mayNot ? untilItWorks : refusedPolicy
+        await delay(nextDelayMs(policy, refusals + waitedInARow, 0) ?? 0, undefined, { signal })
       }
     }
+  }
+}
+
+/** Warns of what is new, and again each minute; meanwhile it says the same at level debug. */
+function createReminder(logger: Logger): { tell(fields: object, what: string): void; forget(): void } {
+  let warned: { what: string; atMs: number } | null = null
+  return {
+    tell(fields, what) {
+      const nowMs = performance.now()
+      const isNews = warned?.what !== what || nowMs - warned.atMs > remindEveryMs
+      logger[isNews ? 'warn' : 'debug'](fields, what)
+      if (isNews) warned = { what, atMs: nowMs }
+    },
+    forget() {
+      warned = null
+    },
   }
 }
 
