@@ -82,6 +82,7 @@ export function mysqlOptionsOf(settings: Settings): MysqlOptions {
     onConnect: [
       // The server gives up first: a statement that nobody waits for any more would go on waiting, and hold what it has locked.
       'SET SESSION innodb_lock_wait_timeout = 10',
+      'SET SESSION lock_wait_timeout = 10',
       // How many rows an upsert has changed, the server says in words only.
       "SET SESSION lc_messages = 'en_US'",
       // Two partitions write at once. Under REPEATABLE READ each would lock the gaps around its rows, and they would deadlock.
