@@ -3,7 +3,6 @@ import { ensureTopics, withAdmin } from '@kafka-pattern/kafka-config'
 import { retry, untilItWorks } from '@kafka-pattern/retry'
 import { emptyCursor } from './cursor.ts'
 import { readCursor } from './cursor-text.ts'
-import { notedMarks } from './lane-leases.ts'
 import { MismatchError, newestSeq, requireEnd } from './outbox-end.ts'
 import { isOutage } from './outage.ts'
 import type { Cursor } from './cursor.ts'
@@ -81,11 +80,11 @@ export async function requireSameTable(mysql: Mysql, cursors: readonly Cursor[])
 }
 
 /**
+ * @param marks noted before the positions were read: who publishes beside this one commits first and notes then
  * @param lanes those that have no position in Kafka
  * @throws MismatchError when one of them was published: Kafka has forgotten it, and everything would be published again
  */
-export async function requireMemory(mysql: Mysql, lanes: readonly number[]): Promise<void> {
-  const marks = await notedMarks(mysql)
+export function requireMemory(marks: readonly (number | null)[], lanes: readonly number[]): void {
   const lane = lanes.find(each => (marks[each] ?? 0) > 0)
   if (lane === undefined) return
   throw new MismatchError(

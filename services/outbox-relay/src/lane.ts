@@ -15,7 +15,7 @@ import { nextDelayMs, retry, untilItWorks } from '@kafka-pattern/retry'
 import { requireMemory } from './committed-cursors.ts'
 import { advance, emptyCursor, isPending, lowMarkOf } from './cursor.ts'
 import { readCursor, writeCursor } from './cursor-text.ts'
-import { holdsLane } from './lane-leases.ts'
+import { holdsLane, notedMarks } from './lane-leases.ts'
 import { parkRows, parkedSeqs } from './parking.ts'
 import { isOutage, refusedPolicy } from './outage.ts'
 import type { Cursor } from './cursor.ts'
@@ -152,7 +152,7 @@ export class Lane {
     const opened = await this.#takeOver()
     if (opened === null) return false
     const { text } = opened
-    if (text === null) await this.#untilItWorks(() => requireMemory(mysql, [this.number]))
+    if (text === null) requireMemory(await this.#untilItWorks(() => notedMarks(mysql)), [this.number])
     const cursor = text === null ? { ...emptyCursor, high: startAfterSeq } : readCursor(text, lanes)
     this.#parked = await this.#untilItWorks(() => parkedSeqs(mysql, lowMarkOf(cursor)))
     this.#committed = { cursor, text, atMs: performance.now() }

@@ -22,7 +22,7 @@ export async function newestSeq(mysql: Mysql): Promise<number | null> {
 export function requireEnd(newest: number | null, publishedUpTo: number): void {
   if (newest === null || newest >= publishedUpTo) return
   throw new MismatchError(
-    `the outbox ends at ${newest}, but it is published up to ${publishedUpTo}: it was emptied or restored, and new rows would be taken for published ones; set its AUTO_INCREMENT above ${publishedUpTo}, or give the relay a new RELAY_NAME and KAFKA_CURSOR_TOPIC to begin anew`,
+    `the outbox ends at ${newest}, but it is published up to ${publishedUpTo}: it was emptied or restored, and new rows would be taken for published ones; set its AUTO_INCREMENT above ${publishedUpTo}, or DELETE FROM relay_leases and give the relay a new RELAY_NAME and KAFKA_CURSOR_TOPIC to begin anew`,
   )
 }
 

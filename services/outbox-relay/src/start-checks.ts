@@ -2,7 +2,7 @@
 import { requireSchema, waitForMysql } from '@kafka-pattern/mysql-config'
 import { requireCursorTopic, requireMemory, requireSameTable } from './committed-cursors.ts'
 import { cursorTopicSpec } from './config.ts'
-import { requireLanes } from './lane-leases.ts'
+import { notedMarks, requireLanes } from './lane-leases.ts'
 import { requireDenseNumbers } from './outbox-end.ts'
 import { requireRights } from './required-rights.ts'
 import type { CommittedCursors } from './committed-cursors.ts'
@@ -28,10 +28,11 @@ export async function checkStart(
     await requireLanes(mysql, settings.RELAY_LANES)
   })
   await requireCursorTopic(kafka, cursorTopicSpec(settings), during)
-  const published = await cursors.read(during.signal)
   await waitForMysql(mysql, during, async () => {
+    const marks = await notedMarks(mysql)
+    const published = await cursors.read(during.signal)
     const unknown = published.flatMap(({ high }, lane) => (high === 0 ? [lane] : []))
-    await requireMemory(mysql, unknown)
+    requireMemory(marks, unknown)
     await requireSameTable(mysql, published)
   })
 }
