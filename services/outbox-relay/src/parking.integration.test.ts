@@ -28,6 +28,7 @@ test('a parked row is known again, and the row of its number in a table that was
   const { database, mysql } = await setUp(3)
   const { root } = database
   await parkRows(mysql, lease, [{ seq: 2, reason: 'too large', attempts: 5 }])
+  await root.write("UPDATE relay_parked SET parked_at = '2026-01-01'")
   expect(await parkedSeqs(mysql, 1)).toEqual(new Set([2]))
   expect(await parkedSeqs(mysql, 3)).toEqual(new Set())
 
@@ -38,9 +39,17 @@ test('a parked row is known again, and the row of its number in a table that was
   await root.write("UPDATE outbox SET aggregateid = 'new', payload = '[1]' WHERE seq = 2")
   await parkRows(mysql, lease, [{ seq: 2, reason: 'refused', attempts: 1 }])
   expect(await parkedSeqs(mysql, 1)).toEqual(new Set([2]))
-  expect(await root.rows('SELECT aggregateid, payload, error, attempts FROM relay_parked')).toEqual([
-    { aggregateid: 'new', payload: '[1]', error: 'refused', attempts: 1 },
+  const copies = () =>
+    root.rows(
+      "SELECT aggregateid, payload, error, attempts, parked_at > '2026-01-02' AS anew FROM relay_parked",
+    )
+  expect(await copies()).toEqual([
+    { aggregateid: 'new', payload: '[1]', error: 'refused', attempts: 1, anew: 1 },
   ])
+
+  await root.write("UPDATE relay_parked SET parked_at = '2026-01-01'")
+  await parkRows(mysql, lease, [{ seq: 2, reason: 'refused again', attempts: 2 }])
+  expect(await copies()).toMatchObject([{ error: 'refused again', attempts: 2, anew: 0 }])
 })
 
 test('many rows are parked with few statements, and wait for no transaction that writes', async () => {

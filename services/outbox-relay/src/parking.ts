@@ -26,7 +26,7 @@ const copied = ['id', 'aggregatetype', 'aggregateid', 'type', 'payload', 'correl
  */
 const parkStatement = `INSERT INTO relay_parked (seq, ${copied.join(', ')}, error, attempts)
   SELECT seq, ${copied.join(', ')}, ?, ? FROM outbox FORCE INDEX (PRIMARY) WHERE seq IN (?)
-  ON DUPLICATE KEY UPDATE ${[...copied, 'error', 'attempts'].map(each => `${each} = VALUES(${each})`).join(', ')}`
+  ON DUPLICATE KEY UPDATE parked_at = IF(relay_parked.id = VALUES(id), parked_at, NOW(6)), ${[...copied, 'error', 'attempts'].map(each => `${each} = VALUES(${each})`).join(', ')}`
 
 /**
  * Copies the rows. Once it returns they are stored; who parks one again changes nothing but the reason. Others wait for the lease meanwhile, so
