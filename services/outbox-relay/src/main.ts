@@ -33,12 +33,16 @@ await service.run(async () => {
   const during = { logger, signal: service.stopping }
   await waitForKafka(kafka, during)
   await checkStart(settings, { kafka, mysql, cursors }, during)
-  relay.start()
-  service.onStop('relay', async () => {
-    const limit = setTimeout(() => void mysql.close(0), closeDatabaseAfterMs(settings))
-    await relay.stop()
-    clearTimeout(limit)
-  })
   retention.start()
   service.onStop('retention', () => retention.stop())
+  relay.start()
+  // It stops first. A silent database is not waited for to the end: cut off, it lets the retention end as well.
+  service.onStop('relay', async () => {
+    const limit = setTimeout(() => void mysql.close(0), closeDatabaseAfterMs(settings))
+    try {
+      await relay.stop()
+    } finally {
+      clearTimeout(limit)
+    }
+  })
 })
