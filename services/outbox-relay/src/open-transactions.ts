@@ -67,7 +67,7 @@ export async function lookAtOpenTransactions(mysql: Mysql): Promise<Transactions
  * then: a prepared transaction is listed with the one in which it was recovered.
  *
  * The clock of this host stands still while the host is suspended, so that a server which was restarted meanwhile seems to have been running
- * all the time: hence the server's own clock as well. Where that one is set, the holes begin anew for nothing.
+ * all the time: hence the server's own clock as well.
  */
 export function mayBeAnotherServer(earlier: TransactionsLook, later: TransactionsLook): boolean {
   // Seconds are rounded, at both ends of the time that the server has been running.
