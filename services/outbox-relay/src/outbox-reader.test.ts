@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { advance, emptyCursor, isPending } from './cursor.ts'
-import { charsOfHoles, holesLimitChars, readCursor, writeCursor } from './cursor-text.ts'
+import { charsOfHoles, readCursor, writeCursor } from './cursor-text.ts'
 import { laneOf } from './outbox-row.ts'
 import { OutboxReader } from './outbox-reader.ts'
 import type { Cursor } from './cursor.ts'
@@ -9,7 +9,7 @@ import type { SeqRange } from './seq-ranges.ts'
 import type { Mysql } from '@kafka-pattern/mysql-config'
 
 // So few that a handful of rollbacks fills a cursor.
-vi.mock('./cursor-text.ts', async original => ({ ...(await original<object>()), holesLimitChars: 14 }))
+const holesLimitChars = 14
 
 interface Table {
   /** The numbers of the rows that can be seen, and their aggregates. */
@@ -62,7 +62,7 @@ function askedBy(sql: string): (seq: number) => boolean {
 }
 
 const readerOf = (mysql: Mysql, lanes: number, batchRows: number): OutboxReader =>
-  new OutboxReader({ mysql, lanes, batchRows, batchBytes: 1e9, holeGraceMs: 0 })
+  new OutboxReader({ mysql, lanes, batchRows, batchBytes: 1e9, holeGraceMs: 0, holesLimitChars })
 
 test('a lane that is behind gets on although the one ahead has no room for a further hole', async () => {
   const holes: SeqRange[] = [{ from: 1, to: 16 }]

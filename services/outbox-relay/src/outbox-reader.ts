@@ -34,6 +34,8 @@ export interface OutboxReaderOptions {
   readonly batchBytes: number
   /** See hole-watch.ts. */
   readonly holeGraceMs: number
+  /** Of the holes of a cursor, at most: by default as many as brokers take. */
+  readonly holesLimitChars?: number
 }
 
 export class OutboxReader {
@@ -78,11 +80,11 @@ export class OutboxReader {
    * @param laneCursors all of them: none of them grows beyond what Kafka keeps
    */
   async read(laneCursors: readonly Cursor[]): Promise<Scan> {
-    const { holeGraceMs } = this.#options
+    const { holeGraceMs, holesLimitChars } = this.#options
     const cursor = this.#cursor ?? emptyCursor
     const doomed = doomedAt(this.#watch, performance.now(), holeGraceMs)
     const { rows, complete } = await this.#select(`${holesCondition(cursor.holes)}seq > ${cursor.high}`)
-    let scan = scanOf(cursor, rows, complete, doomed, laneCursors)
+    let scan = scanOf(cursor, rows, complete, doomed, laneCursors, holesLimitChars)
     const { holes } = advance(cursor, scan)
     if (scan.rows.length > 0) scan = await this.#addPredecessors(scan, holes, laneCursors)
     this.#cursor = advance(cursor, scan)
@@ -97,7 +99,7 @@ export class OutboxReader {
     let rest = holes
     while (rest.length > 0) {
       const { rows, complete } = await this.#select(`${holesCondition(rest)}FALSE`)
-      whole = withPredecessors(whole, rows, laneCursors)
+      whole = withPredecessors(whole, rows, laneCursors, this.#options.holesLimitChars)
       if (complete) break
       rest = without(rest, [{ from: 0, to: rows.at(-1)?.seq ?? Infinity }])
     }

@@ -22,6 +22,7 @@ export interface Scan extends Progress {
  * @param complete no limit ended the read
  * @param doomed holes that are dead unless the read found their rows
  * @param laneCursors those that Kafka keeps once the scan is published
+ * @param limitChars of the holes of each, as Kafka keeps them
  */
 export function scanOf(
   cursor: Cursor,
@@ -29,6 +30,7 @@ export function scanOf(
   complete: boolean,
   doomed: SeqRanges,
   laneCursors: readonly Cursor[],
+  limitChars = holesLimitChars,
 ): Scan {
   const seqs = rows.map(({ seq }) => seq)
   const filling = rangesOf(seqs.filter(seq => seq <= cursor.high))
@@ -44,7 +46,7 @@ export function scanOf(
     more: !complete && rows.length > 0,
     leftOut: null,
   }
-  return whatFits(scan, laneCursors)
+  return whatFits(scan, laneCursors, limitChars)
 }
 
 /** Of which numbers a read shows whether they have rows: what it asked for, up to where it ended. */
@@ -61,6 +63,7 @@ export function withPredecessors(
   scan: Scan,
   later: readonly OutboxRow[],
   laneCursors: readonly Cursor[],
+  limitChars = holesLimitChars,
 ): Scan {
   const newest = new Map<string, number>()
   for (const row of scan.rows) newest.set(aggregateOf(row), row.seq)
@@ -74,7 +77,7 @@ export function withPredecessors(
     closed: unionOf(scan.closed, found),
   }
   // What does not fit is left out with everything above it, so also with what comes after it in its aggregate.
-  return whatFits(whole, laneCursors)
+  return whatFits(whole, laneCursors, limitChars)
 }
 
 function aggregateOf({ aggregatetype, aggregateid }: OutboxRow): string {
@@ -86,23 +89,23 @@ function aggregateOf({ aggregatetype, aggregateid }: OutboxRow): string {
  * many is not read before transactions end, whose rows or deaths close holes. Once all have ended, every hole up to the first row closes, in
  * the lanes that are ahead too, so that at least this row fits.
  */
-function whatFits(scan: Scan, laneCursors: readonly Cursor[]): Scan {
-  if (fits(scan, laneCursors)) return scan
+function whatFits(scan: Scan, laneCursors: readonly Cursor[], limitChars: number): Scan {
+  if (fits(scan, laneCursors, limitChars)) return scan
   let fitting = 0
   let tooMany = scan.rows.length
   while (tooMany - fitting > 1) {
     const middle = (fitting + tooMany) >> 1
-    if (fits(upToRow(scan, middle), laneCursors)) fitting = middle
+    if (fits(upToRow(scan, middle), laneCursors, limitChars)) fitting = middle
     else tooMany = middle
   }
   return { ...upToRow(scan, fitting), more: false, leftOut: scan.rows[fitting]?.seq ?? null }
 }
 
 /** A cursor that is too long already, as an earlier version may have left it, need not become shorter. */
-function fits(scan: Scan, laneCursors: readonly Cursor[]): boolean {
+function fits(scan: Scan, laneCursors: readonly Cursor[], limitChars: number): boolean {
   return laneCursors.every(cursor => {
     const chars = charsOfHoles(advance(cursor, scan).holes)
-    return chars <= holesLimitChars || chars <= charsOfHoles(cursor.holes)
+    return chars <= limitChars || chars <= charsOfHoles(cursor.holes)
   })
 }
 
