@@ -47,6 +47,13 @@ test('numbers, their count, and those up to a limit', () => {
   expect(text(upTo(ranges('1-3 7 9-12'), 10))).toBe('1-3 7 9-10')
 })
 
+test.each([
+  [10, 10],
+  [Infinity, Infinity],
+])('up to %d, a range without an end ends at %d', (limit, to) =>
+  expect(upTo([{ from: 7, to: Infinity }], limit)).toEqual([{ from: 7, to }]),
+)
+
 test('every number is found where it is, and nowhere else', () => {
   const set = ranges('2 4-6 9-10')
   const found = Array.from({ length: 12 }, (_, seq) => seq).filter(seq => includesSeq(set, seq))

@@ -75,5 +75,5 @@ export function countOf(ranges: SeqRanges): number {
 
 /** What is not above the limit. */
 export function upTo(ranges: SeqRanges, limit: number): SeqRanges {
-  return overlapOf(ranges, [{ from: 0, to: limit }])
+  return ranges.filter(({ from }) => from <= limit).map(({ from, to }) => ({ from, to: Math.min(to, limit) }))
 }
