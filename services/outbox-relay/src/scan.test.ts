@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { advance, emptyCursor, isPending } from './cursor.ts'
-import { holesLimitChars, writeCursor } from './cursor-text.ts'
+import { charsOfHoles, holesLimitChars, writeCursor } from './cursor-text.ts'
 import { rowOf } from './outbox-row.ts'
 import { scanOf, withPredecessors } from './scan.ts'
 import type { Cursor } from './cursor.ts'
@@ -140,6 +140,17 @@ describe('two transactions that wrote in turns leave one large hole, until one o
     expect(lengthOf(advance(full, cut))).toBeLessThanOrEqual(4_096)
     expect(cut.more).toBe(false)
   })
+})
+
+test('holes that would be cut in two wait, and the last row below them does not', () => {
+  const behind: Cursor = { high: 499, holes: [] }
+  const ahead: Cursor = { high: 3_000, holes: [{ from: 1_000, to: 2_000 }] }
+  const cursors = [behind, ahead]
+  const limitChars = charsOfHoles(ahead.holes)
+  const scan = scanOf(behind, rows(500), true, [{ from: 1_200, to: 1_300 }], cursors, limitChars)
+  expect(scan).toMatchObject({ more: false, leftOut: null, closed: [{ from: 500, to: 500 }] })
+  expect(seqsOf(scan)).toEqual([500])
+  expect(cursors.map(each => advance(each, scan))).toEqual([{ high: 500, holes: [] }, ahead])
 })
 
 function lengthOf(of: Cursor): number {

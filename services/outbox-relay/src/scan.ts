@@ -92,7 +92,8 @@ function aggregateOf({ aggregatetype, aggregateid }: OutboxRow): string {
 function whatFits(scan: Scan, laneCursors: readonly Cursor[], limitChars: number): Scan {
   if (fits(scan, laneCursors, limitChars)) return scan
   let fitting = 0
-  let tooMany = scan.rows.length
+  // All rows may still fit, without the dead above the last of them.
+  let tooMany = scan.rows.length + 1
   while (tooMany - fitting > 1) {
     const middle = (fitting + tooMany) >> 1
     if (fits(upToRow(scan, middle), laneCursors, limitChars)) fitting = middle
