@@ -89,6 +89,43 @@ test('a lane that is behind gets on although the one ahead has no room for a fur
   })
 })
 
+describe('of rows of 100 bytes each, over a link that is slow at first', () => {
+  const tooSlow = Object.assign(new Error('no answer in time'), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' })
+  const lost = Object.assign(new Error('connection lost'), { code: 'PROTOCOL_CONNECTION_LOST' })
+  const seqs = Array.from({ length: 48 }, (_, i) => i + 1)
+
+  test.each([
+    ['after one that took too long a read is half as large', 16, 3_200, 3, tooSlow, [16, 8, 4, 2, 4, 2]],
+    ['also when it is the bytes that end it', 1_000, 1_600, 3, tooSlow, [16, 8, 4, 2, 2, 4]],
+    ['down to one row', 16, 3_200, 1, tooSlow, [16, 8, 4, 2, 1, 2]],
+    ['and as large as before after another failure', 16, 3_200, 3, lost, [16, 16, 16]],
+  ])('%s', async (_what, batchRows, batchBytes, linkRows, error, slowReads) => {
+    const sizes: number[] = []
+    const rowArrays: Mysql['rowArrays'] = (sql, limits) => {
+      const found = seqs.filter(askedBy(sql))
+      const rows = found.slice(0, Math.min(limits.rows, Math.ceil(limits.bytes / 100)))
+      sizes.push(rows.length)
+      if (sizes.length <= slowReads.length && rows.length > linkRows) return Promise.reject(error)
+      return Promise.resolve({
+        rows: rows.map(seq => [String(seq), `id-${seq}`, 'user', 'ada', 'Moved', '{}', '']),
+        sizeBytes: rows.length * 100,
+        cut: rows.length < Math.min(limits.rows, found.length),
+      })
+    }
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the rest is not used
+    const mysql = { rowArrays } as unknown as Mysql
+    const reader = new OutboxReader({ mysql, lanes: 1, batchRows, batchBytes, holeGraceMs: 0 })
+    const read: number[] = []
+    for (let i = 0; i < 20; i++) {
+      const scan = await reader.read([emptyCursor]).catch(() => null)
+      read.push(...(scan?.rows ?? []).map(({ seq }) => seq))
+    }
+    expect(sizes.slice(0, slowReads.length)).toEqual(slowReads)
+    expect(Math.max(...sizes.slice(slowReads.length))).toBe(Math.min(batchRows, batchBytes / 200))
+    expect(read).toEqual(seqs)
+  })
+})
+
 describe('whatever writers, lanes and restarts do, each committed row is read once, in order, and reading never ends', () => {
   test.each(Array.from({ length: 150 }, (_, seed) => seed))('seed %i', async seed => {
     for (const { ahead, published, committed } of await simulate(randomOf(seed))) {

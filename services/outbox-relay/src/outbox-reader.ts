@@ -23,7 +23,7 @@ import type { TransactionsLook } from './open-transactions.ts'
 import type { OutboxRow } from './outbox-row.ts'
 import type { Scan } from './scan.ts'
 import type { SeqRanges } from './seq-ranges.ts'
-import type { Mysql } from '@kafka-pattern/mysql-config'
+import type { Mysql, ReadLimits } from '@kafka-pattern/mysql-config'
 
 export interface OutboxReaderOptions {
   readonly mysql: Mysql
@@ -44,12 +44,12 @@ export class OutboxReader {
   #watch = nothingWatched
   #leftOut: number | null = null
   #lastLook: TransactionsLook | null = null
-  /** Rows of the next read: fewer than `batchRows` when the rows are large. */
-  #limit: number
+  /** Of the next read: fewer rows than `batchRows` when they are large, and less of both after a read that took too long. */
+  #limits: ReadLimits
 
   constructor(options: OutboxReaderOptions) {
     this.#options = options
-    this.#limit = options.batchRows
+    this.#limits = { rows: options.batchRows, bytes: options.batchBytes }
   }
 
   /** Numbers of which it is not known yet whether their rows will come. */
@@ -140,16 +140,30 @@ export class OutboxReader {
 
   async #select(condition: string): Promise<{ rows: OutboxRow[]; complete: boolean }> {
     const { mysql, lanes, batchRows, batchBytes } = this.#options
-    const limit = this.#limit
-    const found = await mysql.rowArrays(`SELECT ${rowColumns} FROM outbox WHERE ${condition} ORDER BY seq`, {
-      rows: limit,
-      bytes: batchBytes,
+    const limits = this.#limits
+    const sql = `SELECT ${rowColumns} FROM outbox WHERE ${condition} ORDER BY seq`
+    const found = await mysql.rowArrays(sql, limits).catch((error: unknown) => {
+      // The link may be slow: as large as it was, the read would take too long for ever.
+      if (tookTooLong(error)) this.#limits = halfOf(limits)
+      throw error
     })
-    // To be cut costs the connection.
-    if (found.rows.length > 0) this.#limit = rowsOfHalf(found, batchBytes, batchRows)
+    if (found.rows.length > 0) {
+      const bytes = Math.min(batchBytes, limits.bytes * 2)
+      // To be cut costs the connection.
+      this.#limits = { rows: rowsOfHalf(found, bytes, batchRows), bytes }
+    }
     const rows = found.rows.map(columns => rowOf(columns, lanes))
-    return { rows, complete: !found.cut && rows.length < limit }
+    return { rows, complete: !found.cut && rows.length < limits.rows }
   }
+}
+
+/** The client waits for the end of an answer, however much of it has come (mysql2, Query._handleTimeoutError). */
+function tookTooLong(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'PROTOCOL_SEQUENCE_TIMEOUT'
+}
+
+function halfOf({ rows, bytes }: ReadLimits): ReadLimits {
+  return { rows: Math.ceil(rows / 2), bytes: Math.ceil(bytes / 2) }
 }
 
 /** Numbers only, so nothing needs escaping. */
