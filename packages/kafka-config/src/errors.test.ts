@@ -26,6 +26,9 @@ describe('classifyKafkaError', () => {
     ['retryable', 'connection closed', named('KafkaJSConnectionClosedError', { retriable: true })],
     ['retryable', 'no answer in time', named('KafkaJSRequestTimeoutError', { retriable: true })],
     ['retryable', 'a bare socket error', named('Error', { code: 'ECONNRESET' })],
+    ['retryable', 'an interface that is down', named('KafkaJSConnectionError', { code: 'ENETDOWN' })],
+    ['retryable', 'a host that is down', named('KafkaJSConnectionError', { code: 'EHOSTDOWN' })],
+    ['retryable', 'a name server that failed', named('KafkaJSConnectionError', { code: 'EAI_FAIL' })],
     [
       'retryable',
       'a host name that is not there yet',

@@ -178,10 +178,13 @@ const fatalNames = new Set([
 /** ENOTFOUND and EAI_AGAIN too: a container's name resolves only once the container exists. */
 const networkCodes = new Set([
   'EAI_AGAIN',
+  'EAI_FAIL',
   'ECONNABORTED',
   'ECONNREFUSED',
   'ECONNRESET',
+  'EHOSTDOWN',
   'EHOSTUNREACH',
+  'ENETDOWN',
   'ENETUNREACH',
   'ENOTFOUND',
   'EPIPE',
