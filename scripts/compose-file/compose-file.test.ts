@@ -105,10 +105,10 @@ test.each([
 
 test('a port that is none names the variable to mend', () => {
   expect(() => parse(source, { PROBE_PORT: 'abc' })).toThrow(
-    'PROBE_PORT must be a port number from 1 to 65535',
+    'PROBE_PORT must be a port number from 1 to 65535, but is "abc": change it in the environment or in .env.',
   )
   expect(() => parse(source, { PROBE_PORT: '70000' })).toThrow(
-    'PROBE_PORT must be a port number from 1 to 65535',
+    'PROBE_PORT must be a port number from 1 to 65535, but is "70000"',
   )
 })
 

@@ -220,7 +220,7 @@ function parsePort(service: string, published: string, raw: string): PublishedPo
     throw new UserError(
       variable === undefined
         ? `docker-compose.yml: port "${published}" of ${service} must be written as 127.0.0.1:<host port>:<container port>.`
-        : `${variable} must be a port number from 1 to 65535, but makes the port of ${service} "${published}".`,
+        : `${variable} must be a port number from 1 to 65535, but is "${published.split(':')[1]}": change it in the environment or in .env.`,
     )
   }
   return { hostPort, containerPort: Number(match[2]), variable: variablesIn(raw)[0] ?? null }
