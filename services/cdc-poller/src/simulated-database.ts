@@ -2,6 +2,7 @@
  * A database with one table, for tests of the loop: transactions whose rows appear when they commit, a clock that can step back, and the
  * looks that a real server allows (whole seconds, nothing of what began a moment ago). All decisions are of a seeded chance.
  */
+import { seededRandom } from '@kafka-pattern/test-kit/seeded-random'
 import { datetimeOf } from './position.ts'
 import type { Observation, OpenWork } from './low-mark.ts'
 import type { Page } from './source-table.ts'
@@ -44,7 +45,7 @@ export class SimulatedDatabase {
 
   /** @param stepMicros of `updated_at`, which is rounded down to a multiple of it: a million in a column of whole seconds */
   constructor(seed: number, stepMicros: number) {
-    this.#chance = seededChance(seed)
+    this.#chance = seededRandom(seed)
     this.#stepMicros = stepMicros
   }
 
@@ -209,15 +210,4 @@ export class SimulatedDatabase {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
-}
-
-/** Numbers from 0 to 1, the same ones for the same seed (mulberry32). */
-function seededChance(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

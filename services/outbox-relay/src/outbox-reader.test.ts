@@ -1,3 +1,4 @@
+import { seededRandom } from '@kafka-pattern/test-kit/seeded-random'
 import { describe, expect, test, vi } from 'vitest'
 import { advance, emptyCursor, isPending } from './cursor.ts'
 import { charsOfHoles, readCursor, writeCursor } from './cursor-text.ts'
@@ -128,7 +129,7 @@ describe('of rows of 100 bytes each, over a link that is slow at first', () => {
 
 describe('whatever writers, lanes and restarts do, each committed row is read once, in order, and reading never ends', () => {
   test.each(Array.from({ length: 150 }, (_, seed) => seed))('seed %i', async seed => {
-    for (const { ahead, published, committed } of await simulate(randomOf(seed))) {
+    for (const { ahead, published, committed } of await simulate(seededRandom(seed))) {
       expect(byAggregate(published)).toEqual(byAggregate(committed))
       expect(ahead.holes).toEqual([])
     }
@@ -250,15 +251,4 @@ function byAggregate(rows: [number, string][]): Record<string, number[]> {
   const seqs: Record<string, number[]> = {}
   for (const [seq, aggregate] of rows) (seqs[aggregate] ??= []).push(seq)
   return seqs
-}
-
-/** The same numbers for the same seed (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

@@ -2,18 +2,14 @@
  * Random records and record batches, the same ones for the same seed. The tests compare what kafkajs makes of them
  * with what stock kafkajs made of them (stock-output.json, written by record-stock-output.ts).
  */
+import { seededRandom } from '@kafka-pattern/test-kit/seeded-random'
 import type { IHeaders, Message } from 'kafkajs'
 import type { FetchedPartition } from './fetch-response.ts'
 import type { ProduceRequest } from './kafkajs-under-test.ts'
 
-/** Random numbers that start from a seed: mulberry32 by Tommy Ettinger, public domain. */
+/** Random choices, the same ones for the same seed. */
 export function createRandom(seed: number) {
-  const next = () => {
-    seed = (seed + 0x6d2b79f5) | 0
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
+  const next = seededRandom(seed)
   const below = (limit: number) => Math.floor(next() * limit)
   const pick = <T>(choices: readonly T[]): T => choices[below(choices.length)]!
   const bytes = (length: number) => Buffer.from(Array.from({ length }, () => below(256)))

@@ -150,3 +150,12 @@ interface Connection {
   disconnect(): Promise<unknown>
   send(request: object): Promise<Buffer>
 }
+
+/** The answer to a JoinGroup of a member that another one leads. */
+export const followerOfOther = {
+  generationId: 1,
+  leaderId: 'other',
+  memberId: 'me',
+  members: [],
+  groupProtocol: 'any',
+}

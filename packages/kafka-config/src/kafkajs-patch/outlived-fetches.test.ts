@@ -4,7 +4,7 @@
  */
 import type { EachBatchPayload } from 'kafkajs'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { internal } from './kafkajs-under-test.ts'
+import { followerOfOther, internal } from './kafkajs-under-test.ts'
 
 const ConsumerGroup = internal('consumer/consumerGroup')
 const Runner = internal('consumer/runner')
@@ -34,13 +34,7 @@ async function startConsumer(onPartitionsRevoked: () => Promise<void> = async ()
     heartbeat: async () => {},
     leaveGroup: async () => {},
     // A follower that rejoins a group that is stable gets the generation that it had.
-    joinGroup: async () => ({
-      generationId: 1,
-      leaderId: 'other',
-      memberId: 'me',
-      members: [],
-      groupProtocol: 'any',
-    }),
+    joinGroup: async () => followerOfOther,
     syncGroup: async () => ({
       memberAssignment: MemberAssignment.encode({ version: 0, assignment: { user: [0, 1] } }),
     }),

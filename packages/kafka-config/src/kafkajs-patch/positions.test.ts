@@ -1,6 +1,6 @@
 /** From where a partition is fetched when the group, a seek and the log itself say different things. */
 import { expect, test } from 'vitest'
-import { internal } from './kafkajs-under-test.ts'
+import { followerOfOther, internal } from './kafkajs-under-test.ts'
 
 const ConsumerGroup = internal('consumer/consumerGroup')
 const { MemberAssignment } = internal('consumer/assignerProtocol')
@@ -16,13 +16,7 @@ function createMember() {
   let exists = true
   const broker = {
     isConnected: () => true,
-    joinGroup: async () => ({
-      generationId: 1,
-      leaderId: 'other',
-      memberId: 'me',
-      members: [],
-      groupProtocol: 'any',
-    }),
+    joinGroup: async () => followerOfOther,
     syncGroup: async () => ({
       memberAssignment: MemberAssignment.encode({ version: 0, assignment: { user: assigned } }),
     }),

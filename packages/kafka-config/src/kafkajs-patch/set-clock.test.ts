@@ -14,8 +14,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-test('heartbeats go on when the clock is set back', async () => {
-  const heartbeat = vi.fn<() => Promise<void>>(async () => {})
+function memberThatSends(heartbeat: () => Promise<void>) {
   const group = new ConsumerGroup({
     logger: silent,
     instrumentationEmitter: { emit() {} },
@@ -23,6 +22,12 @@ test('heartbeats go on when the clock is set back', async () => {
   })
   group.memberId = 'me'
   group.coordinator = { heartbeat }
+  return group
+}
+
+test('heartbeats go on when the clock is set back', async () => {
+  const heartbeat = vi.fn<() => Promise<void>>(async () => {})
+  const group = memberThatSends(heartbeat)
   vi.setSystemTime(Date.now() - HOUR_MS)
 
   vi.advanceTimersByTime(99)
@@ -36,13 +41,7 @@ test('heartbeats go on when the clock is set back', async () => {
 
 test('the time that an answer takes puts no heartbeat off', async () => {
   const heartbeat = vi.fn<() => Promise<void>>(async () => void vi.advanceTimersByTime(20))
-  const group = new ConsumerGroup({
-    logger: silent,
-    instrumentationEmitter: { emit() {} },
-    assigners: [],
-  })
-  group.memberId = 'me'
-  group.coordinator = { heartbeat }
+  const group = memberThatSends(heartbeat)
 
   vi.advanceTimersByTime(100)
   await group.heartbeat({ interval: 100 })
