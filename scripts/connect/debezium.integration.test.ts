@@ -1,6 +1,6 @@
 /**
  * Debezium in the place of outbox-relay and of cdc-poller, with the connectors of infra/connect: what consumers get must be the
- * same. One worker for the whole file; every test has a database, topics and connectors of its own.
+ * same. One worker and one database server for the whole file; every test has a database, topics and connectors of its own.
  */
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
@@ -12,10 +12,12 @@ import {
   readTopic,
   startOwnConnect,
   startOwnMysql,
+  startSecondMysql,
   startService,
   testKafka,
   uniqueName,
   withAdmin,
+  type MysqlServer,
   type OwnConnect,
   type ReadRecord,
   type TestDatabase,
@@ -30,10 +32,13 @@ import { removeConnector } from './remove-connector.ts'
 const patienceMs = 120_000
 
 let connect: OwnConnect
+let mysql: MysqlServer
 
 beforeAll(async () => {
-  connect = await startOwnConnect()
-  return () => connect.stop()
+  const [worker, second] = await Promise.all([startOwnConnect(), startSecondMysql()])
+  connect = worker
+  mysql = second.server
+  return () => Promise.all([worker.stop(), second.stop()])
 }, 300_000)
 
 type Registered = Partial<RegisterOptions> & { pattern: 'cdc' | 'outbox' }
@@ -70,7 +75,7 @@ describe('in the place of outbox-relay', () => {
     'it writes the same records: topic, partition, key, headers and value, in the same order for each aggregate',
     { timeout: 600_000 },
     async () => {
-      const database = await createDatabase()
+      const database = await createDatabase({ on: mysql })
       const aggregateType = uniqueName('user')
       const topic = outboxTopic(aggregateType)
       const ids = Array.from({ length: 5 }, () => randomUUID())
@@ -136,7 +141,7 @@ describe('in the place of cdc-poller', () => {
     'it writes the same states of rows, and more of them: a replica of either is the table',
     { timeout: 600_000 },
     async () => {
-      const database = await createDatabase()
+      const database = await createDatabase({ on: mysql })
       const topics = { debezium: uniqueName('cdc.users'), poller: uniqueName('cdc.users') }
       const [kept, deleted, late] = [randomUUID(), randomUUID(), randomUUID()]
       const { root } = database
@@ -218,7 +223,7 @@ test(
   'what is written while it is stopped comes when it starts again, however long the database was idle before',
   { timeout: 600_000 },
   async () => {
-    const database = await createDatabase()
+    const database = await createDatabase({ on: mysql })
     const aggregateType = uniqueName('user')
     const topic = outboxTopic(aggregateType)
     const insert = (type: string) =>
@@ -255,7 +260,7 @@ test(
 
 describe('registering', { timeout: 600_000 }, () => {
   test('again changes nothing, but another configuration is taken over and a failed connector starts anew', async () => {
-    const database = await createDatabase()
+    const database = await createDatabase({ on: mysql })
     const account = await createAccount(database, 'SELECT, REPLICATION CLIENT')
     const lines: string[] = []
     const options = await optionsFor(database, {
@@ -313,7 +318,7 @@ describe('registering', { timeout: 600_000 }, () => {
       sentence: /^Connector \S+: the database refuses what debezium needs .*SELECT command denied[^\n]*$/,
     },
   ])('with $what ends in one sentence', async ({ grants, variables, sentence }) => {
-    const database = await createDatabase()
+    const database = await createDatabase({ on: mysql })
     const account = await createAccount(database, grants)
     const options = await optionsFor(database, {
       pattern: 'outbox',
@@ -335,7 +340,7 @@ describe('registering', { timeout: 600_000 }, () => {
   })
 
   test('where no Kafka Connect answers ends in one sentence', async () => {
-    const database = await createDatabase()
+    const database = await createDatabase({ on: mysql })
     const options = await optionsFor(database, { pattern: 'cdc', connectUrl: 'http://127.0.0.1:1' })
     await expect(registerConnector(options)).rejects.toThrow(
       /^Kafka Connect does not answer at http:\/\/127\.0\.0\.1:1: [^\n]+$/,

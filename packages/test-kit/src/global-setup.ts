@@ -6,6 +6,7 @@ import { startKafka, startMariaDb } from '@kafka-pattern/local-stack'
 import type { TestProject } from 'vitest/node'
 import { isDockerEngineThere, startKafkaContainer } from './kafka-container.ts'
 import { startMysqlContainer } from './mysql-container.ts'
+import type { TestStack } from './second-mysql.ts'
 import type { MysqlServer } from './test-mysql.ts'
 import { beginRun, endRun, newKafkaDir, newMariaDbDir } from './test-run.ts'
 
@@ -16,6 +17,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const running = await (stack === 'containers' ? startContainers() : startLocally(runDir))
     project.provide('kafkaBrokers', running.brokers)
     project.provide('mysqlServer', running.mysql)
+    project.provide('testStack', stack)
     project.provide('testRunDir', runDir)
     return async () => {
       await running.stop()
@@ -64,7 +66,7 @@ function tell(line: string): void {
   console.log(line)
 }
 
-async function chooseStack(wanted: string | undefined): Promise<'containers' | 'local'> {
+async function chooseStack(wanted: string | undefined): Promise<TestStack> {
   if (wanted === 'containers' || wanted === 'local') return wanted
   if (wanted !== undefined && wanted !== '') {
     throw new Error(`TEST_STACK is "${wanted}": use containers or local, or leave it out.`)

@@ -50,7 +50,7 @@ describe('with a database server of its own', () => {
 
     await server.process.start()
     await service.waitForLog(({ msg }) => msg === 'ready')
-    expect((await ask(service, 'POST', '/users', ada)).status).toBe(201)
+    expect((await ask(service, 'POST', '/users', ada)).user).toMatchObject(ada)
     expect(await readOutbox(database)).toHaveLength(1)
     expect(await service.stop()).toBe(0)
   })
@@ -169,7 +169,7 @@ describe('with a connection that is cut at the COMMIT', () => {
         },
         { what: 'the transaction to end' },
       )
-      expect((await ask(service, 'POST', '/users', ada)).status).toBe(201)
+      expect((await ask(service, 'POST', '/users', ada)).user).toMatchObject(ada)
     },
   )
 })
@@ -219,7 +219,7 @@ describe('with others who hold a user', () => {
     expectUnavailable(answer, 'nothing was stored')
     expect(tookMs).toBeLessThan(requestTimeoutMs + slackMs)
     // Others are not held up.
-    expect((await ask(service, 'POST', '/users', ada)).status).toBe(201)
+    expect((await ask(service, 'POST', '/users', ada)).user).toMatchObject(ada)
     await held.release()
     expect((await ask(service, 'GET', `/users/${user.id}`)).user).toEqual(user)
     expect((await ask(service, 'PUT', `/users/${user.id}`, { level: 1, version: 1 })).user.version).toBe(2)
