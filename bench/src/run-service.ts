@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka } from '../../packages/kafka-config/src/index.ts'
-import { nodeOptionsOf } from './node-options.ts'
+import { memoryBoundsOf } from './memory-bounds.ts'
 import { loadHttp, peakResidentMb, startNode } from './run-script.ts'
 import type { Result, Task } from './task.ts'
 
@@ -16,7 +16,7 @@ export const mainFile = (service: string) => `${import.meta.dirname}/../../servi
 /** What docker-compose.yml gives the services, as far as it matters for speed and memory. */
 const serviceEnv = (service: string, task: Task) => ({
   NODE_ENV: 'production',
-  NODE_OPTIONS: nodeOptionsOf(service),
+  ...memoryBoundsOf(service),
   KAFKA_BROKERS: task.brokers.join(','),
   KAFKA_TOPIC: task.topic,
   KAFKA_TOPICS: task.topic,

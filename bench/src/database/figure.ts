@@ -1,5 +1,5 @@
 /** A figure of the database patterns: what is prepared once for all its turns, and a turn. */
-import { nodeOptionsOf } from '../node-options.ts'
+import { memoryBoundsOf } from '../memory-bounds.ts'
 import { peakResidentMb, startNode, type Child } from '../run-script.ts'
 import { mainFile } from '../run-service.ts'
 import { startSource, type Connector } from './debezium.ts'
@@ -54,7 +54,7 @@ export function startService(
 ): Child {
   return startNode([mainFile(service)], {
     NODE_ENV: 'production',
-    NODE_OPTIONS: nodeOptionsOf(service),
+    ...memoryBoundsOf(service),
     KAFKA_BROKERS: databases.brokers.join(','),
     PORT: '0',
     PROBE_PORT: '0',

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { HEADERS } from './headers.ts'
+import { isPlainUuid } from './plain-uuid.ts'
 
 const level = z.int().min(0).max(100)
 const name = z.string().min(1).max(200)
@@ -19,7 +20,6 @@ export const createRequestLimitBytes = 16 * 1024
 export const EntityCreated = z.object({ id: z.uuid(), event: z.literal('create'), level, name })
 export type EntityCreated = z.output<typeof EntityCreated>
 
-const plainUuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const fieldCount = Object.keys(EntityCreated.shape).length
 
 /**
@@ -31,7 +31,7 @@ export function isPlainEntityCreated(json: unknown): json is EntityCreated {
   if (!('id' in json && 'event' in json && 'level' in json && 'name' in json)) return false
   return (
     typeof json.id === 'string' &&
-    plainUuid.test(json.id) &&
+    isPlainUuid(json.id) &&
     json.event === 'create' &&
     typeof json.level === 'number' &&
     Number.isInteger(json.level) &&

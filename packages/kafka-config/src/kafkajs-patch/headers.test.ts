@@ -22,3 +22,11 @@ test('the sender of a record cannot choose the prototype of its headers', async 
   expect(Object.getPrototypeOf(message!.headers)).toBe(Object.prototype)
   expect(Object.entries(message!.headers)).toEqual([['__proto__', Buffer.from('x')]])
 })
+
+test('records without headers share an object, which nobody can write into', async () => {
+  const [one, other] = await roundTrip([{ value: 'v' }, { value: 'w' }])
+
+  expect(one!.headers).toEqual({})
+  expect(other!.headers).toBe(one!.headers)
+  expect(one!.headers).toSatisfy(Object.isFrozen)
+})

@@ -37,7 +37,8 @@ interface Internals {
   }) => M[]
   'network/connection': new (options: object) => Connection
   'network/requestQueue': new (options: object) => RequestQueue
-  'network/socketFactory': () => (options: { host: string; port: number; onConnect: () => void }) => Socket
+  'network/socket': (options: SocketOptions & { socketFactory: SocketFactory } & SocketListeners) => Socket
+  'network/socketFactory': () => SocketFactory
   'producer/groupMessagesPerPartition': (request: {
     topic: string
     partitionMetadata: { partitionId: number; leader: number }[]
@@ -55,6 +56,10 @@ interface Internals {
   }
   'protocol/requests/produce/v7/response': { parse: (response: object) => Promise<object> }
 }
+
+type SocketOptions = { host: string; port: number; onConnect: () => void; onData: (data: Buffer) => void }
+type SocketFactory = (options: SocketOptions) => Socket
+type SocketListeners = { onEnd: () => void; onError: (error: Error) => void; onTimeout: () => void }
 
 export interface ProduceRequest {
   acks: number

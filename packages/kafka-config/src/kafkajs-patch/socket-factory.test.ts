@@ -13,7 +13,7 @@ test('a small request is not held back by the Nagle algorithm', () => {
   vi.spyOn(net, 'connect').mockReturnValue(socket)
   const setNoDelay = vi.spyOn(socket, 'setNoDelay')
 
-  createSocketFactory()({ host: '127.0.0.1', port: 9092, onConnect: () => {} })
+  createSocketFactory()({ host: '127.0.0.1', port: 9092, onConnect: () => {}, onData: () => {} })
 
   expect(setNoDelay).toHaveBeenCalledWith(true)
 })
