@@ -3,6 +3,7 @@
  */
 import { prepareCommitLatency } from './commit-latency/commit-latency.ts'
 import { tuned } from './database/debezium.ts'
+import { memoryBoundsOf } from './memory-bounds.ts'
 import { prepareOutboxDrain } from './outbox-drain/outbox-drain.ts'
 import { prepareOutboxLive } from './outbox-live/outbox-live.ts'
 import { prepareRegistryWrites } from './registry-writes/registry-writes.ts'
@@ -13,7 +14,7 @@ import type { PrepareFigure } from './database/figure.ts'
 export interface Contestant {
   name: string
   run:
-    | { kind: 'script'; file: string }
+    | { kind: 'script'; file: string; env?: Record<string, string> }
     | { kind: 'service'; service: string; env: Record<string, string> }
     | { kind: 'debezium'; connector: 'cdc' | 'outbox' | 'jdbc'; config: Record<string, string> }
   /** A turn that publishes anything twice has failed. */
@@ -53,6 +54,11 @@ export type BrokerFigure = Figure & { load: string }
 const memoryLimit: LimitGoal = { of: 'residentMb', atMost: 200 }
 
 const script = (name: string, file: string): Contestant => ({ name, run: { kind: 'script', file } })
+/** With the memory of the service whose producer it is. */
+const ourProducer = (file: string): Contestant => ({
+  name: OURS,
+  run: { kind: 'script', file, env: memoryBoundsOf('simple-producer') },
+})
 const service = (name: string, folder: string, env: Record<string, string>): Contestant => ({
   name,
   run: { kind: 'service', service: folder, env: { LOG_LEVEL: 'warn', ...env } },
@@ -94,7 +100,7 @@ export const figures: Figure[] = [
     unit: 'records/s',
     load: 'produce',
     contestants: [
-      script(OURS, 'single-sends/kafka-pattern.ts'),
+      ourProducer('single-sends/kafka-pattern.ts'),
       script(KAFKAJS, 'single-sends/kafkajs.ts'),
       script(PLATFORMATIC, 'single-sends/platformatic.ts'),
     ],
@@ -110,7 +116,7 @@ export const figures: Figure[] = [
     unit: 'records/s',
     load: 'produce',
     contestants: [
-      script(OURS, 'batches/kafka-pattern.ts'),
+      ourProducer('batches/kafka-pattern.ts'),
       script(KAFKAJS, 'batches/kafkajs.ts'),
       script(PLATFORMATIC, 'batches/platformatic.ts'),
     ],

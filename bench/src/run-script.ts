@@ -102,8 +102,8 @@ export function startScript(file: string, task: Partial<Task>, env: Record<strin
 }
 
 /** Runs a contestant that measures itself. */
-export async function runScript(file: string, task: Task): Promise<Result> {
-  const child = startScript(file, task)
+export async function runScript(file: string, task: Task, env: Record<string, string> = {}): Promise<Result> {
+  const child = startScript(file, task, env)
   const result = await child.line(line => 'value' in line && 'residentMb' in line)
   await child.stop()
   return result as unknown as Result

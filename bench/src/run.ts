@@ -195,7 +195,7 @@ async function runOnce(figure: Figure, { run }: Contestant): Promise<Result> {
       await server.stop()
     }
   }
-  if (run.kind === 'script') return runScript(run.file, task)
+  if (run.kind === 'script') return runScript(run.file, task, run.env)
   if (figure.load === 'http') return runHttpService(run.service, task, run.env)
   return runConsumingService(run.service, task, run.env, kafka)
 }

@@ -11,7 +11,7 @@ test('everything has a default', () => {
     PORT: 3001,
     TOPIC_PARTITIONS: 3,
     TOPIC_REPLICATION_FACTOR: -1,
-    LINGER_MS: 5,
+    LINGER_MS: 2,
     REQUEST_TIMEOUT_MS: 10_000,
   })
 })
