@@ -31,7 +31,7 @@ export default defineConfig({
           setupFiles: ['packages/test-kit/src/ports-of-worker.ts'],
           sequence: { groupOrder: 2 },
           // They wait for brokers most of the time, so that more files than cores run side by side.
-          maxWorkers: 4,
+          maxWorkers: 5,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
