@@ -94,7 +94,8 @@ async function runMaven(
   createInterface({ input: child.stderr }).on('line', onLine)
   const ticker = setInterval(() => {
     const seconds = Math.round((performance.now() - startedAt) / 1000)
-    request.progress(`  … ${seconds} s, ${downloaded} files downloaded`)
+    // All of them may be in Maven's own cache.
+    request.progress(`  … ${seconds} s${downloaded > 0 ? `, ${downloaded} files downloaded` : ''}`)
   }, progressIntervalMs)
   try {
     const code = await new Promise<number | null>((resolve, reject) => {
