@@ -1,4 +1,4 @@
-# Every service's image: docker build --build-arg SERVICE=simple-producer .
+# The image of each service of docker-compose.yml: docker build --build-arg SERVICE=simple-producer .
 #
 # There is no build step: Node runs the TypeScript as it is. Node refuses to do so below node_modules, so the image keeps the
 # workspace's layout (the packages are symbolic links to packages/*) where `pnpm deploy` would copy them into node_modules.
@@ -30,9 +30,9 @@ WORKDIR /app/services/$SERVICE
 COPY --from=service /app /app
 RUN install --directory --owner=node "$NODE_COMPILE_CACHE"
 USER node
-# Its types are stripped and its modules compiled here, once, and not at each start. A service that refuses its settings has loaded all of them,
-# and exits with 78 before it does anything.
-RUN LOG_LEVEL=refused node src/main.ts 2> /dev/null; [ $? = 78 ]
+# Its types are stripped and its modules compiled here, once, and not at each start: a service that refuses its settings has loaded them, and
+# exits with 78 before it does anything. For this user, and for processors like this one; others do it at each start.
+RUN LOG_LEVEL=refused node src/main.ts; [ $? = 78 ]
 COPY infra/healthcheck.sh /usr/local/bin/healthcheck.sh
 HEALTHCHECK --interval=1s --timeout=60s --retries=2 CMD ["bash", "/usr/local/bin/healthcheck.sh"]
 CMD ["node", "src/main.ts"]

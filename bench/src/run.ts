@@ -188,7 +188,7 @@ async function runOnce(figure: Figure, { run }: Contestant): Promise<Result> {
   }
   if (run.kind === 'debezium') throw new TypeError('Debezium has no part in the figures without a database')
   if (run.kind === 'script' && figure.load === 'http') {
-    const server = startScript(run.file, task)
+    const server = startScript(run.file, task, run.env)
     try {
       return await loadHttp(server, { path: '/create', ...task })
     } finally {

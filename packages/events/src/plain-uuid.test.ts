@@ -7,7 +7,7 @@ const form = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-
 
 test('every character at every place is judged as the form says', () => {
   const characters = Array.from({ length: 0x200 }, (_, code) => String.fromCharCode(code))
-  const more = Array.from('\u2d00\u302d\uff10\ud83d\ude00')
+  const more = '\u2d00\u302d\uff10\ud83d\ude00'.split('')
   const uuid = randomUUID()
   const changed = Array.from(uuid, (_, at) =>
     [...characters, ...more].map(character => uuid.slice(0, at) + character + uuid.slice(at + 1)),
@@ -19,7 +19,7 @@ test('every character at every place is judged as the form says', () => {
 })
 
 test('other lengths and dashes in other places are not plain', () => {
-  const uuid = randomUUID()
+  const uuid = '0b9c1a52-7d0e-4c8f-9a3b-5e6f7a8b9c0d'
   const moved = uuid.replace(/^(.{7})(.)-/, '$1-$2')
   expect(moved).toHaveLength(uuid.length)
   for (const text of ['', uuid.slice(1), `${uuid}0`, uuid.replaceAll('-', ''), moved, uuid.toUpperCase()]) {

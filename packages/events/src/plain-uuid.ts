@@ -21,8 +21,8 @@ function table(entries: readonly (readonly [characters: string, weight: number])
 }
 
 /**
- * Whether this is a UUID of a version from 1 to 8 as RFC 9562 recommends to write it, in lower case. Consumers ask it of every record, and
- * which digits come is random: a branch for each is predicted wrongly half of the time, a sum is not. Half of the time of a
+ * Whether this is a UUID of a version from 1 to 8 (RFC 9562) in lower case, as `randomUUID` writes it. Consumers ask it of every record,
+ * and which digits come is random: a branch for each is predicted wrongly half of the time, a sum is not. Half of the time of a
  * regular expression (measured).
  */
 export function isPlainUuid(text: string): boolean {

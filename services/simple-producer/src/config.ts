@@ -21,7 +21,7 @@ export const Settings = z
     TOPIC_REPLICATION_FACTOR: replicationFactor,
     /**
      * How long a record waits for company in its produce request; at most half of REQUEST_TIMEOUT_MS. Callers wait for it, too: 64 of them get
-     * 15,000 answers a second where 5 ms, the default of Kafka's own producer, let them have 8,300 (measured).
+     * 15,000 answers a second where 5 ms, the default of the Java client since Kafka 4.0 (KIP-1030), let them have 8,300 (measured).
      */
     LINGER_MS: durationMs.default(2),
     /** Records that may wait to be acknowledged; one more is answered 503 at once. */
