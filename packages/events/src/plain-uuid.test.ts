@@ -20,9 +20,17 @@ test('every character at every place is judged as the form says', () => {
 
 test('other lengths and dashes in other places are not plain', () => {
   const uuid = '0b9c1a52-7d0e-4c8f-9a3b-5e6f7a8b9c0d'
-  const moved = uuid.replace(/^(.{7})(.)-/, '$1-$2')
-  expect(moved).toHaveLength(uuid.length)
-  for (const text of ['', uuid.slice(1), `${uuid}0`, uuid.replaceAll('-', ''), moved, uuid.toUpperCase()]) {
+  // Each dash changes places with the digit before it.
+  const moved = [8, 13, 18, 23].map(at => `${uuid.slice(0, at - 1)}-${uuid[at - 1]}${uuid.slice(at + 1)}`)
+  expect(moved.map(text => text.length)).toEqual(moved.map(() => uuid.length))
+  for (const text of [
+    '',
+    uuid.slice(1),
+    `${uuid}0`,
+    uuid.replaceAll('-', ''),
+    ...moved,
+    uuid.toUpperCase(),
+  ]) {
     expect(isPlainUuid(text)).toBe(false)
   }
 })
