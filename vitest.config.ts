@@ -40,7 +40,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['scripts/**/*.e2e.test.ts'],
-          setupFiles: ['scripts/e2e/ports-of-worker.ts'],
+          setupFiles: ['packages/test-kit/src/ports-of-worker.ts'],
           sequence: { groupOrder: 3 },
           // Each file has a stack of its own, and waits most of the time.
           maxWorkers: 2,

@@ -10,21 +10,14 @@ const runFile = promisify(execFile)
 // Below every system's range of ephemeral ports (Linux from 32768, macOS from 49152). A port of that range could, while its
 // server is down between kill and restart, be given to any outgoing connection; worse, a client that keeps dialling
 // it on the loopback can be given the very port as its source and connect to itself.
-const ownRange = { first: 20_000, count: 12_000 }
 
 // A port that was found is anybody's until its server listens, and whenever its server is down. So a process never gets the same one twice.
 const given = new Set<number>()
-let searched = ownRange
+let searched = { first: 20_000, count: 12_000 }
 
-/**
- * From now on this process looks for its ports in one of `parts` equal parts of the range, so that processes which run side by side
- * do not get each other's.
- * @param part from 0
- * @param range by default the one that all processes search
- */
-export function searchPortsIn(part: number, parts: number, range = ownRange): void {
-  const count = Math.floor(range.count / parts)
-  searched = { first: range.first + part * count, count }
+/** From now on this process looks for its ports there alone, so that it does not get those of others which run beside it. */
+export function searchPortsIn(range: { first: number; count: number }): void {
+  searched = range
 }
 
 /** A port on 127.0.0.1 that nothing listens on now. */
