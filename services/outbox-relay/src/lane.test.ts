@@ -149,6 +149,27 @@ test('a position that Kafka forgets while relays are running is not taken for a 
   expect(again.lane.ahead).toEqual(emptyCursor)
 })
 
+test('who waits for the end of a transaction learns of it when it has ended, and not before', async () => {
+  const stored = Promise.withResolvers<void>()
+  const { lane } = createLane({ publish: () => stored.promise })
+  await lane.open()
+  let ends = 0
+  void lane.transactionEnd.then(() => ends++)
+  lane.offer(scan, scan.rows)
+  const running = lane.run()
+  await soon(() => expect(lane.busy).toBe(true))
+  await nextTurn()
+  expect(ends).toBe(0)
+
+  stored.resolve()
+  await soon(() => expect(ends).toBe(1))
+  expect(lane.busy).toBe(false)
+  void lane.transactionEnd.then(() => ends++)
+  lane.stop()
+  await running
+  expect(ends, 'of the next one').toBe(1)
+})
+
 describe('a lane is not healthy', () => {
   test(
     'while it waits for Kafka, after a record was refused, too',

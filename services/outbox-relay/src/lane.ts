@@ -77,6 +77,7 @@ export class Lane {
   #publishing: Batch | null = null
   #parked: ReadonlySet<number> = new Set()
   #wake = Promise.withResolvers<void>()
+  #transaction = Promise.withResolvers<void>()
   #opened = false
   /** For Kafka or MySQL. */
   #waits = false
@@ -108,6 +109,11 @@ export class Lane {
   /** It publishes, or is about to. */
   get busy(): boolean {
     return !this.stopped && (this.#publishing !== null || this.#slices.length > 0)
+  }
+
+  /** Resolves when the transaction that is under way has ended, or else the next one. */
+  get transactionEnd(): Promise<void> {
+    return this.#transaction.promise
   }
 
   /** Takes no more rows: it was told to stop, or was lost. */
@@ -190,6 +196,8 @@ export class Lane {
           return 'lost'
         }
         this.#publishing = null
+        this.#transaction.resolve()
+        this.#transaction = Promise.withResolvers()
       }
     } catch (error) {
       if (this.#stopping.signal.aborted) return 'stopped'

@@ -7,6 +7,8 @@ import type { Scan } from './scan.ts'
 
 const nothing: Scan = { rows: [], high: 0, gaps: [], closed: [], more: false, leftOut: null }
 
+const never = new Promise<void>(() => {})
+
 type FakeLane = { -readonly [Name in keyof ServedLane]: ServedLane[Name] } & { offers: number }
 
 function fakeLane(number: number, state: Partial<FakeLane> = {}): FakeLane {
@@ -15,6 +17,7 @@ function fakeLane(number: number, state: Partial<FakeLane> = {}): FakeLane {
     ahead: emptyCursor,
     takesRows: true,
     busy: false,
+    transactionEnd: never,
     heldUp: false,
     stopped: false,
     waitingBytes: 0,
@@ -72,8 +75,8 @@ function started(lanes: FakeLane[], ageOf = (seq: number) => Promise.resolve(seq
 const soon = (check: () => void) => vi.waitFor(check, { timeout: 20_000 })
 const testTimeoutMs = 60_000
 
-/** Resolves when the relay, which waits for this to change, has looked at it again and again. */
-function untilLookedAt(lane: FakeLane, name: 'busy' | 'waitingBytes'): Promise<void> {
+/** Resolves when the relay, which waits for this to change, has looked at it again and again; how often, it can be asked. */
+async function untilLookedAt(lane: FakeLane, name: 'busy' | 'waitingBytes'): Promise<() => number> {
   let value: FakeLane[typeof name] = lane[name]
   let looks = 0
   Object.defineProperty(lane, name, {
@@ -85,7 +88,8 @@ function untilLookedAt(lane: FakeLane, name: 'busy' | 'waitingBytes'): Promise<v
       value = changed
     },
   })
-  return soon(() => expect(looks).toBeGreaterThan(20))
+  await soon(() => expect(looks).toBeGreaterThan(20))
+  return () => looks
 }
 
 describe('while all lanes publish', () => {
@@ -99,6 +103,22 @@ describe('while all lanes publish', () => {
       expect(counted.reads).toBe(1)
       lanes[1]!.busy = false
       await soon(() => expect(counted.reads).toBeGreaterThan(3))
+    },
+    testTimeoutMs,
+  )
+
+  test(
+    'it looks at them again as soon as a transaction has ended',
+    async () => {
+      const end = Promise.withResolvers<void>()
+      const lane = fakeLane(0, { busy: true, transactionEnd: end.promise })
+      started([lane])
+      const looks = await untilLookedAt(lane, 'busy')
+      const before = looks()
+      lane.transactionEnd = never
+      end.resolve()
+      await nextTurn()
+      expect(looks()).toBeGreaterThan(before)
     },
     testTimeoutMs,
   )

@@ -24,6 +24,7 @@ export type ServedLane = Pick<
   | 'ahead'
   | 'takesRows'
   | 'busy'
+  | 'transactionEnd'
   | 'heldUp'
   | 'stopped'
   | 'waitingBytes'
@@ -46,8 +47,10 @@ export interface OutboxRelayOptions {
 
 /** Reads follow each other no faster: what comes meanwhile shares a transaction. */
 const shortestPauseMs = 2
-/** Under load the next transaction gathers for half of the time that the last one was waited for, and never longer than this. */
+/** Under load the next transaction gathers for half of the time that the last ones were waited for, and never longer than this. */
 const longestGatherMs = 20
+/** While all lanes publish, it looks so often whether there is another one, or one of them is held up. */
+const lanesIntervalMs = 20
 /** How often a fresh picture of the open transactions can be had, and some (open-transactions.ts). */
 const examineIntervalMs = 150
 const outagePauseMs = 100
@@ -99,6 +102,7 @@ export class OutboxRelay {
   async #relayRows(): Promise<void> {
     const { pollIntervalMs } = this.#options
     let pauseMs = shortestPauseMs
+    let lastWaitedMs = 0
     for (;;) {
       // With a backlog, and lanes that are faster than the reads, nothing below pauses.
       this.#stopping.signal.throwIfAborted()
@@ -110,7 +114,10 @@ export class OutboxRelay {
       const waitedMs = await this.#untilOneIsFree()
       const isBusy = waitedMs > 0 || (scan !== null && scan.rows.length > 0)
       pauseMs = isBusy ? shortestPauseMs : Math.min(pauseMs * 2, pollIntervalMs)
-      await this.#pause(Math.max(pauseMs, Math.min(waitedMs / 2, longestGatherMs)))
+      // The shorter one: after a transaction that a moment's trouble made long, rows have waited long enough.
+      const gatherMs = Math.min(waitedMs / 2, lastWaitedMs / 2, longestGatherMs)
+      lastWaitedMs = waitedMs
+      await this.#pause(Math.max(pauseMs, gatherMs))
     }
   }
 
@@ -126,8 +133,14 @@ export class OutboxRelay {
       this.#options.keeper.lanes.every(isServed)
     if (!allPublish()) return 0
     const sinceMs = performance.now()
-    while (allPublish()) await this.#pause(shortestPauseMs)
+    while (allPublish()) await this.#untilTransactionEnd()
     return performance.now() - sinceMs
+  }
+
+  /** Of any lane, or until it is time to look at the lanes again. */
+  async #untilTransactionEnd(): Promise<void> {
+    const ends = Array.from(this.#serving, ({ transactionEnd }) => transactionEnd)
+    await Promise.race([...ends, this.#pause(lanesIntervalMs)])
   }
 
   #handOver(scan: Scan): void {
