@@ -104,8 +104,9 @@ async function run(options: RunOptions): Promise<Run> {
         step()
         return sampleAfter(previous, database.look(), { overlapMs: 1_000, start })
       },
-      async publish(rows) {
-        result.published.push(...rows.map(row => `${String(row.id)} ${String(row.version)}`))
+      recordsOf: () => [],
+      async publish(changes) {
+        result.published.push(...changes.map(({ row }) => `${String(row.id)} ${String(row.version)}`))
         step()
       },
       async save(cursor) {
@@ -264,9 +265,10 @@ test('a cursor is stored while the next page is published, and after its own pag
       const seen = { now: microsOf(moment) + 1_000_000_000, askedAtMs: now, atMs: now, work: [] }
       return Promise.resolve(sampleAfter(null, seen, { overlapMs: 1_000, start: 0 }))
     },
-    async publish([row]) {
-      if (row !== undefined) steps.push(`${String(row.id)} published`)
-      if (row?.id === 'b') nextIsPublished.resolve()
+    recordsOf: () => [],
+    async publish([change]) {
+      if (change !== undefined) steps.push(`${String(change.row.id)} published`)
+      if (change?.row.id === 'b') nextIsPublished.resolve()
     },
     async save({ key: [id = 'the end'] }) {
       steps.push(`storing ${id}`)
@@ -286,4 +288,43 @@ test('a cursor is stored while the next page is published, and after its own pag
     'storing the end',
     'stored the end',
   ])
+})
+
+test('a row that has gone back to the version before is news, when it is read while its other version is on its way', async () => {
+  const published: string[] = []
+  const moments = ['00', '01', '02'].map(second => `2026-01-01 00:00:${second}.000000`)
+  const versions = ['1', '2', '1']
+  const pages = versions.map((version, i) => ({
+    rows: [{ id: 'a', version, updated_at: moments[i]! }],
+    end: { updatedAt: moments[i]!, key: ['a'] },
+    isFull: true,
+  }))
+  const stopping = new AbortController()
+  const now = performance.now()
+  const lastIsRead = Promise.withResolvers<void>()
+  await followChanges(beginning, {
+    description,
+    stopping: stopping.signal,
+    overlapMs: 1_000,
+    updatedAtStepMicros: 1,
+    rememberedRows: 1_000,
+    async pageAfter(position) {
+      const page = pages.shift()
+      if (pages.length === 0) lastIsRead.resolve()
+      return page ?? { rows: [], end: position, isFull: false }
+    },
+    look: () => {
+      const seen = { now: microsOf(moments[0]!), askedAtMs: now, atMs: now, work: [] }
+      return Promise.resolve(sampleAfter(null, seen, { overlapMs: 1_000, start: 0 }))
+    },
+    recordsOf: () => [],
+    async publish(changes) {
+      if (published.length === 1) await lastIsRead.promise
+      published.push(...changes.map(({ row }) => String(row.version)))
+    },
+    save: () => Promise.resolve(),
+    pause: () => Promise.resolve(stopping.abort()),
+    dropped() {},
+  })
+  expect(published).toEqual(versions)
 })

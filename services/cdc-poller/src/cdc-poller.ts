@@ -16,7 +16,14 @@ import { keyOf, updatedAtOf, versionOf } from './source-table.ts'
 import type { Sample } from './low-mark.ts'
 import type { Position } from './position.ts'
 import type { Page, TableDescription } from './source-table.ts'
+import type { OutgoingRecord } from '@kafka-pattern/kafka-config'
 import type { Row } from '@kafka-pattern/mysql-config'
+
+/** A row as it was read, and the records that tell of it; null: they are made when they are sent. */
+export interface Change {
+  readonly row: Row
+  readonly records: readonly OutgoingRecord[] | null
+}
 
 /** What following a table needs; each waits for as long as the database or Kafka is away. */
 export interface ChangesTools {
@@ -31,8 +38,9 @@ export interface ChangesTools {
   pageAfter(position: Position): Promise<Page>
   /** What is open in the database. May be the same look as before, when that is not old or a new one cannot be had. */
   look(previous: Sample | null): Promise<Sample>
+  recordsOf(row: Row): readonly OutgoingRecord[]
   /** Resolves when all are stored in Kafka. */
-  publish(rows: readonly Row[]): Promise<void>
+  publish(changes: readonly Change[]): Promise<void>
   /** Stores where the next poller begins. */
   save(cursor: Position): Promise<void>
   /** Waits until it is worth to look again. */
@@ -51,8 +59,15 @@ export async function followChanges(start: Position, tools: ChangesTools): Promi
   const { description, stopping, overlapMs, updatedAtStepMicros } = tools
   const known = new PublishedVersions(tools.rememberedRows)
   const rowName = (row: Row) => recordKeyOf(keyOf(row, description))
-  const read = (from: Position) => withoutSurprise(tools.pageAfter(from))
   const isNews = (row: Row) => !known.has(rowName(row), versionOf(row, description))
+  /** The records are made when the page has come: while there is much to read, Kafka is still busy with the page before. */
+  const read = (from: Position) =>
+    withoutSurprise(
+      tools.pageAfter(from).then(({ rows, ...page }) => ({
+        ...page,
+        changes: rows.map((row): Change => ({ row, records: isNews(row) ? tools.recordsOf(row) : null })),
+      })),
+    )
 
   let position = start
   let sample = await tools.look(null)
@@ -64,13 +79,14 @@ export async function followChanges(start: Position, tools: ChangesTools): Promi
     // The next page is read while this one is published.
     if (goesOn) reading = read(page.end)
 
-    const news = page.rows.filter(isNews)
+    // Once more: what the page before told of a row counts, too.
+    const news = page.changes.filter(({ row }) => isNews(row))
     await tools.publish(news)
     await saving
-    tools.dropped(page.rows.length - news.length)
+    tools.dropped(page.changes.length - news.length)
     const mark = before(lowMark(sample, overlapMs), updatedAtStepMicros)
     const horizon = before(lowMark(sample, overlapMs + clockSlackMs), updatedAtStepMicros)
-    for (const row of news) {
+    for (const { row } of news) {
       const updatedAt = updatedAtOf(row, description)
       if (updatedAt >= horizon.updatedAt) known.add(rowName(row), versionOf(row, description), updatedAt)
     }

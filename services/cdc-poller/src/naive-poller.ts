@@ -19,7 +19,7 @@ export async function followNaively(cursor: Position, tools: NaiveTools): Promis
   let newest = cursor.updatedAt
   while (!tools.stopping.aborted) {
     const rows = await tools.rowsNewerThan(newest)
-    await tools.publish(rows)
+    await tools.publish(rows.map(row => ({ row, records: null })))
     const last = rows.at(-1)
     if (last !== undefined) newest = updatedAtOf(last, tools.description)
     await tools.save({ updatedAt: newest, key: [] })

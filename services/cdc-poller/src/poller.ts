@@ -15,6 +15,7 @@ import { openParkedRows } from './parked-rows.ts'
 import { recordKeyOf } from './row-records.ts'
 import { keyOf, versionOf } from './source-table.ts'
 import { leftAfter, settledKeys } from './unstored-records.ts'
+import type { Change } from './cdc-poller.ts'
 import type { CursorLeaseOptions, Lease } from './cursor-lease.ts'
 import type { Premises, Sample } from './low-mark.ts'
 import type { ParkedRows } from './parked-rows.ts'
@@ -125,9 +126,9 @@ export function createPoller(options: PollerOptions): Poller {
       report.saved(cursor, records)
     }
 
-    async function publish(rows: readonly Row[]): Promise<void> {
-      if (rows.length === 0) return
-      const records = rows.flatMap(recordsOf)
+    async function publish(changes: readonly Change[]): Promise<void> {
+      if (changes.length === 0) return
+      const records = changes.flatMap(change => change.records ?? recordsOf(change.row))
       const refused = new Set<OutgoingRecord>()
       let unsent: readonly OutgoingRecord[] = records
       await retry(
@@ -144,7 +145,7 @@ export function createPoller(options: PollerOptions): Poller {
               // Or a page that takes longer than one delivery would begin anew for ever.
               unsent = left.rest
               if (left.tooLarge.length === 0) throw error
-              await park(left.tooLarge, rows)
+              await park(left.tooLarge, changes)
               for (const { record } of left.tooLarge) refused.add(record)
             }
           }
@@ -162,9 +163,9 @@ export function createPoller(options: PollerOptions): Poller {
       report.published(unsavedRecords)
     }
 
-    async function park(tooLarge: readonly TooLarge[], rows: readonly Row[]): Promise<void> {
+    async function park(tooLarge: readonly TooLarge[], changes: readonly Change[]): Promise<void> {
       const refused = tooLarge.map(({ record, reason }) => {
-        const row = rows.find(each => recordKeyOf(keyOf(each, table.description)) === record.key)!
+        const { row } = changes.find(each => recordKeyOf(keyOf(each.row, table.description)) === record.key)!
         return { key: String(record.key), version: versionOf(row, table.description), reason }
       })
       await patiently(() => parkedRows.park(refused))
@@ -184,6 +185,7 @@ export function createPoller(options: PollerOptions): Poller {
         }),
       rowsNewerThan: (updatedAt: string) => patiently(() => table.rowsNewerThan(updatedAt)),
       look: (previous: Sample | null) => look(previous, { overlapMs: options.overlapMs, start }),
+      recordsOf,
       publish,
       save: (cursor: Position) => (saving = save(cursor)),
       lastSave: () => saving,

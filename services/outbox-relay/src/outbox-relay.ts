@@ -47,7 +47,7 @@ export interface OutboxRelayOptions {
 
 /** Reads follow each other no faster: what comes meanwhile shares a transaction. */
 const shortestPauseMs = 2
-/** Under load the next transaction gathers for half of the time that the last ones were waited for, and never longer than this. */
+/** Under load the next transaction gathers for as long as the last ones were waited for, and never longer than this. */
 const longestGatherMs = 20
 /** While all lanes publish, it looks so often whether there is another one, or one of them is held up. */
 const lanesIntervalMs = 20
@@ -115,7 +115,7 @@ export class OutboxRelay {
       const isBusy = waitedMs > 0 || (scan !== null && scan.rows.length > 0)
       pauseMs = isBusy ? shortestPauseMs : Math.min(pauseMs * 2, pollIntervalMs)
       // The shorter one: after a transaction that a moment's trouble made long, rows have waited long enough.
-      const gatherMs = Math.min(waitedMs / 2, lastWaitedMs / 2, longestGatherMs)
+      const gatherMs = Math.min(waitedMs, lastWaitedMs, longestGatherMs)
       lastWaitedMs = waitedMs
       await this.#pause(Math.max(pauseMs, gatherMs))
     }
