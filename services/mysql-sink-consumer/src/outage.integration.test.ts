@@ -187,6 +187,27 @@ test('a deadlock is begun anew', async () => {
   expect(String(again.reason)).toMatch(/Deadlock/)
 })
 
+test('the table is locked for longer than a statement may wait: the server gives it up before the client does, and it is begun anew', async () => {
+  const stage = await setStage()
+  const users = sender(stage)
+  const sink = await stage.start({ LOG_LEVEL: 'debug' })
+  await users.send()
+  await untilApplied(stage)
+  await stage.database.root.withConnection(async connection => {
+    await connection.write('LOCK TABLES users_replica READ')
+    await users.send()
+    const again = await sink.waitForLog(line => line.msg === 'transaction begins again', {
+      timeoutMs: 60_000,
+    })
+    expect(String(again.reason)).toMatch(/Lock wait timeout/)
+    await connection.write('UNLOCK TABLES')
+  })
+  await untilApplied(stage)
+  expect(await stage.replica()).toEqual(users.newest())
+  await sink.stop()
+  expect(sink.logLines.filter(line => line.msg === 'not applied, the partition waits')).toEqual([])
+})
+
 test('a broker that is away for a while: nothing is lost, nothing is applied twice', async () => {
   const stage = await setStage()
   const users = sender(stage)

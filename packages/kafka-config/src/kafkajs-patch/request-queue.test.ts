@@ -54,6 +54,15 @@ test('a connection that has nothing to send runs no timer', () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
+test('a connection that waits for an answer looks once a second whether it has waited too long', () => {
+  const setIntervalSpy = vi.spyOn(globalThis, 'setInterval')
+  const { push } = createQueue()
+
+  push(1)
+
+  expect(setIntervalSpy.mock.calls.map(([, delayMs]) => delayMs)).toEqual([1_000])
+})
+
 test('a timer is never set to a time in the past', () => {
   const setTimeoutSpy = vi.spyOn(globalThis, 'setTimeout')
   const { push, answer } = createQueue({ maxInFlightRequests: 1 })
