@@ -18,7 +18,7 @@ const configs = new WeakMap<Kafka, ClientConfig>()
 /**
  * The one place that constructs a kafkajs client. Nothing connects yet.
  *
- * A request that gets no answer fails after 10 s, a connection that is not accepted after 3 s; kafkajs tries
+ * A request that gets no answer fails after 10 to 11 s, a connection that is not accepted after 3 s; kafkajs tries
  * each of its operations up to 5 times more within about 10 s and then throws. Who must outlast a longer
  * outage does so above this (`waitForKafka`, `createGroupConsumer`).
  *

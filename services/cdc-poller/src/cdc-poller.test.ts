@@ -6,6 +6,7 @@ import { beginning, microsOf } from './position.ts'
 import { SimulatedDatabase } from './simulated-database.ts'
 import type { ChangesTools } from './cdc-poller.ts'
 import type { Position } from './position.ts'
+import type { SimulatedRow } from './simulated-database.ts'
 import type { TableDescription } from './source-table.ts'
 import type { Row } from '@kafka-pattern/mysql-config'
 
@@ -243,29 +244,48 @@ test('the naive cursor loses rows in every one of these', async () => {
   }
 })
 
-test('a cursor is stored while the next page is published, and after its own page', async () => {
-  const steps: string[] = []
-  const moment = '2026-01-01 00:00:00.000000'
-  const pages = [['a'], ['b'], []].map(ids => ({
-    rows: ids.map(id => ({ id, version: '1', updated_at: moment })),
-    end: { updatedAt: moment, key: ids },
-    isFull: ids.length > 0,
+/** Follows these pages, each of one row and as full as a page can be, until there is nothing more to read. */
+async function follow(
+  rows: readonly SimulatedRow[],
+  nowMs: number,
+  changed: Partial<ChangesTools>,
+): Promise<void> {
+  const pages = rows.map(row => ({
+    rows: [row],
+    end: { updatedAt: row.updated_at, key: [row.id] },
+    isFull: true,
   }))
   const stopping = new AbortController()
-  const nextIsPublished = Promise.withResolvers<void>()
-  const now = performance.now()
+  const atMs = performance.now()
   await followChanges(beginning, {
     description,
     stopping: stopping.signal,
     overlapMs: 1_000,
     updatedAtStepMicros: 1,
     rememberedRows: 1_000,
-    pageAfter: () => Promise.resolve(pages.shift()!),
+    pageAfter: position =>
+      Promise.resolve(pages.shift() ?? { rows: [], end: { ...position, key: [] }, isFull: false }),
     look: () => {
-      const seen = { now: microsOf(moment) + 1_000_000_000, askedAtMs: now, atMs: now, work: [] }
+      const seen = { now: nowMs * 1_000, askedAtMs: atMs, atMs, work: [] }
       return Promise.resolve(sampleAfter(null, seen, { overlapMs: 1_000, start: 0 }))
     },
     recordsOf: () => [],
+    publish: () => Promise.resolve(),
+    save: () => Promise.resolve(),
+    pause: () => Promise.resolve(stopping.abort()),
+    dropped() {},
+    ...changed,
+  })
+}
+
+const moment = '2026-01-01 00:00:00.000000'
+const momentMs = microsOf(moment) / 1_000
+const rowOf = (id: string): SimulatedRow => ({ id, version: '1', updated_at: moment })
+
+test('a cursor is stored while the next page is published, and after its own page', async () => {
+  const steps: string[] = []
+  const nextIsPublished = Promise.withResolvers<void>()
+  await follow(['a', 'b'].map(rowOf), momentMs + 1_000_000, {
     async publish([change]) {
       if (change !== undefined) steps.push(`${String(change.row.id)} published`)
       if (change?.row.id === 'b') nextIsPublished.resolve()
@@ -275,8 +295,6 @@ test('a cursor is stored while the next page is published, and after its own pag
       await nextIsPublished.promise
       steps.push(`stored ${id}`)
     },
-    pause: () => Promise.resolve(stopping.abort()),
-    dropped() {},
   })
   expect(steps).toEqual([
     'a published',
@@ -290,41 +308,50 @@ test('a cursor is stored while the next page is published, and after its own pag
   ])
 })
 
+test('the records of a page are made while the page before is on its way', async () => {
+  const published: unknown[] = []
+  const lastIsMade = Promise.withResolvers<void>()
+  await follow(['a', 'b'].map(rowOf), momentMs + 1_000_000, {
+    recordsOf({ id }) {
+      if (id === 'b') lastIsMade.resolve()
+      return [{ topic: 'rows', key: String(id), value: null }]
+    },
+    async publish(changes) {
+      await lastIsMade.promise
+      published.push(...changes.map(({ records }) => records))
+    },
+  })
+  expect(published).toEqual(['a', 'b'].map(key => [{ topic: 'rows', key, value: null }]))
+})
+
 test('a row that has gone back to the version before is news, when it is read while its other version is on its way', async () => {
-  const published: string[] = []
-  const moments = ['00', '01', '02'].map(second => `2026-01-01 00:00:${second}.000000`)
   const versions = ['1', '2', '1']
-  const pages = versions.map((version, i) => ({
-    rows: [{ id: 'a', version, updated_at: moments[i]! }],
-    end: { updatedAt: moments[i]!, key: ['a'] },
-    isFull: true,
+  const rows = versions.map((version, second) => ({
+    id: 'a',
+    version,
+    updated_at: `2026-01-01 00:00:0${second}.000000`,
   }))
-  const stopping = new AbortController()
-  const now = performance.now()
+  const published: { version: unknown; records: unknown }[] = []
+  let read = 0
   const lastIsRead = Promise.withResolvers<void>()
-  await followChanges(beginning, {
-    description,
-    stopping: stopping.signal,
-    overlapMs: 1_000,
-    updatedAtStepMicros: 1,
-    rememberedRows: 1_000,
+  const made = [{ topic: 'rows', key: 'a', value: null }]
+  await follow(rows, momentMs, {
     async pageAfter(position) {
-      const page = pages.shift()
-      if (pages.length === 0) lastIsRead.resolve()
-      return page ?? { rows: [], end: position, isFull: false }
+      const row = rows[read++]
+      if (row === undefined) return { rows: [], end: position, isFull: false }
+      if (read === rows.length) lastIsRead.resolve()
+      return { rows: [row], end: { updatedAt: row.updated_at, key: [row.id] }, isFull: true }
     },
-    look: () => {
-      const seen = { now: microsOf(moments[0]!), askedAtMs: now, atMs: now, work: [] }
-      return Promise.resolve(sampleAfter(null, seen, { overlapMs: 1_000, start: 0 }))
-    },
-    recordsOf: () => [],
+    recordsOf: () => made,
     async publish(changes) {
       if (published.length === 1) await lastIsRead.promise
-      published.push(...changes.map(({ row }) => String(row.version)))
+      published.push(...changes.map(({ row, records }) => ({ version: row.version, records })))
     },
-    save: () => Promise.resolve(),
-    pause: () => Promise.resolve(stopping.abort()),
-    dropped() {},
   })
-  expect(published).toEqual(versions)
+  expect(published).toEqual([
+    { version: '1', records: made },
+    { version: '2', records: made },
+    // Known when it was read: it is news in its turn.
+    { version: '1', records: null },
+  ])
 })

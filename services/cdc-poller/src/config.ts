@@ -87,7 +87,7 @@ export function leaseOf(settings: Settings): { name: string; owner: string; leas
   }
 }
 
-/** With the row that passes it. A page is in memory twice, as rows and as records, and the next one is read beside it. */
+/** With the row that passes it. Two pages are in memory, the one that is published and the next one, each as rows and as records. */
 const pageBytes = 4 * 1024 * 1024
 
 /** Few topics take more. */

@@ -68,6 +68,8 @@ interface Batch {
 }
 
 export class Lane {
+  /** Called when a transaction has ended, and when the lane has stopped. */
+  onTransactionEnd: () => void = () => {}
   readonly #options: LaneOptions
   readonly #stopping = new AbortController()
   #committed: { cursor: Cursor; text: CursorText | null; atMs: number } | null = null
@@ -77,7 +79,6 @@ export class Lane {
   #publishing: Batch | null = null
   #parked: ReadonlySet<number> = new Set()
   #wake = Promise.withResolvers<void>()
-  #transaction = Promise.withResolvers<void>()
   #opened = false
   /** For Kafka or MySQL. */
   #waits = false
@@ -109,11 +110,6 @@ export class Lane {
   /** It publishes, or is about to. */
   get busy(): boolean {
     return !this.stopped && (this.#publishing !== null || this.#slices.length > 0)
-  }
-
-  /** Resolves when the transaction that is under way has ended, or else the next one. */
-  get transactionEnd(): Promise<void> {
-    return this.#transaction.promise
   }
 
   /** Takes no more rows: it was told to stop, or was lost. */
@@ -196,8 +192,7 @@ export class Lane {
           return 'lost'
         }
         this.#publishing = null
-        this.#transaction.resolve()
-        this.#transaction = Promise.withResolvers()
+        this.onTransactionEnd()
       }
     } catch (error) {
       if (this.#stopping.signal.aborted) return 'stopped'
@@ -214,6 +209,7 @@ export class Lane {
   stop(): void {
     this.#stopping.abort()
     this.#wake.resolve()
+    this.onTransactionEnd()
   }
 
   /** Everything that waits, up to the limit; or, after a while without rows, only how far the reads have come. */

@@ -1,13 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { emptyCursor } from './cursor.ts'
-import { OutboxRelay } from './outbox-relay.ts'
+import { gatherMsOf, OutboxRelay } from './outbox-relay.ts'
 import type { ServedLane } from './outbox-relay.ts'
 import type { Scan } from './scan.ts'
 
 const nothing: Scan = { rows: [], high: 0, gaps: [], closed: [], more: false, leftOut: null }
-
-const never = new Promise<void>(() => {})
 
 type FakeLane = { -readonly [Name in keyof ServedLane]: ServedLane[Name] } & { offers: number }
 
@@ -17,7 +15,7 @@ function fakeLane(number: number, state: Partial<FakeLane> = {}): FakeLane {
     ahead: emptyCursor,
     takesRows: true,
     busy: false,
-    transactionEnd: never,
+    onTransactionEnd: () => {},
     heldUp: false,
     stopped: false,
     waitingBytes: 0,
@@ -110,14 +108,13 @@ describe('while all lanes publish', () => {
   test(
     'it looks at them again as soon as a transaction has ended',
     async () => {
-      const end = Promise.withResolvers<void>()
-      const lane = fakeLane(0, { busy: true, transactionEnd: end.promise })
+      const lane = fakeLane(0, { busy: true })
       started([lane])
       const looks = await untilLookedAt(lane, 'busy')
       const before = looks()
-      lane.transactionEnd = never
-      end.resolve()
-      await nextTurn()
+      lane.onTransactionEnd()
+      // No timer ends meanwhile.
+      for (let turn = 0; turn < 10; turn++) await Promise.resolve()
       expect(looks()).toBeGreaterThan(before)
     },
     testTimeoutMs,
@@ -135,6 +132,16 @@ describe('while all lanes publish', () => {
     },
     testTimeoutMs,
   )
+})
+
+test.each([
+  { waitedMs: 0, waitedBeforeMs: 15, gatherMs: 0, why: 'a lane was free' },
+  { waitedMs: 15, waitedBeforeMs: 0, gatherMs: 0, why: 'the first wait' },
+  { waitedMs: 10, waitedBeforeMs: 8, gatherMs: 8, why: 'a steady load' },
+  { waitedMs: 300, waitedBeforeMs: 8, gatherMs: 8, why: 'one slow transaction' },
+  { waitedMs: 300, waitedBeforeMs: 300, gatherMs: 20, why: 'all are slow' },
+])('gathers for $gatherMs ms: $why', ({ waitedMs, waitedBeforeMs, gatherMs }) => {
+  expect(gatherMsOf(waitedMs, waitedBeforeMs)).toBe(gatherMs)
 })
 
 test(

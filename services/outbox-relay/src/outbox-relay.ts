@@ -24,7 +24,7 @@ export type ServedLane = Pick<
   | 'ahead'
   | 'takesRows'
   | 'busy'
-  | 'transactionEnd'
+  | 'onTransactionEnd'
   | 'heldUp'
   | 'stopped'
   | 'waitingBytes'
@@ -47,9 +47,8 @@ export interface OutboxRelayOptions {
 
 /** Reads follow each other no faster: what comes meanwhile shares a transaction. */
 const shortestPauseMs = 2
-/** Under load the next transaction gathers for as long as the last ones were waited for, and never longer than this. */
 const longestGatherMs = 20
-/** While all lanes publish, it looks so often whether there is another one, or one of them is held up. */
+/** While all lanes publish, it looks so often whether there is another one to read for. */
 const lanesIntervalMs = 20
 /** How often a fresh picture of the open transactions can be had, and some (open-transactions.ts). */
 const examineIntervalMs = 150
@@ -114,10 +113,8 @@ export class OutboxRelay {
       const waitedMs = await this.#untilOneIsFree()
       const isBusy = waitedMs > 0 || (scan !== null && scan.rows.length > 0)
       pauseMs = isBusy ? shortestPauseMs : Math.min(pauseMs * 2, pollIntervalMs)
-      // The shorter one: after a transaction that a moment's trouble made long, rows have waited long enough.
-      const gatherMs = Math.min(waitedMs, lastWaitedMs, longestGatherMs)
+      await this.#pause(Math.max(pauseMs, gatherMsOf(waitedMs, lastWaitedMs)))
       lastWaitedMs = waitedMs
-      await this.#pause(Math.max(pauseMs, gatherMs))
     }
   }
 
@@ -139,8 +136,13 @@ export class OutboxRelay {
 
   /** Of any lane, or until it is time to look at the lanes again. */
   async #untilTransactionEnd(): Promise<void> {
-    const ends = Array.from(this.#serving, ({ transactionEnd }) => transactionEnd)
-    await Promise.race([...ends, this.#pause(lanesIntervalMs)])
+    const { promise, resolve } = Promise.withResolvers<void>()
+    // In the place of the one before. A race of promises would leave something behind in each that does not settle, all through an outage.
+    for (const lane of this.#serving) lane.onTransactionEnd = resolve
+    const timer = setTimeout(resolve, lanesIntervalMs)
+    await promise
+    clearTimeout(timer)
+    this.#stopping.signal.throwIfAborted()
   }
 
   #handOver(scan: Scan): void {
@@ -250,4 +252,12 @@ export class OutboxRelay {
   #pause(ms: number): Promise<void> {
     return delay(ms, undefined, { signal: this.#stopping.signal })
   }
+}
+
+/**
+ * Pure. For how long the next transaction gathers rows: as long as the last two were waited for, the shorter of them. After one that a
+ * moment's trouble made long, rows have waited long enough.
+ */
+export function gatherMsOf(waitedMs: number, waitedBeforeMs: number): number {
+  return Math.min(waitedMs, waitedBeforeMs, longestGatherMs)
 }
