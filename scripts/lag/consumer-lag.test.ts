@@ -31,6 +31,11 @@ test('the lag of a partition is its end less what is committed, and everybody kn
   ])
 })
 
+test('a group of nobody that has committed nothing is not told of', () => {
+  const left = { ...group, committed: [], members: [] }
+  expect(judgeGroups([left], ends)).toEqual({ groups: [], listeners: [] })
+})
+
 test('who commits nothing has no lag, but is told of', () => {
   const listener = { ...group, groupId: 'simple-consumer.broadcast.1', committed: [] }
   expect(judgeGroups([listener], ends)).toEqual({

@@ -21,7 +21,7 @@ export type GroupLag = {
   partitions: PartitionLag[]
 }
 
-/** Reads along without ever committing, as simple-consumer does: there is no position to compare with. */
+/** Has committed nothing, yet or ever, as simple-consumer does: there is no position to compare with. */
 export type Listener = { group: string; consumers: string[]; partitions: number }
 
 /** A position that somebody keeps for a group: the group itself on the broker, or a sink in its database. */
@@ -33,7 +33,7 @@ export function judgeGroups(
   ends: readonly PartitionEnds[],
 ): { groups: GroupLag[]; listeners: Listener[] } {
   const committing = groups.filter(({ committed }) => committed.length > 0)
-  const listening = groups.filter(({ committed }) => committed.length === 0)
+  const listening = groups.filter(({ committed, members }) => committed.length === 0 && members.length > 0)
   return {
     groups: committing.map(group =>
       lagOf(group.groupId, group.committed, assignedOf(group), ends, consumersOf(group)),

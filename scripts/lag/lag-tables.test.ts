@@ -30,6 +30,13 @@ test('consumers alone: nothing is said of a database', () => {
   ])
 })
 
+test('a group that has committed nothing yet is not taken for one that never will', () => {
+  const listeners = [{ group: 'batch-consumer', consumers: ['batch-consumer'], partitions: 9 }]
+  expect(lagTables({ ...consumers, groups: [], listeners })).toEqual([
+    '  batch-consumer reads 9 partitions and has committed nothing yet: how far it is behind cannot be told.',
+  ])
+})
+
 test('lanes, pollers, and sinks beside the groups that they are', () => {
   const report: LagReport = {
     ...consumers,

@@ -65,7 +65,10 @@ function findSame(all: PartitionLag[], { topic, partition }: PartitionLag): Part
 function describeListener({ group, consumers, partitions }: Listener): string {
   const names = [...new Set(consumers)].join(', ') || group
   const seen = `reads ${partitions} partition${partitions === 1 ? '' : 's'}`
-  return `  ${names} ${seen} and commits nothing: it keeps its position to itself, so there is no lag to tell.`
+  // The name that simple-consumer gives to a group which nobody else can be in.
+  return group.includes('.broadcast.')
+    ? `  ${names} ${seen} and commits nothing: it keeps its position to itself, so there is no lag to tell.`
+    : `  ${names} ${seen} and has committed nothing yet: how far it is behind cannot be told.`
 }
 
 function relayTable({ newestSeq, parked, lanes }: RelayLag, serviceOf: ServiceOf): string[] {

@@ -30,7 +30,7 @@ export class LaneCountError extends Error {
   readonly exitCode = exitCodes.badSettings
   constructor(found: number, wanted: number) {
     super(
-      `RELAY_LANES is ${wanted}, but the table relay_leases has ${found} lanes: rows would change their lane in the middle of being published; set RELAY_LANES=${found}, or drain and reset the relay as its README says`,
+      `RELAY_LANES is ${wanted}, but the table relay_leases has ${found}: rows would change their lane in the middle of being published; set RELAY_LANES=${found}, or drain and reset the relay as its README says`,
     )
     this.name = 'LaneCountError'
   }
