@@ -38,6 +38,7 @@ export interface ChangesTools {
   pageAfter(position: Position): Promise<Page>
   /** What is open in the database. May be the same look as before, when that is not old or a new one cannot be had. */
   look(previous: Sample | null): Promise<Sample>
+  /** Those that tell of the row, in the order in which they must be stored. */
   recordsOf(row: Row): readonly OutgoingRecord[]
   /** Resolves when all are stored in Kafka. */
   publish(changes: readonly Change[]): Promise<void>
