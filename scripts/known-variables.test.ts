@@ -1,5 +1,8 @@
-import { expect, test } from 'vitest'
-import { requireKnownVariables, variablesIn } from './known-variables.ts'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { requireKnownVariables, unreadInDotEnv, variablesIn } from './known-variables.ts'
 
 test.each([
   ['', []],
@@ -29,4 +32,12 @@ test.each([
   'npm_config_registry',
 ])('%s is known, because tools read it that commands run', async name => {
   await expect(requireKnownVariables(` -- ${name}=x`)).resolves.toBeUndefined()
+})
+
+test('names in .env that .env.example does not have are found; without .env there are none', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'dot-env-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  expect(await unreadInDotEnv(folder)).toEqual([])
+  await writeFile(join(folder, '.env'), 'KAFKA_PORT=9192\nKAFKA_PROT=9192\n# STEP=1\n')
+  expect(await unreadInDotEnv(folder)).toEqual(['KAFKA_PROT'])
 })

@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readDotEnv } from './compose-file/variables.ts'
 import { repositoryDir } from './repository.ts'
 import { UserError } from './user-error.ts'
 
@@ -34,6 +35,12 @@ const toolPrefixes = /^(?:BUILDKIT|COMPOSE|npm_config)_/
 export async function settingNames(): Promise<Set<string>> {
   const example = await readFile(join(repositoryDir, '.env.example'), 'utf8')
   return new Set([...example.matchAll(/^#?\s?([A-Z][A-Z0-9_]*)=/gm)].map(match => match[1]!))
+}
+
+/** The names that `.env` sets and nothing reads: only those of `.env.example` have an effect. */
+export async function unreadInDotEnv(folder: string): Promise<string[]> {
+  const known = await settingNames()
+  return Object.keys(await readDotEnv(folder)).filter(name => !known.has(name))
 }
 
 /** @throws {UserError} naming what was given to make, as in `make up KAFKA_PROT=9192`, and is read by nothing */

@@ -1,6 +1,6 @@
 /** `make ps`: what runs, where it answers, whether it is ready. */
 import { runCommand } from './command.ts'
-import { waitingFor } from './readiness.ts'
+import { whyNotReady } from './readiness.ts'
 import { findActiveRuntime } from './runtime/choose-runtime.ts'
 import { colorOf, colors, done, failed, nameWidth, padVisible, print } from './terminal.ts'
 
@@ -22,8 +22,7 @@ await runCommand(async () => {
     if (status === undefined) continue
     const { PORT } = service.environment
     const port = Number(PORT ?? service.ports[0]?.hostPort)
-    const awaited = status.state === 'not ready' ? await waitingFor(service) : []
-    const waits = awaited.length === 0 ? '' : colors.yellow(`, waits for ${awaited.join(', ')}`)
+    const reason = status.state === 'not ready' ? await whyNotReady(service) : null
     const address = PORT === undefined ? `127.0.0.1:${port}` : `http://127.0.0.1:${port}`
     print(
       [
@@ -31,7 +30,7 @@ await runCommand(async () => {
         colorOf(service.name, names)(padVisible(service.name, nameWidth)),
         padVisible(status.state, stateWidth),
         padVisible(address, addressWidth),
-        colors.dim(status.detail) + waits,
+        colors.dim(status.detail) + (reason === null ? '' : colors.yellow(`, ${reason}`)),
       ].join(' '),
     )
   }

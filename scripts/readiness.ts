@@ -2,18 +2,23 @@ import { z } from 'zod'
 import type { ComposeService } from './compose-file/compose-file.ts'
 
 const Readiness = z.object({ waitingFor: z.array(z.string()).default([]) })
+const answerTimeoutMs = 2_000
 
-/** What a service that is not ready waits for, as it says itself at /readyz; nothing when it does not answer. */
-export async function waitingFor({ environment }: ComposeService): Promise<string[]> {
+/**
+ * Why a service is not ready, such as "it waits for kafka": what it says itself at /readyz, or that it gives no answer. Null when nothing is
+ * known: it may have ended just now.
+ */
+export async function whyNotReady({ environment }: ComposeService): Promise<string | null> {
   const { PROBE_PORT } = environment
-  if (PROBE_PORT === undefined) return []
+  if (PROBE_PORT === undefined) return null
   try {
     const answer = await fetch(`http://127.0.0.1:${PROBE_PORT}/readyz`, {
-      signal: AbortSignal.timeout(2_000),
+      signal: AbortSignal.timeout(answerTimeoutMs),
     })
-    return Readiness.parse(await answer.json()).waitingFor
-  } catch {
-    // It may have ended just now. That it is not ready is said all the same.
-    return []
+    const { waitingFor } = Readiness.parse(await answer.json())
+    return waitingFor.length === 0 ? null : `it waits for ${waitingFor.join(', ')}`
+  } catch (error) {
+    const isSilent = error instanceof Error && error.name === 'TimeoutError'
+    return isSilent ? 'it gives no answer at /readyz: frozen, or too busy' : null
   }
 }

@@ -6,6 +6,7 @@ import { runClusterDemo } from './demo/cluster/demo.ts'
 import { runPubsubDemo } from './demo/pubsub/demo.ts'
 import { runUsersDemo } from './demo/users/demo.ts'
 import { patterns } from './demo/users/patterns.ts'
+import { unreadInDotEnv } from './known-variables.ts'
 import { requireDistinctPorts } from './local-runtime/published-ports.ts'
 import { startConnector, stopReplaced } from './one-reader.ts'
 import { requireAcceptedSettings } from './refused-settings.ts'
@@ -25,6 +26,14 @@ await runCommand(async () => {
     if (other.runtime.kind !== runtime.kind && (await other.runtime.status()).length > 0) {
       throw new UserError(`The stack runs already as ${other.runtime.title}: \`make down\` stops it.`)
     }
+  }
+  const unread = await unreadInDotEnv(stack.repositoryDir)
+  if (unread.length > 0) {
+    print(
+      colors.yellow(
+        `.env sets ${unread.join(', ')}, which nothing reads: compare the names with .env.example.`,
+      ),
+    )
   }
   await requireSameBrokers(runtime, stack)
   await requireAcceptedSettings(services)

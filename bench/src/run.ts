@@ -69,8 +69,6 @@ const kafka = createKafka(
   { KAFKA_BROKERS: stack.brokers, KAFKA_CLUSTER_NAME: 'bench', KAFKA_TLS: false },
   logger,
 )
-/** What has worked in this run: the broker, the database and the worker of Kafka Connect serve all figures. */
-const warm = new Set<string>()
 const measured: Measured[] = []
 try {
   await createTopics(kafka)
@@ -118,6 +116,7 @@ async function measure(figure: Figure): Promise<Measured> {
 
 async function measureWithDatabase(figure: Figure, prepare: PrepareFigure): Promise<Measured> {
   const turns: Turn[] = []
+  const warm = new Set<string>()
   // From the end: of Debezium it is the tuned one that warms up the worker.
   for (const contestant of figure.contestants.toReversed()) {
     const { run } = contestant

@@ -1,5 +1,5 @@
 import type { ComposeService } from '../compose-file/compose-file.ts'
-import { waitingFor } from '../readiness.ts'
+import { whyNotReady } from '../readiness.ts'
 import type { ServiceStatus } from '../runtime/runtime.ts'
 import { fault, type Finding } from './finding.ts'
 
@@ -31,9 +31,9 @@ export async function examineServices(
       )
       continue
     }
-    const awaited = service === undefined ? [] : await waitingFor(service)
-    const what = awaited.length === 0 ? '' : `: it waits for ${awaited.join(', ')}`
-    findings.push(fault(`${name} is not ready${what}`, `It goes on by itself; ${log} says more.`))
+    const reason = service === undefined ? null : await whyNotReady(service)
+    const why = reason === null ? '' : `: ${reason}`
+    findings.push(fault(`${name} is not ready${why}`, `It goes on by itself; ${log} says more.`))
   }
   return findings
 }

@@ -1,32 +1,29 @@
 /** `.env` and the ports: what a person may have set, and what may be in the way. */
-import { readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseEnv } from 'node:util'
-import { errorCode, findPortHolder, isPortFree } from '@kafka-pattern/local-stack'
+import { findPortHolder, isPortFree } from '@kafka-pattern/local-stack'
 import type { ComposeService } from '../compose-file/compose-file.ts'
-import { settingNames } from '../known-variables.ts'
+import { readDotEnv } from '../compose-file/variables.ts'
+import { unreadInDotEnv } from '../known-variables.ts'
 import { runsLocally } from '../local-runtime/local-runtime.ts'
 import { describeRefused, refusedSettings } from '../refused-settings.ts'
 import { brokersOf } from '../runtime/broker-count.ts'
 import type { Runtime, ServiceStatus, Stack } from '../runtime/runtime.ts'
 import { fault, fine, note, type Finding } from './finding.ts'
 
-/** A misspelt name in `.env` would have no effect and no message: only the names of `.env.example` have one. */
+/** A misspelt name in `.env` has no effect. */
 export async function examineDotEnv(repositoryDir: string): Promise<Finding[]> {
-  let own: string
-  try {
-    own = await readFile(join(repositoryDir, '.env'), 'utf8')
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT')
-      return [fine('No .env: every setting has its default (.env.example lists them)')]
-    throw error
+  if (!existsSync(join(repositoryDir, '.env'))) {
+    return [fine('No .env: every setting has its default (.env.example lists them)')]
   }
-  const known = await settingNames()
-  const unknown = Object.keys(parseEnv(own)).filter(name => !known.has(name))
-  if (unknown.length === 0) return [fine(`.env sets ${Object.keys(parseEnv(own)).join(', ') || 'nothing'}`)]
-  return [
-    fault(`.env sets ${unknown.join(', ')}, which nothing reads`, 'Compare the names with .env.example.'),
-  ]
+  const unread = await unreadInDotEnv(repositoryDir)
+  if (unread.length > 0) {
+    return [
+      fault(`.env sets ${unread.join(', ')}, which nothing reads`, 'Compare the names with .env.example.'),
+    ]
+  }
+  const names = Object.keys(await readDotEnv(repositoryDir))
+  return [fine(`.env sets ${names.join(', ') || 'nothing'}`)]
 }
 
 /** What a service would refuse at its start, whether it comes from `.env` or from the environment. */

@@ -13,10 +13,9 @@ import type { Running } from '../database/figure.ts'
 const topic = outboxTopic('user')
 
 export function prepareOutboxLive({ databases, scale }: FigureOptions): Promise<PreparedFigure> {
-  const allRows = Math.round(200_000 * scale)
+  const rows = Math.round(200_000 * scale)
   return Promise.resolve({
-    async run({ contestant, round }) {
-      const rows = round === 0 ? Math.round(allRows / 4) : allRows
+    async run({ contestant }) {
       const database = await databases.createDatabase()
       await recreateTopic(databases, topic)
       const publisher = await startPublisher(databases, database, contestant, topic)

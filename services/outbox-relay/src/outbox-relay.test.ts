@@ -137,9 +137,9 @@ describe('while all lanes publish', () => {
 test.each([
   { waitedMs: 0, waitedBeforeMs: 15, gatherMs: 0, why: 'a lane was free' },
   { waitedMs: 15, waitedBeforeMs: 0, gatherMs: 0, why: 'the first wait' },
-  { waitedMs: 10, waitedBeforeMs: 8, gatherMs: 8, why: 'a steady load' },
-  { waitedMs: 300, waitedBeforeMs: 8, gatherMs: 8, why: 'one slow transaction' },
-  { waitedMs: 300, waitedBeforeMs: 300, gatherMs: 20, why: 'all are slow' },
+  { waitedMs: 7, waitedBeforeMs: 5, gatherMs: 5, why: 'a steady load' },
+  { waitedMs: 300, waitedBeforeMs: 5, gatherMs: 5, why: 'one slow transaction' },
+  { waitedMs: 300, waitedBeforeMs: 300, gatherMs: 8, why: 'all are slow' },
 ])('gathers for $gatherMs ms: $why', ({ waitedMs, waitedBeforeMs, gatherMs }) => {
   expect(gatherMsOf(waitedMs, waitedBeforeMs)).toBe(gatherMs)
 })

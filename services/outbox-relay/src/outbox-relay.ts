@@ -46,8 +46,8 @@ export interface OutboxRelayOptions {
 }
 
 /** Reads follow each other no faster: what comes meanwhile shares a transaction. */
-const shortestPauseMs = 2
-const longestGatherMs = 20
+const shortestPauseMs = 4
+const longestGatherMs = 8
 /** While all lanes publish, it looks so often whether there is another one to read for. */
 const lanesIntervalMs = 20
 /** How often a fresh picture of the open transactions can be had, and some (open-transactions.ts). */
