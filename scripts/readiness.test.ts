@@ -15,14 +15,17 @@ async function reasonOf(listener: RequestListener): Promise<string | null> {
     server.close()
   })
   await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  return whyNotReady({ ...userApi, environment: { ...userApi.environment, PROBE_PORT: String(port) } })
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new TypeError('the server has no port')
+  const environment = { ...userApi.environment, PROBE_PORT: String(address.port) }
+  return whyNotReady({ ...userApi, environment })
 }
 
-test('what a service waits for is what it says', async () => {
-  const says = (answer: unknown) => reasonOf((_, response) => response.end(JSON.stringify(answer)))
-  expect(await says({ waitingFor: ['kafka', 'mysql'] })).toBe('it waits for kafka, mysql')
-  expect(await says({ status: 'ready' }), 'ready by now').toBeNull()
+test.each([
+  { answer: { waitingFor: ['kafka', 'mysql'] }, reason: 'it waits for kafka, mysql' },
+  { answer: { status: 'ready' }, reason: null },
+])('$answer: $reason', async ({ answer, reason }) => {
+  expect(await reasonOf((_, response) => response.end(JSON.stringify(answer)))).toBe(reason)
 })
 
 test('one that is frozen takes connections and gives no answer', async () => {
