@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { requireKnownVariables, unreadInDotEnv, variablesIn } from './known-variables.ts'
+import { requireKnownVariables, findUnreadSettings, variablesIn } from './known-variables.ts'
 
 test.each([
   ['', []],
@@ -37,7 +37,10 @@ test.each([
 test('names in .env that .env.example does not have are found; without .env there are none', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'dot-env-'))
   onTestFinished(() => rm(folder, { recursive: true }))
-  expect(await unreadInDotEnv(folder)).toEqual([])
-  await writeFile(join(folder, '.env'), 'KAFKA_PORT=9192\nKAFKA_PROT=9192\n# STEP=1\n')
-  expect(await unreadInDotEnv(folder)).toEqual(['KAFKA_PROT'])
+  expect(await findUnreadSettings(folder)).toEqual([])
+  await writeFile(
+    join(folder, '.env'),
+    'KAFKA_PORT=9192\nKAFKA_PROT=9192\nCOMPOSE_PARALLEL_LIMIT=2\n# STEP=1\n',
+  )
+  expect(await findUnreadSettings(folder)).toEqual(['KAFKA_PROT'])
 })

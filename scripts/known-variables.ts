@@ -37,10 +37,12 @@ export async function settingNames(): Promise<Set<string>> {
   return new Set([...example.matchAll(/^#?\s?([A-Z][A-Z0-9_]*)=/gm)].map(match => match[1]!))
 }
 
-/** The names that `.env` sets and nothing reads: only those of `.env.example` have an effect. */
-export async function unreadInDotEnv(folder: string): Promise<string[]> {
+/** The names that `.env` in a folder sets and nothing reads: neither docker-compose.yml nor Docker Compose itself. */
+export async function findUnreadSettings(folder: string): Promise<string[]> {
   const known = await settingNames()
-  return Object.keys(await readDotEnv(folder)).filter(name => !known.has(name))
+  return Object.keys(await readDotEnv(folder)).filter(
+    name => !known.has(name) && !name.startsWith('COMPOSE_'),
+  )
 }
 
 /** @throws {UserError} naming what was given to make, as in `make up KAFKA_PROT=9192`, and is read by nothing */

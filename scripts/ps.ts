@@ -22,7 +22,9 @@ await runCommand(async () => {
     if (status === undefined) continue
     const { PORT } = service.environment
     const port = Number(PORT ?? service.ports[0]?.hostPort)
-    const reason = status.state === 'not ready' ? await whyNotReady(service) : null
+    const why = status.state === 'not ready' ? await whyNotReady(service) : null
+    const reason =
+      why === null ? '' : why.kind === 'silent' ? ', gives no answer' : `, waits for ${why.for.join(', ')}`
     const address = PORT === undefined ? `127.0.0.1:${port}` : `http://127.0.0.1:${port}`
     print(
       [
@@ -30,7 +32,7 @@ await runCommand(async () => {
         colorOf(service.name, names)(padVisible(service.name, nameWidth)),
         padVisible(status.state, stateWidth),
         padVisible(address, addressWidth),
-        colors.dim(status.detail) + (reason === null ? '' : colors.yellow(`, ${reason}`)),
+        colors.dim(status.detail) + colors.yellow(reason),
       ].join(' '),
     )
   }

@@ -1,14 +1,16 @@
 import { z } from 'zod'
 import type { ComposeService } from './compose-file/compose-file.ts'
 
-const Readiness = z.object({ waitingFor: z.array(z.string()).default([]) })
+const Readiness = z.object({ waitingFor: z.array(z.string()) })
 const answerTimeoutMs = 2_000
 
+/** `silent`: it takes connections and gives no answer, so it is frozen, or too busy. */
+export type NotReady = { kind: 'waiting'; for: string[] } | { kind: 'silent' }
+
 /**
- * Why a service is not ready, such as "it waits for kafka": what it says itself at /readyz, or that it gives no answer. Null when nothing is
- * known: it may have ended just now.
+ * Why a service is not ready, asked at its /readyz. Null when nothing is known: it may have ended, or become ready, just now.
  */
-export async function whyNotReady({ environment }: ComposeService): Promise<string | null> {
+export async function whyNotReady({ environment }: ComposeService): Promise<NotReady | null> {
   const { PROBE_PORT } = environment
   if (PROBE_PORT === undefined) return null
   try {
@@ -16,9 +18,8 @@ export async function whyNotReady({ environment }: ComposeService): Promise<stri
       signal: AbortSignal.timeout(answerTimeoutMs),
     })
     const { waitingFor } = Readiness.parse(await answer.json())
-    return waitingFor.length === 0 ? null : `it waits for ${waitingFor.join(', ')}`
+    return waitingFor.length === 0 ? null : { kind: 'waiting', for: waitingFor }
   } catch (error) {
-    const isSilent = error instanceof Error && error.name === 'TimeoutError'
-    return isSilent ? 'it gives no answer at /readyz: frozen, or too busy' : null
+    return error instanceof Error && error.name === 'TimeoutError' ? { kind: 'silent' } : null
   }
 }

@@ -6,7 +6,7 @@ import { runClusterDemo } from './demo/cluster/demo.ts'
 import { runPubsubDemo } from './demo/pubsub/demo.ts'
 import { runUsersDemo } from './demo/users/demo.ts'
 import { patterns } from './demo/users/patterns.ts'
-import { unreadInDotEnv } from './known-variables.ts'
+import { findUnreadSettings } from './known-variables.ts'
 import { requireDistinctPorts } from './local-runtime/published-ports.ts'
 import { startConnector, stopReplaced } from './one-reader.ts'
 import { requireAcceptedSettings } from './refused-settings.ts'
@@ -27,7 +27,7 @@ await runCommand(async () => {
       throw new UserError(`The stack runs already as ${other.runtime.title}: \`make down\` stops it.`)
     }
   }
-  const unread = await unreadInDotEnv(stack.repositoryDir)
+  const unread = await findUnreadSettings(stack.repositoryDir)
   if (unread.length > 0) {
     print(
       colors.yellow(

@@ -116,6 +116,7 @@ async function measure(figure: Figure): Promise<Measured> {
 
 async function measureWithDatabase(figure: Figure, prepare: PrepareFigure): Promise<Measured> {
   const turns: Turn[] = []
+  // For each figure anew: it is other code that the JVMs compile.
   const warm = new Set<string>()
   // From the end: of Debezium it is the tuned one that warms up the worker.
   for (const contestant of figure.contestants.toReversed()) {

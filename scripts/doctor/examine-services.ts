@@ -22,7 +22,8 @@ export async function examineServices(
       continue
     }
     const service = services.find(each => each.name === name)
-    if (service?.program === null) {
+    const why = service === undefined ? null : await whyNotReady(service)
+    if (service?.program === null || why?.kind === 'silent') {
       findings.push(
         fault(
           `${name} runs, but gives no answer`,
@@ -31,9 +32,8 @@ export async function examineServices(
       )
       continue
     }
-    const reason = service === undefined ? null : await whyNotReady(service)
-    const why = reason === null ? '' : `: ${reason}`
-    findings.push(fault(`${name} is not ready${why}`, `It goes on by itself; ${log} says more.`))
+    const what = why === null ? '' : `: it waits for ${why.for.join(', ')}`
+    findings.push(fault(`${name} is not ready${what}`, `It goes on by itself; ${log} says more.`))
   }
   return findings
 }

@@ -1,29 +1,27 @@
 /** `.env` and the ports: what a person may have set, and what may be in the way. */
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { findPortHolder, isPortFree } from '@kafka-pattern/local-stack'
 import type { ComposeService } from '../compose-file/compose-file.ts'
 import { readDotEnv } from '../compose-file/variables.ts'
-import { unreadInDotEnv } from '../known-variables.ts'
+import { findUnreadSettings } from '../known-variables.ts'
 import { runsLocally } from '../local-runtime/local-runtime.ts'
 import { describeRefused, refusedSettings } from '../refused-settings.ts'
 import { brokersOf } from '../runtime/broker-count.ts'
 import type { Runtime, ServiceStatus, Stack } from '../runtime/runtime.ts'
 import { fault, fine, note, type Finding } from './finding.ts'
 
-/** A misspelt name in `.env` has no effect. */
+/** Which settings `.env` has, and which of them have no effect: a misspelt one is read by nothing. */
 export async function examineDotEnv(repositoryDir: string): Promise<Finding[]> {
-  if (!existsSync(join(repositoryDir, '.env'))) {
-    return [fine('No .env: every setting has its default (.env.example lists them)')]
+  const names = Object.keys(await readDotEnv(repositoryDir))
+  if (names.length === 0) {
+    return [fine('.env sets nothing: every setting has its default (.env.example lists them)')]
   }
-  const unread = await unreadInDotEnv(repositoryDir)
+  const unread = await findUnreadSettings(repositoryDir)
   if (unread.length > 0) {
     return [
       fault(`.env sets ${unread.join(', ')}, which nothing reads`, 'Compare the names with .env.example.'),
     ]
   }
-  const names = Object.keys(await readDotEnv(repositoryDir))
-  return [fine(`.env sets ${names.join(', ') || 'nothing'}`)]
+  return [fine(`.env sets ${names.join(', ')}`)]
 }
 
 /** What a service would refuse at its start, whether it comes from `.env` or from the environment. */

@@ -10,7 +10,7 @@ import type { BenchDatabase, Databases } from './databases.ts'
 
 export interface Turn {
   readonly contestant: Contestant
-  /** 0 is a warm-up: shorter, and not counted. */
+  /** 0 is a warm-up, of the length that the figure needs, and not counted. */
   readonly round: number
 }
 

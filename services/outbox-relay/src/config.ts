@@ -35,7 +35,7 @@ export const Settings = z
     /** Rows of one read, and about those of one transaction. */
     BATCH_SIZE: wholeNumber({ min: 1, max: 50_000 }).default(4_000),
     /** Between two reads that find nothing, at most. */
-    POLL_INTERVAL_MS: wholeNumber({ min: 2, max: 60_000 }).default(20),
+    POLL_INTERVAL_MS: wholeNumber({ min: 4, max: 60_000 }).default(20),
     /** No read begins while more waits for the transactions before; a read takes half as much, and a row. */
     READ_AHEAD_BYTES: wholeNumber({ min: 65_536, max: 1_073_741_824 }).default(8 * 1024 * 1024),
     /** How long a server's thread may be held up between two steps of a commit or an insert (src/hole-watch.ts). */

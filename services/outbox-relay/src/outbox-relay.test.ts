@@ -59,7 +59,7 @@ function started(lanes: FakeLane[], ageOf = (seq: number) => Promise.resolve(seq
     },
     keeper: { lanes, healthy: true, start: () => {}, stop: () => Promise.resolve() },
     report: { state: ({ lagMs }) => counted.lagsMs.push(lagMs), databaseAway: () => {} },
-    pollIntervalMs: 2,
+    pollIntervalMs: 4,
     readAheadBytes: 1_000,
     onFatal: error => {
       throw error
@@ -135,13 +135,14 @@ describe('while all lanes publish', () => {
 })
 
 test.each([
-  { waitedMs: 0, waitedBeforeMs: 15, gatherMs: 0, why: 'a lane was free' },
-  { waitedMs: 15, waitedBeforeMs: 0, gatherMs: 0, why: 'the first wait' },
-  { waitedMs: 7, waitedBeforeMs: 5, gatherMs: 5, why: 'a steady load' },
-  { waitedMs: 300, waitedBeforeMs: 5, gatherMs: 5, why: 'one slow transaction' },
-  { waitedMs: 300, waitedBeforeMs: 300, gatherMs: 8, why: 'all are slow' },
-])('gathers for $gatherMs ms: $why', ({ waitedMs, waitedBeforeMs, gatherMs }) => {
-  expect(gatherMsOf(waitedMs, waitedBeforeMs)).toBe(gatherMs)
+  { rows: 500, waitedMs: 0, waitedBeforeMs: 15, gatherMs: 0, why: 'a lane was free' },
+  { rows: 500, waitedMs: 15, waitedBeforeMs: 0, gatherMs: 0, why: 'the first wait' },
+  { rows: 500, waitedMs: 10, waitedBeforeMs: 8, gatherMs: 8, why: 'a steady load' },
+  { rows: 500, waitedMs: 300, waitedBeforeMs: 8, gatherMs: 8, why: 'one slow transaction' },
+  { rows: 500, waitedMs: 300, waitedBeforeMs: 300, gatherMs: 20, why: 'all are slow' },
+  { rows: 5, waitedMs: 300, waitedBeforeMs: 300, gatherMs: 8, why: 'a slow broker without load' },
+])('gathers for $gatherMs ms: $why', ({ rows, waitedMs, waitedBeforeMs, gatherMs }) => {
+  expect(gatherMsOf(rows, waitedMs, waitedBeforeMs)).toBe(gatherMs)
 })
 
 test(

@@ -45,9 +45,11 @@ export interface OutboxRelayOptions {
   readonly onFatal: (error: Error) => void
 }
 
-/** Reads follow each other no faster: what comes meanwhile shares a transaction. */
+/** But for a backlog, reads follow each other no faster: what comes meanwhile shares a transaction. */
 const shortestPauseMs = 4
-const longestGatherMs = 8
+/** With so many rows a read, long waits come from the load, and with fewer ones from a slow moment of the broker. */
+const manyRows = 100
+const longestGatherMs = { ofMany: 20, ofFew: 8 }
 /** While all lanes publish, it looks so often whether there is another one to read for. */
 const lanesIntervalMs = 20
 /** How often a fresh picture of the open transactions can be had, and some (open-transactions.ts). */
@@ -113,7 +115,8 @@ export class OutboxRelay {
       const waitedMs = await this.#untilOneIsFree()
       const isBusy = waitedMs > 0 || (scan !== null && scan.rows.length > 0)
       pauseMs = isBusy ? shortestPauseMs : Math.min(pauseMs * 2, pollIntervalMs)
-      await this.#pause(Math.max(pauseMs, gatherMsOf(waitedMs, lastWaitedMs)))
+      const gatherMs = gatherMsOf(scan?.rows.length ?? 0, waitedMs, lastWaitedMs)
+      await this.#pause(Math.max(pauseMs, gatherMs))
       lastWaitedMs = waitedMs
     }
   }
@@ -257,7 +260,9 @@ export class OutboxRelay {
 /**
  * Pure. For how long the next transaction gathers rows: as long as the last two were waited for, the shorter of them. After one that a
  * moment's trouble made long, rows have waited long enough.
+ * @param rows of the last read
  */
-export function gatherMsOf(waitedMs: number, waitedBeforeMs: number): number {
-  return Math.min(waitedMs, waitedBeforeMs, longestGatherMs)
+export function gatherMsOf(rows: number, waitedMs: number, waitedBeforeMs: number): number {
+  const longestMs = rows < manyRows ? longestGatherMs.ofFew : longestGatherMs.ofMany
+  return Math.min(waitedMs, waitedBeforeMs, longestMs)
 }

@@ -85,10 +85,17 @@ test.each([
   },
 )
 
-test('does not go on behind a batch that was cut off', async () => {
+test('a fetch that holds only a batch that was cut off has not gone on', async () => {
   const cut = (await compactedBatch(10, 19, ['v'.repeat(1_000)])).subarray(0, 500)
   expect((await consume(10, cut)).isEmptyDueToFiltering()).toBe(false)
-
-  const behindWhole = await consume(5, Buffer.concat([await compactedBatch(5, 9, ['v']), cut]))
-  expect(behindWhole.lastOffset()).toBe('9')
 })
+
+// In its length, in its header, in its records, and before its last byte.
+test.each([11, 48, 49, 60, 61, 500, -1])(
+  'does not go on behind a batch that was cut off at byte %i',
+  async end => {
+    const cut = (await compactedBatch(10, 19, ['v'.repeat(1_000)])).subarray(0, end)
+    const behindWhole = await consume(5, Buffer.concat([await compactedBatch(5, 9, ['v']), cut]))
+    expect(behindWhole.lastOffset()).toBe('9')
+  },
+)

@@ -2,13 +2,13 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import { expect, onTestFinished, test } from 'vitest'
 import { readComposeFile } from './compose-file/compose-file.ts'
-import { whyNotReady } from './readiness.ts'
+import { whyNotReady, type NotReady } from './readiness.ts'
 import { composeFilePath } from './repository.ts'
 
 const { services } = await readComposeFile(composeFilePath, {})
 const userApi = services.find(({ name }) => name === 'user-api')!
 
-async function reasonOf(listener: RequestListener): Promise<string | null> {
+async function reasonOf(listener: RequestListener): Promise<NotReady | null> {
   const server = createServer(listener).listen(0, '127.0.0.1')
   onTestFinished(() => {
     server.closeAllConnections()
@@ -22,14 +22,17 @@ async function reasonOf(listener: RequestListener): Promise<string | null> {
 }
 
 test.each([
-  { answer: { waitingFor: ['kafka', 'mysql'] }, reason: 'it waits for kafka, mysql' },
-  { answer: { status: 'ready' }, reason: null },
+  {
+    answer: { ready: false, waitingFor: ['kafka', 'mysql'] },
+    reason: { kind: 'waiting', for: ['kafka', 'mysql'] },
+  },
+  { answer: { ready: true, waitingFor: [] }, reason: null },
 ])('$answer: $reason', async ({ answer, reason }) => {
-  expect(await reasonOf((_, response) => response.end(JSON.stringify(answer)))).toBe(reason)
+  expect(await reasonOf((_, response) => response.end(JSON.stringify(answer)))).toEqual(reason)
 })
 
 test('one that is frozen takes connections and gives no answer', async () => {
-  expect(await reasonOf(() => {})).toBe('it gives no answer at /readyz: frozen, or too busy')
+  expect(await reasonOf(() => {})).toEqual({ kind: 'silent' })
 })
 
 test('nothing is known of one that has just ended', async () => {
