@@ -35,6 +35,11 @@ test('one that is frozen takes connections and gives no answer', async () => {
   expect(await reasonOf(() => {})).toEqual({ kind: 'silent' })
 })
 
+test('a server without probes is not ready when it gives no answer', async () => {
+  const kafka = services.find(({ name }) => name === 'kafka')!
+  expect(await whyNotReady(kafka)).toEqual({ kind: 'silent' })
+})
+
 test('nothing is known of one that has just ended', async () => {
   expect(await reasonOf((_, response) => response.destroy())).toBeNull()
 })

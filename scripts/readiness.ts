@@ -4,15 +4,16 @@ import type { ComposeService } from './compose-file/compose-file.ts'
 const Readiness = z.object({ waitingFor: z.array(z.string()) })
 const answerTimeoutMs = 2_000
 
-/** `silent`: it takes connections and gives no answer, so it is frozen, or too busy. */
+/** `silent`: it runs and gives no answer, so it is frozen, or too busy, or starts. */
 export type NotReady = { kind: 'waiting'; for: string[] } | { kind: 'silent' }
 
 /**
- * Why a service is not ready, asked at its /readyz. Null when nothing is known: it may have ended, or become ready, just now.
+ * Why a service that runs is not ready, asked at its /readyz; servers that are not ours have none, and are not ready when they give no
+ * answer. Null when nothing is known: it may have ended, or become ready, just now.
  */
-export async function whyNotReady({ environment }: ComposeService): Promise<NotReady | null> {
+export async function whyNotReady({ environment, program }: ComposeService): Promise<NotReady | null> {
   const { PROBE_PORT } = environment
-  if (PROBE_PORT === undefined) return null
+  if (PROBE_PORT === undefined) return program === null ? { kind: 'silent' } : null
   try {
     const answer = await fetch(`http://127.0.0.1:${PROBE_PORT}/readyz`, {
       signal: AbortSignal.timeout(answerTimeoutMs),

@@ -23,7 +23,7 @@ export async function examineServices(
     }
     const service = services.find(each => each.name === name)
     const why = service === undefined ? null : await whyNotReady(service)
-    if (service?.program === null || why?.kind === 'silent') {
+    if (why?.kind === 'silent') {
       findings.push(
         fault(
           `${name} runs, but gives no answer`,
