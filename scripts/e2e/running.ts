@@ -37,7 +37,7 @@ export async function startsOf(stack: TestStack): Promise<Record<string, string>
   if (stack.kind === 'local') {
     const { stdout } = await stack.make('ps')
     return Object.fromEntries(
-      [...stdout.matchAll(/ (\S+) +(?:not )?ready +\S+ +pid (\d+)$/gm)].map(match => [match[1]!, match[2]!]),
+      [...stdout.matchAll(/ (\S+) +(?:not )?ready +\S+ +pid (\d+)\b/gm)].map(match => [match[1]!, match[2]!]),
     )
   }
   const filter = `label=com.docker.compose.project=${stack.projectName}`
