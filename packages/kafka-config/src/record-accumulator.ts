@@ -211,18 +211,27 @@ export function recordSizeBytes(record: {
   const { headers } = record
   if (headers === undefined) return sizeBytes
   for (const name in headers) {
-    const values = headers[name]!
-    for (const value of Array.isArray(values) ? values : [values]) {
-      if (value === undefined) throw new TypeError(`header ${name} has no value`)
-      sizeBytes += 10 + Buffer.byteLength(name) + partSizeBytes(`header ${name}`, value)
-    }
+    const values = headers[name]
+    if (Array.isArray(values)) for (const value of values) sizeBytes += headerSizeBytes(name, value)
+    else sizeBytes += headerSizeBytes(name, values)
   }
   return sizeBytes
 }
 
-function partSizeBytes(what: string, part: string | Buffer | null): number {
+function headerSizeBytes(name: string, value: HeaderValue | undefined): number {
+  if (value === undefined) throw new TypeError(`header ${name} has no value`)
+  return 10 + Buffer.byteLength(name) + partSizeBytes('header', value, name)
+}
+
+function partSizeBytes(
+  what: 'key' | 'value' | 'header',
+  part: string | Buffer | null,
+  headerName?: string,
+): number {
   if (typeof part === 'string') return Buffer.byteLength(part)
   if (part === null || part === undefined) return 0
   if (Buffer.isBuffer(part)) return part.length
-  throw new TypeError(`the ${what} of a record must be a string, a Buffer or null`)
+  throw new TypeError(
+    `the ${headerName === undefined ? what : `header ${headerName}`} of a record must be a string, a Buffer or null`,
+  )
 }

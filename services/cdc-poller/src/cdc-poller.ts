@@ -12,7 +12,7 @@ import { lowMark, readAgainFrom } from './low-mark.ts'
 import { before, earlier, microsOf } from './position.ts'
 import { PublishedVersions } from './published-versions.ts'
 import { recordKeyOf } from './row-records.ts'
-import { keyOf, updatedAtOf, versionOf } from './source-table.ts'
+import { updatedAtOf, versionOf } from './source-table.ts'
 import type { Sample } from './low-mark.ts'
 import type { Position } from './position.ts'
 import type { Page, TableDescription } from './source-table.ts'
@@ -22,6 +22,9 @@ import type { Row } from '@kafka-pattern/mysql-config'
 /** A row as it was read, and the records that tell of it; null: they are made when they are sent. */
 export interface Change {
   readonly row: Row
+  /** Of its records. */
+  readonly key: string
+  readonly version: string
   readonly records: readonly OutgoingRecord[] | null
 }
 
@@ -59,15 +62,15 @@ const clockSlackMs = 1_000
 export async function followChanges(start: Position, tools: ChangesTools): Promise<void> {
   const { description, stopping, overlapMs, updatedAtStepMicros } = tools
   const known = new PublishedVersions(tools.rememberedRows)
-  const rowName = (row: Row) => recordKeyOf(keyOf(row, description))
-  const isNews = (row: Row) => !known.has(rowName(row), versionOf(row, description))
+  const changeOf = (row: Row): Change => {
+    const key = recordKeyOf(row, description)
+    const version = versionOf(row, description)
+    return { row, key, version, records: known.has(key, version) ? null : tools.recordsOf(row) }
+  }
   /** The records are made when the page has come: while there is much to read, Kafka is still busy with the page before. */
   const read = (from: Position) =>
     withoutSurprise(
-      tools.pageAfter(from).then(({ rows, ...page }) => ({
-        ...page,
-        changes: rows.map((row): Change => ({ row, records: isNews(row) ? tools.recordsOf(row) : null })),
-      })),
+      tools.pageAfter(from).then(({ rows, ...page }) => ({ ...page, changes: rows.map(changeOf) })),
     )
 
   let position = start
@@ -81,15 +84,15 @@ export async function followChanges(start: Position, tools: ChangesTools): Promi
     if (goesOn) reading = read(page.end)
 
     // Once more: what the page before told of a row counts, too.
-    const news = page.changes.filter(({ row }) => isNews(row))
+    const news = page.changes.filter(({ key, version }) => !known.has(key, version))
     await tools.publish(news)
     await saving
     tools.dropped(page.changes.length - news.length)
     const mark = before(lowMark(sample, overlapMs), updatedAtStepMicros)
     const horizon = before(lowMark(sample, overlapMs + clockSlackMs), updatedAtStepMicros)
-    for (const { row } of news) {
+    for (const { row, key, version } of news) {
       const updatedAt = updatedAtOf(row, description)
-      if (updatedAt >= horizon.updatedAt) known.add(rowName(row), versionOf(row, description), updatedAt)
+      if (updatedAt >= horizon.updatedAt) known.add(key, version, updatedAt)
     }
     position = page.end
     // A page that is not full went to the end of the table: then the mark alone is the limit.

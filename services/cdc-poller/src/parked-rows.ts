@@ -13,6 +13,7 @@ export interface ParkedRow {
 }
 
 export interface ParkedRows {
+  readonly isEmpty: boolean
   /**
    * Once it returns the rows are noted, each once.
    * @throws LeaseLostError and notes nothing when another poller has taken over
@@ -53,6 +54,9 @@ export async function openParkedRows(mysql: Mysql, name: string, epoch: string):
   }
 
   return {
+    get isEmpty() {
+      return parked.size === 0
+    },
     async park(rows) {
       const keys = rows.map(({ key }) => key)
       await replace(keys, rows)

@@ -12,8 +12,6 @@ import { sampleAfter } from './low-mark.ts'
 import { followNaively } from './naive-poller.ts'
 import { observeOpenWork } from './open-transactions.ts'
 import { openParkedRows } from './parked-rows.ts'
-import { recordKeyOf } from './row-records.ts'
-import { keyOf, versionOf } from './source-table.ts'
 import { leftAfter, settledKeys } from './unstored-records.ts'
 import type { Change } from './cdc-poller.ts'
 import type { CursorLeaseOptions, Lease } from './cursor-lease.ts'
@@ -158,15 +156,15 @@ export function createPoller(options: PollerOptions): Poller {
           onRetry: info => report.kafkaAway(unsent.length, info),
         },
       )
-      await patiently(() => parkedRows.unpark(settledKeys(records, refused)))
+      if (!parkedRows.isEmpty) await patiently(() => parkedRows.unpark(settledKeys(records, refused)))
       unsavedRecords = records.length - refused.size
       report.published(unsavedRecords)
     }
 
     async function park(tooLarge: readonly TooLarge[], changes: readonly Change[]): Promise<void> {
       const refused = tooLarge.map(({ record, reason }) => {
-        const { row } = changes.find(each => recordKeyOf(keyOf(each.row, table.description)) === record.key)!
-        return { key: String(record.key), version: versionOf(row, table.description), reason }
+        const { key, version } = changes.find(each => each.key === record.key)!
+        return { key, version, reason }
       })
       await patiently(() => parkedRows.park(refused))
       for (const row of refused) report.parked(row)

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { HEADERS } from '@kafka-pattern/events'
 import { withMicroseconds } from './position.ts'
 import { isDeleted, keyOf, versionOf } from './source-table.ts'
-import type { SourceTable } from './source-table.ts'
+import type { SourceTable, TableDescription } from './source-table.ts'
 import type { OutgoingRecord } from '@kafka-pattern/kafka-config'
 import type { Row } from '@kafka-pattern/mysql-config'
 
@@ -18,23 +18,23 @@ export function createRowRecords(
   { description, columns }: Pick<SourceTable, 'description' | 'columns'>,
   topic: string,
 ): (row: Row) => OutgoingRecord[] {
-  const fields = columns.map(({ name, type }, index) => ({
-    name,
-    label: `${index === 0 ? '{' : ','}${JSON.stringify(name)}:`,
-    toJson: toJsonOf(type),
-  }))
+  const fields = columns.map(({ name, type }) => ({ name, toJson: toJsonOf(type) }))
+  // One array for all rows, joined at once: adding piece by piece leaves a chain of twenty strings to be made flat and collected.
+  const pieces = fields.flatMap(({ name }, index) => [
+    `${index === 0 ? '{' : ','}${JSON.stringify(name)}:`,
+    '(its value)',
+  ])
+  pieces.push('}')
 
   return row => {
-    // Joined at once: adding piece by piece leaves a chain of twenty strings to be made flat and collected.
-    const pieces: string[] = []
-    for (const { name, label, toJson } of fields) {
+    for (let index = 0; index < fields.length; index++) {
+      const { name, toJson } = fields[index]!
       const column = row[name]
-      pieces.push(label, column === null ? 'null' : toJson(column))
+      pieces[2 * index + 1] = column === null ? 'null' : toJson(column)
     }
-    pieces.push('}')
     const value = pieces.join('')
     const deleted = isDeleted(row, description)
-    const key = recordKeyOf(keyOf(row, description))
+    const key = recordKeyOf(row, description)
     const state = `${description.table}/${key}/${versionOf(row, description)}`
     const headers = {
       [HEADERS.id]: uuidOf(state),
@@ -52,8 +52,9 @@ export function createRowRecords(
 }
 
 /** The record's key: the value of the key column as it is, or of several columns a JSON array. */
-export function recordKeyOf(key: readonly string[]): string {
-  return key.length === 1 ? key[0]! : JSON.stringify(key)
+export function recordKeyOf(row: Row, description: TableDescription): string {
+  const { keyColumns } = description
+  return keyColumns.length === 1 ? String(row[keyColumns[0]!]) : JSON.stringify(keyOf(row, description))
 }
 
 /** Pure: how a column of a type becomes JSON, for values as mysql-config gives them; never called with null. */
@@ -92,10 +93,18 @@ function datetimeToJson(value: unknown): string {
 /** Sixteen bytes, and never others: whoever remembers ids would take every state for a new one. */
 const namespace = 'cdc-poller/state'
 
+/** Where the next uuid is put together: from pieces of strings it would leave ten of them to be collected. */
+const uuid = Buffer.from('00000000-0000-0000-0000-000000000000')
+const digitPositions = [...uuid.keys()].filter(position => uuid[position] !== '-'.charCodeAt(0))
+const variants = Buffer.from('89ab')
+
 /** Version 5 of RFC 9562, section 5.5: the same name gives the same uuid, in every process. */
 function uuidOf(name: string): string {
   const digits = hash('sha1', namespace + name, 'hex')
-  // oxlint-disable-next-line no-bitwise -- the two bits of the variant
-  const variant = ((Number.parseInt(digits[16]!, 16) & 0x3) | 0x8).toString(16)
-  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-5${digits.slice(13, 16)}-${variant}${digits.slice(17, 20)}-${digits.slice(20, 32)}`
+  for (let index = 0; index < digitPositions.length; index++) {
+    uuid[digitPositions[index]!] = digits.charCodeAt(index)
+  }
+  uuid[14] = '5'.charCodeAt(0)
+  uuid[19] = variants[Number.parseInt(digits[16]!, 16) % variants.length]!
+  return uuid.toString('latin1')
 }
