@@ -1,6 +1,6 @@
 /** `make ps`: what runs, where it answers, whether it is ready. */
 import { runCommand } from './command.ts'
-import { whyNotReady } from './readiness.ts'
+import { describeNotReady, whyNotReady } from './readiness.ts'
 import { findActiveRuntime } from './runtime/choose-runtime.ts'
 import { colorOf, colors, done, failed, nameWidth, padVisible, print } from './terminal.ts'
 
@@ -23,8 +23,7 @@ await runCommand(async () => {
     const { PORT } = service.environment
     const port = Number(PORT ?? service.ports[0]?.hostPort)
     const why = status.state === 'not ready' ? await whyNotReady(service) : null
-    const reason =
-      why === null ? '' : why.kind === 'silent' ? ', gives no answer' : `, waits for ${why.for.join(', ')}`
+    const reason = why === null ? '' : `, ${describeNotReady(why)}`
     const address = PORT === undefined ? `127.0.0.1:${port}` : `http://127.0.0.1:${port}`
     print(
       [

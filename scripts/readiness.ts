@@ -7,6 +7,11 @@ const answerTimeoutMs = 2_000
 /** `silent`: it runs and gives no answer, so it is frozen, or too busy, or starts. */
 export type NotReady = { kind: 'waiting'; for: string[] } | { kind: 'silent' }
 
+/** The rest of a sentence that begins with the name of the service. */
+export function describeNotReady(why: NotReady): string {
+  return why.kind === 'silent' ? 'gives no answer' : `waits for ${why.for.join(', ')}`
+}
+
 /**
  * Why a service that runs is not ready, asked at its /readyz; servers that are not ours have none, and are not ready when they give no
  * answer. Null when nothing is known: it may have ended, or become ready, just now.

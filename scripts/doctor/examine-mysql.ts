@@ -47,7 +47,7 @@ function judgeFailure(database: string, error: unknown): Finding {
   return classifyMysqlError(error) === 'unavailable'
     ? fault(
         `cannot be reached: ${reason}`,
-        'Is MySQL started (`make cdc-up`, `make ps`)? If it runs elsewhere, MYSQL_HOST must name it.',
+        'It runs: `make logs SERVICE=mysql` may say why. If another one is meant, MYSQL_HOST must name it.',
       )
     : fault(
         `answers, but user_registry cannot use ${database}: ${reason}`,

@@ -1,14 +1,15 @@
 import type { ComposeService } from '../compose-file/compose-file.ts'
-import { whyNotReady } from '../readiness.ts'
+import { describeNotReady, whyNotReady } from '../readiness.ts'
 import type { ServiceStatus } from '../runtime/runtime.ts'
-import { fault, type Finding } from './finding.ts'
+import { fault, note, type Finding } from './finding.ts'
 
-/** What was started and does not work. */
+/** What was started and does not work. Who only waits has nothing to change while something else ended or hangs: that is what it waits for. */
 export async function examineServices(
   services: ComposeService[],
   statuses: ServiceStatus[],
 ): Promise<Finding[]> {
   const findings: Finding[] = []
+  const waiting: { text: string; remedy: string }[] = []
   for (const { service: name, state } of statuses) {
     if (state === 'ready') continue
     const log = `\`make logs SERVICE=${name}\``
@@ -32,8 +33,12 @@ export async function examineServices(
       )
       continue
     }
-    const what = why === null ? '' : `: it waits for ${why.for.join(', ')}`
-    findings.push(fault(`${name} is not ready${what}`, `It goes on by itself; ${log} says more.`))
+    const what = why === null ? '' : `: it ${describeNotReady(why)}`
+    waiting.push({ text: `${name} is not ready${what}`, remedy: `It goes on by itself; ${log} says more.` })
   }
-  return findings
+  const isCauseKnown = findings.length > 0
+  return [
+    ...findings,
+    ...waiting.map(({ text, remedy }) => (isCauseKnown ? note(text) : fault(text, remedy))),
+  ]
 }

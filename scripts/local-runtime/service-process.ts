@@ -16,6 +16,7 @@ import {
 } from '@kafka-pattern/local-stack'
 import type { ComposeService } from '../compose-file/compose-file.ts'
 import type { ServiceEnd } from '../runtime/runtime.ts'
+import { describeNotReady, whyNotReady } from '../readiness.ts'
 import { UserError } from '../user-error.ts'
 import { fingerprintSources } from './source-fingerprint.ts'
 
@@ -181,8 +182,10 @@ async function waitUntilReady(probePort: number, signal: AbortSignal): Promise<'
 
 async function notReadyError(service: ComposeService, path: string): Promise<UserError> {
   const limit = `${readyTimeoutMs / 1000} s`
+  const why = await whyNotReady(service)
+  const reason = why === null ? '' : `: it ${describeNotReady(why)}`
   return new UserError(
-    `${service.name} was not ready after ${limit}. The end of its log, ${path}:\n${await endOf(path, 0)}`,
+    `${service.name} was not ready after ${limit}${reason}. The end of its log, ${path}:\n${await endOf(path, 0)}`,
   )
 }
 

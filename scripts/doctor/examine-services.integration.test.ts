@@ -1,0 +1,51 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+import { expect, onTestFinished, test } from 'vitest'
+import { readComposeFile, type ComposeService } from '../compose-file/compose-file.ts'
+import { composeFilePath } from '../repository.ts'
+import type { ServiceStatus } from '../runtime/runtime.ts'
+import { examineServices } from './examine-services.ts'
+
+const { services } = await readComposeFile(composeFilePath, {})
+
+/** The service as it is described, with probes that behave so. */
+async function withProbes(name: string, listener: RequestListener): Promise<ComposeService> {
+  const server = createServer(listener).listen(0, '127.0.0.1')
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new TypeError('the server has no port')
+  const service = services.find(each => each.name === name)!
+  return { ...service, environment: { ...service.environment, PROBE_PORT: String(address.port) } }
+}
+
+const waits: RequestListener = (_, response) =>
+  response.writeHead(503).end('{"ready":false,"waitingFor":["Kafka"]}')
+const statusOf = (service: string, state: ServiceStatus['state'] = 'not ready'): ServiceStatus => ({
+  service,
+  state,
+  detail: '',
+  process: { host: 'here', pid: null },
+})
+
+test('who waits has something to change only where nothing else ended or hangs', async () => {
+  const userApi = await withProbes('user-api', waits)
+  const text = 'user-api is not ready: it waits for Kafka'
+  expect(await examineServices([userApi], [statusOf('user-api')])).toMatchObject([{ kind: 'fault', text }])
+
+  expect(await examineServices([userApi], [statusOf('user-api'), statusOf('kafka', 'ended')])).toMatchObject([
+    { kind: 'fault', text: 'kafka has ended by itself' },
+    { kind: 'note', text },
+  ])
+
+  const familyApi = await withProbes('family-api', () => {})
+  expect(
+    await examineServices([userApi, familyApi], [statusOf('user-api'), statusOf('family-api')]),
+  ).toMatchObject([
+    { kind: 'fault', text: 'family-api runs, but gives no answer' },
+    { kind: 'note', text },
+  ])
+})
