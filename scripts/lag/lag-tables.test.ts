@@ -109,6 +109,7 @@ test('lanes, pollers, and sinks beside the groups that they are', () => {
     '  lane  published up to  newest row    unpublished  oldest of them  owner',
     '     0      1234 less 2        1250             16       2 min 5 s  outbox-relay (host-1)',
     '     1                -        1250  10000 or more           0.4 s  host-2, its lease ran out 3.0 s ago',
+    '  less: numbers below that are not there, yet (a transaction is open) or ever (it was rolled back).',
     '  1 row(s) put aside in relay_parked: Kafka does not take them.',
     '',
     'Pollers',

@@ -80,8 +80,17 @@ function relayTable({ newestSeq, parked, lanes }: RelayLag, serviceOf: ServiceOf
     { title: 'oldest of them', of: lane => formatAge(lane.oldestUnpublishedMs), align: 'right' },
     { title: 'owner', of: lane => describeOwner(lane, serviceOf) },
   ])
-  if (parked === 0) return rows
-  return [...rows, colors.yellow(`  ${parked} row(s) put aside in relay_parked: Kafka does not take them.`)]
+  if (lanes.some(({ holes }) => holes > 0)) {
+    rows.push(
+      colors.dim(
+        '  less: numbers below that are not there, yet (a transaction is open) or ever (it was rolled back).',
+      ),
+    )
+  }
+  if (parked > 0) {
+    rows.push(colors.yellow(`  ${parked} row(s) put aside in relay_parked: Kafka does not take them.`))
+  }
+  return rows
 }
 
 function describePublished({ publishedUpTo, holes }: LaneLag): string {
