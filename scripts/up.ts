@@ -41,6 +41,11 @@ await runCommand(async () => {
   print(
     `${colors.bold(`Starting ${services.length} services as ${runtime.title}`)} ${colors.dim(`(${reason})`)}`,
   )
+  process.once('SIGINT', () => {
+    print('\nWhat has started runs on: `make ps` shows it, `make down` stops it.')
+    // 128 and the number of SIGINT.
+    process.exit(130)
+  })
   await stopReplaced(runtime, stack, profile)
   await runtime.up(services)
   await startConnector(runtime, stack, profile)

@@ -316,6 +316,23 @@ describe('make up, and what follows', () => {
     expect(cellsOf(stdout, 'all')).toEqual([33, 33, 33, 31, 33, 1, 2])
   })
 
+  test('Ctrl-C in make up: what has started runs on, and it says so', async () => {
+    const before = await startsOf(stack)
+    const child = stack.startOnTerminal('up')
+    onTestFinished(() => void child.kill())
+    let shown = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      shown += text
+    })
+    const closed = once(child, 'close')
+    await eventually(() => expect(shown).toContain('Up after'), { what: 'make up to have started all' })
+    child.stdin.write('\u0003')
+    await closed
+    expect(shown).toMatch(/What has started runs on: `make ps` shows it, `make down` stops it\./)
+    expect(child.exitCode).toBe(130)
+    expect(await startsOf(stack)).toEqual(before)
+  })
+
   test('make down leaves no process, container or port behind', async () => {
     const pids = await localPids(stack)
     const { code, stdout, output } = await stack.make('down')
