@@ -9,10 +9,11 @@ import type { Result } from '../task.ts'
 const topic = outboxTopic('user')
 
 /**
- * The JVMs of the broker and of the worker compile what a few events at a time need while they work: in the first half minute the
- * broker's share of a transaction takes twice as long as later. Brokers run for weeks, so it is the later ones that count.
+ * The JVMs of the broker and of the worker compile what a few events at a time need while they work, after so many calls, and a
+ * transaction is one call each: in the first half minute the broker's share of it takes twice as long as later, and a minute later the
+ * last of it is still being compiled. Brokers run for weeks, so it is the later ones that count.
  */
-const warmUpMs = 30_000
+const warmUpMs = 90_000
 
 export function prepareCommitLatency({ databases, durationMs }: FigureOptions): Promise<PreparedFigure> {
   return Promise.resolve({
