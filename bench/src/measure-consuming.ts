@@ -1,8 +1,8 @@
-import { finish, readTask } from './task.ts'
+import { finish, readTask, tailRecords } from './task.ts'
 
 /**
  * Counts consumed records and reports records per second from the arrival of the first to that of the last of
- * `task.records`: joining the group is not part of the figure.
+ * `task.records` before the tail: joining the group is not part of the figure.
  */
 export function countConsumed(): (records: number) => void {
   const { records: total } = readTask()
@@ -15,6 +15,7 @@ export function countConsumed(): (records: number) => void {
       firstAt = performance.now()
       atFirst = consumed
     }
-    if (consumed >= total) finish({ value: (consumed - atFirst) / ((performance.now() - firstAt) / 1000) })
+    if (consumed >= total - tailRecords)
+      finish({ value: (consumed - atFirst) / ((performance.now() - firstAt) / 1000) })
   }
 }

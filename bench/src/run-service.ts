@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka } from '../../packages/kafka-config/src/index.ts'
 import { memoryBoundsOf } from './memory-bounds.ts'
 import { loadHttp, peakResidentMb, startNode } from './run-script.ts'
-import type { Result, Task } from './task.ts'
+import { tailRecords, type Result, type Task } from './task.ts'
 
 export const mainFile = (service: string) => `${import.meta.dirname}/../../services/${service}/src/main.ts`
 
@@ -44,7 +44,7 @@ export async function runHttpService(
 
 /**
  * Runs a consuming service over the whole topic, its stdout into a file, and samples its own counter of records: the
- * rate from the first sample that moved to the one that has all.
+ * rate from the first sample that moved to the last one before the tail.
  */
 export async function runConsumingService(
   service: string,
@@ -69,18 +69,20 @@ export async function runConsumingService(
   })
   const exited = once(child, 'exit')
   try {
-    let first: { at: number; records: number } | undefined
+    let first: Sample | undefined
+    let last: Sample | undefined
     for (;;) {
       if (child.exitCode !== null) {
         throw new Error(
           `${service} ended with ${child.exitCode}:\n${readFileSync(join(folder, 'stdout'), 'utf8').slice(-2000)}`,
         )
       }
-      const sample = { at: performance.now(), records: await countRecords(probePort) }
-      if (sample.records > 0) first ??= sample
-      if (first && sample.records >= task.records) {
-        const seconds = (sample.at - first.at) / 1000
-        return { value: (sample.records - first.records) / seconds, residentMb: peakResidentMb(child.pid!) }
+      const records = await countRecords(probePort)
+      const sample = { at: performance.now(), records }
+      if (records > 0) first ??= sample
+      if (records <= task.records - tailRecords) last = sample
+      if (first && records >= task.records) {
+        return { value: rateBetween(first, last), residentMb: peakResidentMb(child.pid!) }
       }
       await sleep(100)
     }
@@ -90,6 +92,16 @@ export async function runConsumingService(
     closeSync(stdout)
     rmSync(folder, { recursive: true })
   }
+}
+
+interface Sample {
+  at: number
+  records: number
+}
+
+function rateBetween(first: Sample, last: Sample | undefined): number {
+  if (last === undefined || last.records <= first.records) throw new Error('too few samples for a rate')
+  return (last.records - first.records) / ((last.at - first.at) / 1000)
 }
 
 /** Commits offset 0 for every partition, so that also a service which reads from now on reads all of the topic. */

@@ -12,6 +12,12 @@ export interface Task {
   records: number
 }
 
+/**
+ * Records at the end of the topic whose consumption is not measured: there a batch waits to be full, and then for its timeout, and the
+ * last fetches are small.
+ */
+export const tailRecords = 10_000
+
 export interface Result {
   /** Records (or requests) per second; for the idle load: percent of one core. */
   value: number
