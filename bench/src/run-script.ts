@@ -16,7 +16,7 @@ export interface Child {
 }
 
 /** Nobody here takes longer to say what he was asked for. */
-const lineTimeoutMs = 180_000
+const lineTimeoutMs = 300_000
 
 type LoggedError = { err?: { message?: string }; msg?: string }
 
