@@ -27,7 +27,7 @@ const fieldCount = Object.keys(EntityCreated.shape).length
  * For consumers at full speed, where asking the schema for every record costs more than parsing its JSON.
  */
 export function isPlainEntityCreated(json: unknown): json is EntityCreated {
-  if (typeof json !== 'object' || json === null || Object.keys(json).length !== fieldCount) return false
+  if (typeof json !== 'object' || json === null || countFields(json) !== fieldCount) return false
   if (!('id' in json && 'event' in json && 'level' in json && 'name' in json)) return false
   return (
     typeof json.id === 'string' &&
@@ -41,6 +41,13 @@ export function isPlainEntityCreated(json: unknown): json is EntityCreated {
     json.name.length >= 1 &&
     json.name.length <= 200
   )
+}
+
+/** Its own fields. `Object.keys` would make an array for every record that is consumed. */
+function countFields(json: object): number {
+  let count = 0
+  for (const field in json) if (Object.hasOwn(json, field)) count++
+  return count
 }
 
 /** A record as every producer takes it. */
