@@ -203,12 +203,20 @@ describe('recordSizeBytes', () => {
   })
 
   test.each([
-    ['a key that is a number', { key: 1, value: null }],
-    ['a value that is an object', { key: null, value: {} }],
-    ['a header without value', { key: null, value: null, headers: { h: undefined } }],
-    ['a header that is a number', { key: null, value: null, headers: { h: 1 } }],
-  ])('refuses %s before it can spoil a request of others', (_what, record) => {
+    ['a key that is a number', { key: 1, value: null }, 'the key of a record must be'],
+    ['a value that is an object', { key: null, value: {} }, 'the value of a record must be'],
+    [
+      'a header without value',
+      { key: null, value: null, headers: { h: undefined } },
+      'header h has no value',
+    ],
+    [
+      'a header that is a number',
+      { key: null, value: null, headers: { h: 1 } },
+      'the header h of a record must be',
+    ],
+  ])('refuses %s before it can spoil a request of others', (_what, record, message) => {
     // @ts-expect-error what JavaScript callers can do
-    expect(() => recordSizeBytes(record)).toThrow(TypeError)
+    expect(() => recordSizeBytes(record)).toThrow(message)
   })
 })

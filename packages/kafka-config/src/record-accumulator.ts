@@ -207,7 +207,7 @@ export function recordSizeBytes(record: {
   value: string | Buffer | null
   headers?: Record<string, HeaderValue | HeaderValue[]>
 }): number {
-  let sizeBytes = 30 + partSizeBytes('key', record.key) + partSizeBytes('value', record.value)
+  let sizeBytes = 30 + partSizeBytes(record.key, 'key') + partSizeBytes(record.value, 'value')
   const { headers } = record
   if (headers === undefined) return sizeBytes
   for (const name in headers) {
@@ -220,18 +220,13 @@ export function recordSizeBytes(record: {
 
 function headerSizeBytes(name: string, value: HeaderValue | undefined): number {
   if (value === undefined) throw new TypeError(`header ${name} has no value`)
-  return 10 + Buffer.byteLength(name) + partSizeBytes('header', value, name)
+  return 10 + Buffer.byteLength(name) + partSizeBytes(value, 'header', name)
 }
 
-function partSizeBytes(
-  what: 'key' | 'value' | 'header',
-  part: string | Buffer | null,
-  headerName?: string,
-): number {
+/** Asked of every part of every record: what it is called is put together only for the error. */
+function partSizeBytes(part: string | Buffer | null, what: 'key' | 'value' | 'header', name = ''): number {
   if (typeof part === 'string') return Buffer.byteLength(part)
   if (part === null || part === undefined) return 0
   if (Buffer.isBuffer(part)) return part.length
-  throw new TypeError(
-    `the ${headerName === undefined ? what : `header ${headerName}`} of a record must be a string, a Buffer or null`,
-  )
+  throw new TypeError(`the ${`${what} ${name}`.trimEnd()} of a record must be a string, a Buffer or null`)
 }

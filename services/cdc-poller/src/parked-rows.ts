@@ -13,6 +13,7 @@ export interface ParkedRow {
 }
 
 export interface ParkedRows {
+  /** Nothing is noted, as nearly always. */
   readonly isEmpty: boolean
   /**
    * Once it returns the rows are noted, each once.

@@ -156,6 +156,7 @@ export function createPoller(options: PollerOptions): Poller {
           onRetry: info => report.kafkaAway(unsent.length, info),
         },
       )
+      // Asked first: nearly always a list of the keys of every page would be made for nothing.
       if (!parkedRows.isEmpty) await patiently(() => parkedRows.unpark(settledKeys(records, refused)))
       unsavedRecords = records.length - refused.size
       report.published(unsavedRecords)

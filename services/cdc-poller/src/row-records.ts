@@ -93,9 +93,10 @@ function datetimeToJson(value: unknown): string {
 /** Sixteen bytes, and never others: whoever remembers ids would take every state for a new one. */
 const namespace = 'cdc-poller/state'
 
-/** Where the next uuid is put together: from pieces of strings it would leave ten of them to be collected. */
+/** Where the next uuid is put together: pieces of strings would be ten more objects to collect for each. */
 const uuid = Buffer.from('00000000-0000-0000-0000-000000000000')
 const digitPositions = [...uuid.keys()].filter(position => uuid[position] !== '-'.charCodeAt(0))
+/** The upper two bits of this digit are the variant: 10. */
 const variants = Buffer.from('89ab')
 
 /** Version 5 of RFC 9562, section 5.5: the same name gives the same uuid, in every process. */
