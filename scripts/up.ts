@@ -42,7 +42,7 @@ await runCommand(async () => {
     `${colors.bold(`Starting ${services.length} services as ${runtime.title}`)} ${colors.dim(`(${reason})`)}`,
   )
   process.once('SIGINT', () => {
-    print('\nWhat has started runs on: `make ps` shows it, `make down` stops it.')
+    print('\n`make ps` shows what runs on, `make down` stops it.')
     // 128 and the number of SIGINT.
     process.exit(130)
   })

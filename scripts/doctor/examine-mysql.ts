@@ -47,7 +47,7 @@ function judgeFailure(database: string, error: unknown): Finding {
   return classifyMysqlError(error) === 'unavailable'
     ? fault(
         `cannot be reached: ${reason}`,
-        'It runs: `make logs SERVICE=mysql` may say why. If another one is meant, MYSQL_HOST must name it.',
+        '`make logs SERVICE=mysql` may say why; MYSQL_HOST names another one.',
       )
     : fault(
         `answers, but user_registry cannot use ${database}: ${reason}`,

@@ -31,21 +31,27 @@ const statusOf = (service: string, state: ServiceStatus['state'] = 'not ready'):
   process: { host: 'here', pid: null },
 })
 
-test('who waits has something to change only where nothing else ended or hangs', async () => {
-  const userApi = await withProbes('user-api', waits)
-  const text = 'user-api is not ready: it waits for Kafka'
-  expect(await examineServices([userApi], [statusOf('user-api')])).toMatchObject([{ kind: 'fault', text }])
+const text = 'user-api is not ready: it waits for Kafka'
+const server = services.find(each => each.name === 'kafka')!
 
-  expect(await examineServices([userApi], [statusOf('user-api'), statusOf('kafka', 'ended')])).toMatchObject([
-    { kind: 'fault', text: 'kafka has ended by itself' },
+test.each([
+  { state: 'ended' as const, finding: 'kafka has ended by itself' },
+  { state: 'not ready' as const, finding: 'kafka runs, but gives no answer' },
+])('who waits for a server that is away has nothing to change: $finding', async ({ state, finding }) => {
+  const userApi = await withProbes('user-api', waits)
+  const statuses = [statusOf('user-api'), statusOf('kafka', state)]
+  expect(await examineServices([userApi, server], statuses)).toEqual([
+    expect.objectContaining({ kind: 'fault', text: finding }),
     { kind: 'note', text },
   ])
+})
 
+test('who waits while all servers are there has something to change, whatever else hangs', async () => {
+  const userApi = await withProbes('user-api', waits)
   const familyApi = await withProbes('family-api', () => {})
-  expect(
-    await examineServices([userApi, familyApi], [statusOf('user-api'), statusOf('family-api')]),
-  ).toMatchObject([
+  const statuses = [statusOf('user-api'), statusOf('family-api'), statusOf('kafka', 'ready')]
+  expect(await examineServices([userApi, familyApi, server], statuses)).toMatchObject([
     { kind: 'fault', text: 'family-api runs, but gives no answer' },
-    { kind: 'note', text },
+    { kind: 'fault', text },
   ])
 })

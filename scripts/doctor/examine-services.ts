@@ -3,16 +3,20 @@ import { describeNotReady, whyNotReady } from '../readiness.ts'
 import type { ServiceStatus } from '../runtime/runtime.ts'
 import { fault, note, type Finding } from './finding.ts'
 
-/** What was started and does not work. Who only waits has nothing to change while something else ended or hangs: that is what it waits for. */
+/** What was started and does not work. Who only waits has nothing to change while a server ended or hangs: that is what it waits for. */
 export async function examineServices(
   services: ComposeService[],
   statuses: ServiceStatus[],
 ): Promise<Finding[]> {
   const findings: Finding[] = []
   const waiting: { text: string; remedy: string }[] = []
+  let isServerAway = false
   for (const { service: name, state } of statuses) {
     if (state === 'ready') continue
     const log = `\`make logs SERVICE=${name}\``
+    const service = services.find(each => each.name === name)
+    const why = state === 'ended' || service === undefined ? null : await whyNotReady(service)
+    if (state === 'ended' || why?.kind === 'silent') isServerAway ||= service?.program === null
     if (state === 'ended') {
       findings.push(
         fault(
@@ -22,8 +26,6 @@ export async function examineServices(
       )
       continue
     }
-    const service = services.find(each => each.name === name)
-    const why = service === undefined ? null : await whyNotReady(service)
     if (why?.kind === 'silent') {
       findings.push(
         fault(
@@ -36,9 +38,8 @@ export async function examineServices(
     const what = why === null ? '' : `: it ${describeNotReady(why)}`
     waiting.push({ text: `${name} is not ready${what}`, remedy: `It goes on by itself; ${log} says more.` })
   }
-  const isCauseKnown = findings.length > 0
   return [
     ...findings,
-    ...waiting.map(({ text, remedy }) => (isCauseKnown ? note(text) : fault(text, remedy))),
+    ...waiting.map(({ text, remedy }) => (isServerAway ? note(text) : fault(text, remedy))),
   ]
 }

@@ -328,7 +328,7 @@ describe('make up, and what follows', () => {
     await eventually(() => expect(shown).toContain('Up after'), { what: 'make up to have started all' })
     child.stdin.write('\u0003')
     await closed
-    expect(shown).toMatch(/What has started runs on: `make ps` shows it, `make down` stops it\./)
+    expect(shown).toMatch(/`make ps` shows what runs on, `make down` stops it\./)
     expect(child.exitCode).toBe(130)
     expect(await startsOf(stack)).toEqual(before)
   })

@@ -109,13 +109,31 @@ test('lanes, pollers, and sinks beside the groups that they are', () => {
     '  lane  published up to  newest row    unpublished  oldest of them  owner',
     '     0      1234 less 2        1250             16       2 min 5 s  outbox-relay (host-1)',
     '     1                -        1250  10000 or more           0.4 s  host-2, its lease ran out 3.0 s ago',
-    '  less: numbers below that are not there, yet (a transaction is open) or ever (it was rolled back).',
+    '  less: lower numbers without a row, so far (its transaction is open) or for good (it was rolled back).',
     '  1 row(s) put aside in relay_parked: Kafka does not take them.',
     '',
     'Pollers',
     '  topic      cursor (UTC)                behind now  behind the newest row  owner',
     '  cdc.users  2026-11-24 02:59:58.800000       1.2 s                      -  nobody',
     '  2 row(s) are not in cdc.users as they are in their table: too large for Kafka (poller_parked).',
+  ])
+})
+
+test('a relay that has published all: nothing is to be explained', () => {
+  const lane = {
+    lane: 0,
+    owner: 'host-1',
+    leaseEndsInMs: 9_000,
+    publishedUpTo: 7,
+    holes: 0,
+    unpublished: 0,
+    oldestUnpublishedMs: null,
+  }
+  const relay = { newestSeq: 7, parked: 0, lanes: [lane] }
+  expect(lagTables({ at, groups: [], listeners: [], relay })).toEqual([
+    'Outbox',
+    '  lane  published up to  newest row  unpublished  oldest of them  owner',
+    '     0                7           7            0               -  host-1',
   ])
 })
 

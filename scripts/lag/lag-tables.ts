@@ -83,7 +83,7 @@ function relayTable({ newestSeq, parked, lanes }: RelayLag, serviceOf: ServiceOf
   if (lanes.some(({ holes }) => holes > 0)) {
     rows.push(
       colors.dim(
-        '  less: numbers below that are not there, yet (a transaction is open) or ever (it was rolled back).',
+        '  less: lower numbers without a row, so far (its transaction is open) or for good (it was rolled back).',
       ),
     )
   }
