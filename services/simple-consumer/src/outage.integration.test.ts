@@ -26,8 +26,10 @@ test('an outage is waited out: it goes on behind the last record printed, and re
   await eventually(async () => expect((await fetch(`${consumer.probeUrl}/readyz`)).status).toBe(503), {
     what: 'readiness to be withdrawn',
   })
+  // Until then it may go on as the member that it was, and only one that joins sees a new partition at once.
+  await consumer.waitForLog(({ msg }) => msg === 'not in the consumer group; joining again')
 
-  // It must not be back when the partition is made: only a member that joins sees it at once.
+  // It must not be back when the partition is made.
   consumer.freeze()
   await kafka.nodes[0]?.start()
   await withAdmin(kafka, admin => admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] }))
