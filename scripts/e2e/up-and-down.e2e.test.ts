@@ -317,20 +317,22 @@ describe('make up, and what follows', () => {
   })
 
   test('Ctrl-C in make up: what has started runs on, and it says so', async () => {
-    const before = await startsOf(stack)
+    // Compose gets the Ctrl-C, too, perhaps while it replaces a container.
+    const pids = async () => (stack.kind === 'local' ? startsOf(stack) : null)
+    const before = await pids()
     const child = stack.startOnTerminal('up')
     onTestFinished(() => void child.kill())
     let shown = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       shown += text
+      // At once: the demo comes next, and what it sends would be counted by those after this.
+      if (text.includes('Starting')) child.stdin.write('\u0003')
     })
-    const closed = once(child, 'close')
-    await eventually(() => expect(shown).toContain('Up after'), { what: 'make up to have started all' })
-    child.stdin.write('\u0003')
-    await closed
+    await once(child, 'close')
     expect(shown).toMatch(/`make ps` shows what runs on, `make down` stops it\./)
+    expect(shown).not.toContain('Up after')
     expect(child.exitCode).toBe(130)
-    expect(await startsOf(stack)).toEqual(before)
+    expect(await pids()).toEqual(before)
   })
 
   test('make down leaves no process, container or port behind', async () => {
