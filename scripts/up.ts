@@ -38,14 +38,14 @@ await runCommand(async () => {
   await requireSameBrokers(runtime, stack)
   await requireAcceptedSettings(services)
   requireDistinctPorts(services)
-  print(
-    `${colors.bold(`Starting ${services.length} services as ${runtime.title}`)} ${colors.dim(`(${reason})`)}`,
-  )
   process.once('SIGINT', () => {
     print('\n`make ps` shows what runs on, `make down` stops it.')
     // 128 and the number of SIGINT.
     process.exit(130)
   })
+  print(
+    `${colors.bold(`Starting ${services.length} services as ${runtime.title}`)} ${colors.dim(`(${reason})`)}`,
+  )
   await stopReplaced(runtime, stack, profile)
   await runtime.up(services)
   await startConnector(runtime, stack, profile)
