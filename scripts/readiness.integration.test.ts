@@ -1,25 +1,10 @@
-import { once } from 'node:events'
-import { createServer, type RequestListener } from 'node:http'
-import { expect, onTestFinished, test } from 'vitest'
-import { readComposeFile } from './compose-file/compose-file.ts'
+import type { RequestListener } from 'node:http'
+import { expect, test } from 'vitest'
 import { whyNotReady, type NotReady } from './readiness.ts'
-import { composeFilePath } from './repository.ts'
+import { services, withProbes } from './test-probes.ts'
 
-const { services } = await readComposeFile(composeFilePath, {})
-const userApi = services.find(({ name }) => name === 'user-api')!
-
-async function reasonOf(listener: RequestListener): Promise<NotReady | null> {
-  const server = createServer(listener).listen(0, '127.0.0.1')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new TypeError('the server has no port')
-  const environment = { ...userApi.environment, PROBE_PORT: String(address.port) }
-  return whyNotReady({ ...userApi, environment })
-}
+const reasonOf = async (listener: RequestListener): Promise<NotReady | null> =>
+  whyNotReady(await withProbes('user-api', listener))
 
 test.each([
   {

@@ -1,26 +1,8 @@
-import { once } from 'node:events'
-import { createServer, type RequestListener } from 'node:http'
-import { expect, onTestFinished, test } from 'vitest'
-import { readComposeFile, type ComposeService } from '../compose-file/compose-file.ts'
-import { composeFilePath } from '../repository.ts'
+import type { RequestListener } from 'node:http'
+import { expect, test } from 'vitest'
 import type { ServiceStatus } from '../runtime/runtime.ts'
+import { services, withProbes } from '../test-probes.ts'
 import { examineServices } from './examine-services.ts'
-
-const { services } = await readComposeFile(composeFilePath, {})
-
-/** The service as it is described, with probes that behave so. */
-async function withProbes(name: string, listener: RequestListener): Promise<ComposeService> {
-  const server = createServer(listener).listen(0, '127.0.0.1')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new TypeError('the server has no port')
-  const service = services.find(each => each.name === name)!
-  return { ...service, environment: { ...service.environment, PROBE_PORT: String(address.port) } }
-}
 
 const waits: RequestListener = (_, response) =>
   response.writeHead(503).end('{"ready":false,"waitingFor":["Kafka"]}')
