@@ -1,10 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
 import {
+  addPartitions,
   connectTo,
   createTopic,
   deleteTopic,
   eventually,
-  partitionEnds,
   produce,
   readTopic,
   startFaultProxy,
@@ -485,10 +485,7 @@ test('partitions that are added while a static member restarts are read, after o
   await eventually(() => expect(left!.assigned()).toHaveLength(1), { what: 'a partition each' })
   const before = left!.assignments.length
   await right!.consumer.stop()
-  await withAdmin(testKafka(), admin => admin.createPartitions({ topicPartitions: [{ topic, count: 4 }] }))
-  await eventually(async () => expect(await partitionEnds(topic)).toHaveLength(4), {
-    what: 'four partitions',
-  })
+  await addPartitions(topic, 4)
 
   const again = collect({ groupId, groupInstanceId: 'right', topics: [topic] })
   await again.start()
@@ -726,8 +723,8 @@ test('in memory: a partition that is younger than the consumer is read from its 
   }
   const reader = collect(options)
   await reader.start()
-  await withAdmin(testKafka(), admin => admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] }))
-  await eventually(() => produceValues(topic, ['young'], 1), { what: 'a record in the new partition' })
+  await addPartitions(topic, 2)
+  await produceValues(topic, ['young'], 1)
   // Whoever joins makes the group look at its topics again.
   const other = collect(options)
   await other.start()

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
+import { startFaultProxy } from './fault-proxy.ts'
 import { produce, readTopic } from './records.ts'
+import { connectTo, testKafka } from './test-kafka.ts'
 import { createTopic } from './topics.ts'
 
 test('what is produced is read back with its key, value, headers, partition and timestamp', async () => {
@@ -18,6 +20,15 @@ test('what is produced is read back with its key, value, headers, partition and 
     { offset: '1', key: Buffer.from('a'), value: null },
   ])
   expect(String(records.find(r => r.value?.toString() === 'one')?.headers.kind)).toBe('x')
+})
+
+test('when the answer to a request is lost, its records are there once all the same', async () => {
+  const topic = await createTopic()
+  const proxy = await startFaultProxy({ target: testKafka().brokers[0]! })
+  const cut = proxy.cutAt('seen by the proxy', 'after')
+  await produce([{ topic, key: 'k', value: 'seen by the proxy' }], connectTo([proxy.address]))
+  await cut
+  expect(await readTopic(topic)).toHaveLength(1)
 })
 
 test('an empty topic is read at once', async () => {

@@ -24,9 +24,12 @@ export type ReadRecord = {
   timestamp: string
 }
 
-/** Sends the records in their order, acknowledged by all in-sync replicas. Their topics must exist. */
+/**
+ * Sends the records in their order, each once, acknowledged by all in-sync replicas. Their topics and partitions must exist.
+ */
 export async function produce(records: TestRecord[], on: TestKafka = testKafka()): Promise<void> {
-  const producer = on.kafka.producer({ allowAutoTopicCreation: false })
+  // Idempotent: a request that is repeated because one partition refused it is no second time for the others.
+  const producer = on.kafka.producer({ allowAutoTopicCreation: false, idempotent: true })
   await producer.connect()
   try {
     const topicMessages = Map.groupBy(records, record => record.topic)

@@ -36,21 +36,41 @@ export async function createTopic(options: TestTopicOptions = {}): Promise<strin
         },
       ],
     })
-    // kafkajs' own wait fails when the broker has not heard of the topic yet (tulios/kafkajs#1563).
-    await eventually(
-      async () => {
-        const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
-        const leaderless = topics[0]?.partitions.filter(({ leader }) => leader < 0)
-        if (leaderless?.length !== 0) throw new Error(`${leaderless?.length} partitions have no leader`)
-        // Metadata can name a leader that does not know of it yet and refuses records; one that tells offsets takes them.
-        await admin.fetchTopicOffsets(topic)
-      },
-      { what: `the leaders of ${topic}` },
-    )
+    await leadersOf(admin, topic, options.partitions ?? 1)
   })
   // Brokers of a test's own go away with all they hold, and may be down by then.
   if (options.on === undefined) atEndOfTest(() => deleteTopic(on, topic))
   return topic
+}
+
+/** Gives a topic more partitions, `count` in all. Resolves when all of them take records. */
+export async function addPartitions(
+  topic: string,
+  count: number,
+  on: TestKafka = testKafka(),
+): Promise<void> {
+  await withAdmin(on, async admin => {
+    await admin.createPartitions({ topicPartitions: [{ topic, count }] })
+    await leadersOf(admin, topic, count)
+  })
+}
+
+/**
+ * Waits until so many partitions take records. kafkajs' own wait fails when the broker has not heard of the topic yet
+ * (tulios/kafkajs#1563), and what is sent too early is not only refused: the partitions of the same request that take it get
+ * it again with the retry, and a record for a partition that metadata does not name is dropped without an error.
+ */
+async function leadersOf(admin: Admin, topic: string, partitions: number): Promise<void> {
+  await eventually(
+    async () => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+      const led = topics[0]?.partitions.filter(({ leader }) => leader >= 0).length
+      if (led !== partitions) throw new Error(`${led} of ${partitions} partitions have a leader`)
+      // Metadata can name a leader that does not know of it yet and refuses records; one that tells offsets takes them.
+      await admin.fetchTopicOffsets(topic)
+    },
+    { what: `the leaders of ${topic}` },
+  )
 }
 
 /** Deletes a topic that may be gone already, or may never have come to be. */

@@ -1,5 +1,13 @@
 import { setTimeout } from 'node:timers/promises'
-import { createTopic, eventually, produce, testKafka, uniqueName, withAdmin } from '@kafka-pattern/test-kit'
+import {
+  addPartitions,
+  createTopic,
+  eventually,
+  produce,
+  testKafka,
+  uniqueName,
+  withAdmin,
+} from '@kafka-pattern/test-kit'
 import { expect, test } from 'vitest'
 import { startConsumer } from './observed-consumer.ts'
 import type { ObservedConsumer } from './observed-consumer.ts'
@@ -84,7 +92,7 @@ test('new partitions of a topic revoke the assignment once, too', async () => {
   const topic = await createTopic()
   const consumer = await startConsumer({ groupId: uniqueName('group'), topic, metadataMaxAge: 200 })
 
-  await withAdmin(testKafka(), admin => admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] }))
+  await addPartitions(topic, 3)
   await eventually(() => expect(consumer.assigned).toHaveLength(3), { what: 'the new partitions' })
 
   expect(consumer.events).toEqual(['joined', 'revoked', 'revocation done', 'joined'])
