@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findFreePorts, isAlive } from '@kafka-pattern/local-stack'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { readComposeFile, type ComposeFile, type ComposeService } from '../compose-file/compose-file.ts'
 import { composeFilePath } from '../repository.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -82,6 +82,18 @@ test.each([
   expect(await before[command]()).toEqual(told)
   expect(await Promise.all(processes.map(isAlive))).toEqual([false, false, false])
   expect(await listStartedServices(paths)).toEqual([])
+})
+
+test('`down` tells of a service that had to be killed', async () => {
+  const [worker] = await workers(1)
+  const runtime = commandThatSees([{ ...worker!, stopGracePeriodMs: 200 }])
+  await runtime.up([worker!])
+  process.kill((await processOf('worker')).pid, 'SIGSTOP')
+
+  const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+  onTestFinished(() => write.mockRestore())
+  expect(await runtime.down()).toEqual(['worker'])
+  expect(write.mock.calls.join('')).toMatch(/^ +✗ worker +did not end by itself in its time: killed$/m)
 })
 
 test('of two that add the same instance one starts it, and the other finds it', async () => {

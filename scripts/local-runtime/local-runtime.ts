@@ -13,7 +13,7 @@ import type { Variables } from '../compose-file/interpolate.ts'
 import { repositoryDir } from '../repository.ts'
 import { brokerCountOf } from '../runtime/broker-count.ts'
 import type { Runtime, ServiceEnd, ServiceStatus, Stack, StoppedService } from '../runtime/runtime.ts'
-import { done, nameWidth, padVisible, print, seconds, step } from '../terminal.ts'
+import { done, failed, nameWidth, padVisible, print, seconds, showProgress, step } from '../terminal.ts'
 import { UserError } from '../user-error.ts'
 import { connectServer } from './connect-server.ts'
 import { startAsDescribed, wasStartedAsDescribed, type ImageServer } from './image-server.ts'
@@ -151,11 +151,19 @@ export function createLocalRuntime(stack: Stack): Runtime {
 
   async function stopAll(names: readonly string[]): Promise<StoppedService[]> {
     const stopped: StoppedService[] = []
+    const stopping = new Set<string>()
+    const showStopping = () => showProgress(stopping.size > 0 ? `stopping ${[...stopping].join(', ')} …` : '')
     // Consumers and producers before what they are connected to: the reverse of starting.
     for (const level of levelsOf(services).toReversed()) {
       await Promise.all(
         level.map(async service => {
-          const end = names.includes(service.name) ? await stop(service) : null
+          if (!names.includes(service.name)) return
+          stopping.add(service.name)
+          showStopping()
+          const end = await stop(service).finally(() => {
+            stopping.delete(service.name)
+            showStopping()
+          })
           if (end !== null) stopped.push({ service: service.name, end })
         }),
       )
@@ -181,6 +189,8 @@ export function createLocalRuntime(stack: Stack): Runtime {
       ...(await stopAddedMeanwhile()),
       ...(await stopAll(services.map(service => service.name))),
     ]
+    for (const { service } of stopped.filter(({ end }) => end === 'killed'))
+      print(`  ${failed} ${padVisible(service, nameWidth)} did not end by itself in its time: killed`)
     return stopped.filter(({ end }) => end !== 'ended before').map(({ service }) => service)
   }
 
