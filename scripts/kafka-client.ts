@@ -7,6 +7,8 @@ import { parseAddress } from './doctor/examine-kafka.ts'
 import { UserError } from './user-error.ts'
 
 const askEveryMs = 2_000
+// A busy machine's broker may pause for some seconds.
+const requiredWithinMs = 10_000
 
 /** A client for the commands: quiet, because they say themselves what a person needs to know. */
 export function quietKafka(
@@ -18,9 +20,9 @@ export function quietKafka(
   return { kafka: createKafka(settings, logger), logger, clientId }
 }
 
-/** @throws {UserError} at once when no broker answers, where the client itself would go on trying for half a minute */
+/** @throws {UserError} at once when nothing listens, within 10 s when nobody answers; the client itself would try for half a minute */
 export async function requireKafka(brokers: string): Promise<void> {
-  if (await answers(brokers)) return
+  if (await answers(brokers, requiredWithinMs)) return
   throw new UserError(
     `Kafka at ${brokers} cannot be reached. \`make up\` starts it if it does not run; \`make doctor\` says more.`,
   )
@@ -43,8 +45,8 @@ export async function followAnswers(
 }
 
 /** Whether any of the brokers does. */
-async function answers(brokers: string): Promise<boolean> {
+async function answers(brokers: string, withinMs = askEveryMs): Promise<boolean> {
   const addresses = brokers.split(',').flatMap(text => parseAddress(text) ?? [])
-  const views = await Promise.all(addresses.map(address => describeCluster(address)))
+  const views = await Promise.all(addresses.map(address => describeCluster(address, withinMs)))
   return views.some(view => view !== null)
 }

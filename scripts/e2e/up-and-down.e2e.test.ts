@@ -146,15 +146,15 @@ describe('make up, and what follows', () => {
         )
         expect(trips() + steps(), 'no escape sequences into a pipe').not.toContain('\u001B')
 
-        await signalService(stack, 'kafka', 'freeze')
-        await eventually(
-          () => {
-            expect(trips()).toContain('✗ Kafka does not answer')
-            expect(steps()).toContain('✗ Kafka does not answer')
-          },
-          { what: 'make watch to tell that Kafka is away' },
+        await whileFrozen(stack, 'kafka', () =>
+          eventually(
+            () => {
+              expect(trips()).toContain('✗ Kafka does not answer')
+              expect(steps()).toContain('✗ Kafka does not answer')
+            },
+            { what: 'make watch to tell that Kafka is away' },
+          ),
         )
-        await signalService(stack, 'kafka', 'thaw')
         await eventually(() => expect(trips()).toContain('✓ Kafka answers again'), {
           what: 'make watch to tell that Kafka is back',
         })
@@ -328,7 +328,10 @@ describe('make up, and what follows', () => {
       // At once: the demo comes next, and what it sends would be counted by those after this.
       if (text.includes('Starting')) child.stdin.write('\u0003')
     })
-    await once(child, 'close')
+    const ended = () => once(child, 'close')
+    // As local processes all of them are ready within a moment, and nothing must be quicker than the Ctrl-C.
+    if (stack.kind === 'local') await whileFrozen(stack, 'user-api', ended)
+    else await ended()
     expect(shown).toMatch(/`make ps` shows what runs on, `make down` stops it\./)
     expect(shown).not.toContain('Up after')
     expect(child.exitCode).toBe(130)
@@ -363,13 +366,13 @@ describe('make up, and what follows', () => {
   })
 
   test('a broker that hangs and one that ended are told apart, and make doctor says so', async () => {
-    await signalService(stack, 'kafka', 'freeze')
-    expect((await stack.make('ps')).stdout).toMatch(/✗ kafka +not ready/)
-    const hanging = await stack.make('doctor')
-    expect(hanging.code).not.toBe(0)
-    expect(hanging.stdout).toMatch(/✗ kafka runs, but gives no answer/)
+    await whileFrozen(stack, 'kafka', async () => {
+      expect((await stack.make('ps')).stdout).toMatch(/✗ kafka +not ready/)
+      const hanging = await stack.make('doctor')
+      expect(hanging.code).not.toBe(0)
+      expect(hanging.stdout).toMatch(/✗ kafka runs, but gives no answer/)
+    })
 
-    await signalService(stack, 'kafka', 'thaw')
     await signalService(stack, 'kafka', 'kill')
     await eventually(
       async () => {
@@ -440,6 +443,16 @@ async function signalService(
     await runFile('docker', [command, `${stack.projectName}-${service}-1`])
   } else {
     process.kill(Number((await startsOf(stack))[service]), signal)
+  }
+}
+
+/** However the work ends, it is thawed after it: what comes next needs it. */
+async function whileFrozen(stack: TestStack, service: string, work: () => Promise<unknown>): Promise<void> {
+  await signalService(stack, service, 'freeze')
+  try {
+    await work()
+  } finally {
+    await signalService(stack, service, 'thaw')
   }
 }
 

@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findFreePorts, isAlive } from '@kafka-pattern/local-stack'
+import { findFreePorts, isAlive, waitUntilStopped } from '@kafka-pattern/local-stack'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { readComposeFile, type ComposeFile, type ComposeService } from '../compose-file/compose-file.ts'
 import { composeFilePath } from '../repository.ts'
@@ -85,10 +85,12 @@ test.each([
 })
 
 test('`down` tells of a service that had to be killed', async () => {
-  const [worker] = await workers(1)
-  const runtime = commandThatSees([{ ...worker!, stopGracePeriodMs: 200 }])
-  await runtime.up([worker!])
-  process.kill((await processOf('worker')).pid, 'SIGSTOP')
+  const [described] = await workers(1)
+  const runtime = commandThatSees([{ ...described!, stopGracePeriodMs: 200 }])
+  await runtime.up([described!])
+  const worker = await processOf('worker')
+  process.kill(worker.pid, 'SIGSTOP')
+  expect(await waitUntilStopped(worker, 60_000)).toBe(true)
 
   const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
   onTestFinished(() => write.mockRestore())

@@ -35,10 +35,13 @@ export type RunningService = {
   readonly stderrLines: readonly string[]
   /** null while it runs; the signal's name when one ended it */
   readonly exit: number | NodeJS.Signals | null
-  /** The first line, past or future, of which `predicate` is true. Fails when the service ends before. */
+  /**
+   * The first line, past or future, of which `predicate` is true. Fails when the service ends before. `after`: not one of the first
+   * so many lines, for what may have been said before the fault that a test makes; it is `logLines.length` then.
+   */
   waitForLog(
     predicate: (line: LogLine) => boolean,
-    options?: { what?: string; timeoutMs?: number },
+    options?: { what?: string; timeoutMs?: number; after?: number },
   ): Promise<LogLine>
   /** Resolves when it has ended: the exit code, or the name of the signal that ended it. */
   waitForExit(timeoutMs?: number): Promise<number | NodeJS.Signals>
@@ -137,10 +140,10 @@ export async function startService(
     get exit() {
       return exit
     },
-    async waitForLog(predicate, { what = 'a line of its log', timeoutMs = 60_000 } = {}) {
+    async waitForLog(predicate, { what = 'a line of its log', timeoutMs = 60_000, after = 0 } = {}) {
       const found = await eventually(
         () => {
-          const line = logLines.find(predicate)
+          const line = logLines.slice(after).find(predicate)
           if (line !== undefined) return line
           if (exit !== null) return null
           throw new Error(lastOutput())

@@ -24,7 +24,7 @@ import { printMissing, printSummary, printWhereToLook } from './summary.ts'
 const createsPerApi = 10
 // How long the last record may take: until its batch closes by time, and then some.
 const longestBatchTimeoutMs = 10_000
-const patienceMs = 15_000
+const patienceMs = 30_000
 
 const names = ['Ada', 'Grace', 'Edsger', 'Barbara', 'Donald', 'Leslie', 'Frances', 'Tony', 'Radia', 'Alan']
 

@@ -21,7 +21,7 @@ import { printChecks, printSummary, printWhereToLook } from './summary.ts'
 import { lateCommitMs, writeUsers } from './write-users.ts'
 
 // How long after the last commit the replica may take.
-const patienceMs = 15_000
+const patienceMs = 30_000
 // What comes twice comes at once.
 const aftermathMs = 300
 

@@ -92,12 +92,14 @@ test(
     await root.write(insertUsers, [newUsers(100)])
     await allPublished(setting)
 
+    const after = service.logLines.length
     await broker!.kill()
     for (let n = 0; n < 10; n++) await root.write(insertUsers, [newUsers(100)])
     await notReady(service, 'Kafka')
     // Longer than a delivery may take, so that a page is given up and sent again.
     await service.waitForLog(line => line.msg === 'Kafka does not take the changes, trying on', {
       what: 'to try on',
+      after,
     })
     await root.write('UPDATE users SET version = version + 1')
     await broker!.start()
@@ -131,7 +133,7 @@ test(
       { KAFKA_BROKERS: proxy.address, LEASE_MS: '3300', PAGE_ROWS: '10' },
       { waitReady: false },
     )
-    await allPublished(setting)
+    await allPublished(setting, 180_000)
     await proxy.restore()
     const history = await root.rows<{ at: string }>('SELECT cursor_updated_at AS at FROM history ORDER BY n')
     const stored = history.map(({ at }) => at)

@@ -14,7 +14,8 @@ let proxy: FaultProxy
 let topic: string
 beforeAll(async () => {
   bundle = await makeBundle()
-  kafka = await startOwnKafka({ config: { 'connections.max.idle.ms': 1_000 } })
+  // Longer than it takes to freeze the broker behind an answer.
+  kafka = await startOwnKafka({ config: { 'connections.max.idle.ms': 10_000 } })
   return async () => {
     await kafka.stop()
     await bundle.remove()

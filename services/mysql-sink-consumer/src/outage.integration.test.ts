@@ -52,9 +52,10 @@ test('the database goes away for longer than the session and comes back: it wait
   await users.send()
   await untilApplied(stage)
 
+  const after = sink.logLines.length
   await server.process.kill()
   await users.send()
-  await sink.waitForLog(line => line.msg === 'not applied, the partition waits')
+  await sink.waitForLog(line => line.msg === 'not applied, the partition waits', { after })
   await eventually(async () => expect(await readiness(sink)).toBe(503), { what: '/readyz to be 503' })
   // Without heartbeats the session would be over.
   await sleep(17_000)
@@ -133,11 +134,13 @@ test('a database that falls silent, as in a failover that resets no connection: 
   const sink = await stage.start({ MYSQL_HOST: '127.0.0.1', MYSQL_PORT: String(proxy.port) })
   await users.send()
   await untilApplied(stage)
+  const after = sink.logLines.length
   proxy.forget()
   await users.send()
   // Less than the minute that any other statement may take.
   const { reason } = await sink.waitForLog(line => line.msg === 'not applied, the partition waits', {
     timeoutMs: 40_000,
+    after,
   })
   expect(String(reason)).toMatch(/timeout/)
   await untilApplied(stage)

@@ -21,12 +21,13 @@ test('an outage is waited out: it goes on behind the last record printed, and re
 
   await produce(records('before'), kafka)
   await eventually(() => expect(printed()).toHaveLength(20), { what: 'the records before the outage' })
+  const after = consumer.logLines.length
   await kafka.nodes[0]?.kill()
   await eventually(async () => expect((await fetch(`${consumer.probeUrl}/readyz`)).status).toBe(503), {
     what: 'readiness to be withdrawn',
   })
   // Until then it may go on as the member that it was, and only one that joins sees a new partition at once.
-  await consumer.waitForLog(({ msg }) => msg === 'not in the consumer group; joining again')
+  await consumer.waitForLog(({ msg }) => msg === 'not in the consumer group; joining again', { after })
 
   // It must not be back when the partition is made.
   consumer.freeze()

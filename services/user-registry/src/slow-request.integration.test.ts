@@ -5,11 +5,11 @@ import { expect, onTestFinished, test } from 'vitest'
 import { addUserRoutes, bodyLimitBytes } from './http-api.ts'
 import { ada, ask } from './test-client.ts'
 
-const requestTimeoutMs = 4_000
+const requestTimeoutMs = 10_000
 
 test('a body that comes slowly leaves the database the rest of the time of its request, not all of it again', async () => {
   const api = await startApi({ answerMarginMs: 500 })
-  const bodyTakesMs = 2_000
+  const bodyTakesMs = 3_000
   const response = await fetch(`${api.url}/users`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
