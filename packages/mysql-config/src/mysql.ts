@@ -78,7 +78,7 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
   }
   const lent = new Set<Lease>()
   let borrowed = 0
-  let isTimeUp = false
+  const waiting = new Set<GiveUp>()
   const allReturned = Promise.withResolvers<void>()
   let closed: Promise<void> | null = null
 
@@ -88,11 +88,9 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
       throw new MysqlConfigError('the connections to the database are closed', 'unavailable')
     borrowed++
     try {
-      const lease = new Lease(await getConnection(from, waitMs), waitMs)
+      const lease = new Lease(await getConnection(from, waitMs, waiting), waitMs)
       lent.add(lease)
       try {
-        // Who waited for a connection gets the place of one that was cut, and would begin what nobody ends.
-        if (isTimeUp) throw timeIsUp()
         if (!prepared.has(lease.connection)) {
           // Awaited: no statement may run in a session of which it is not known that it is in UTC.
           for (const statement of [sessionStatement, ...onConnect]) await lease.run(statement)
@@ -120,7 +118,8 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
   }
 
   function cutAll(): void {
-    isTimeUp = true
+    // First those who wait: they would get the places of those that are cut, and begin what nobody ends.
+    for (const giveUp of waiting) giveUp(timeIsUp())
     for (const lease of lent) lease.cut(timeIsUp())
   }
 
@@ -202,17 +201,24 @@ function openPool(
   return pool
 }
 
-/** mysql2 waits for a free connection for ever; one that comes too late goes back. */
-function getConnection(from: Pool, waitMs: number): Promise<PoolConnection> {
+type GiveUp = (why: MysqlConfigError) => void
+
+/** mysql2 waits for a free connection for ever; one that comes too late goes back. While it waits, `waiting` has how to end that. */
+function getConnection(from: Pool, waitMs: number, waiting: Set<GiveUp>): Promise<PoolConnection> {
   return new Promise((resolve, reject) => {
-    let isLate = false
-    const timer = setTimeout(() => {
-      isLate = true
-      const sentence = `no connection to the database was free within ${waitMs} ms`
-      reject(new MysqlConfigError(sentence, 'unavailable'))
-    }, waitMs)
-    from.getConnection((error, connection) => {
+    const settle = (): boolean => {
       clearTimeout(timer)
+      return waiting.delete(giveUp)
+    }
+    const giveUp: GiveUp = why => {
+      settle()
+      reject(why)
+    }
+    const sentence = `no connection to the database was free within ${waitMs} ms`
+    const timer = setTimeout(() => giveUp(new MysqlConfigError(sentence, 'unavailable')), waitMs)
+    waiting.add(giveUp)
+    from.getConnection((error, connection) => {
+      const isLate = !settle()
       if (error) reject(error)
       else if (isLate) connection.release()
       else resolve(connection)

@@ -115,6 +115,16 @@ describe('a connection that is lost', () => {
     await eventually(() => mysql.health(), { what: 'the database to be back' })
   })
 
+  test('closing within a limit does not wait for the answer of one that is being made', async () => {
+    proxy.swallow()
+    const [outcome] = await Promise.allSettled([mysql.rows('SELECT 1'), mysql.close(100)])
+    // And not that connecting has timed out.
+    expect(outcome).toMatchObject({
+      status: 'rejected',
+      reason: { message: expect.stringContaining('was cut') },
+    })
+  })
+
   test('in the middle of what a service checks at its start: checked again from the beginning', async () => {
     const steps: string[] = []
     const cut = proxy.cutAt('SELECT 42', 'before')
