@@ -51,6 +51,7 @@ test('make prove: Ctrl-C while its servers start, pressed twice, leaves no proce
     await eventually(() => expect(output).toContain(sentence), { what: sentence })
     // It alone: the tools that prepare the database end of Ctrl-C, too, unless they have done their work by then.
     const command = (await marked()).find(line => line.includes('scripts/prove.ts'))
+    expect(command, output).toBeDefined()
     process.kill(Number.parseInt(command!), 'SIGINT')
   }
   await closed

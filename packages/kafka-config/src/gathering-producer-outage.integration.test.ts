@@ -66,7 +66,7 @@ test('a broker that freezes: timely errors that tell what is known, then all is 
   const topic = await createTopic({ on: own })
   const client = patientClient(own)
   const made = vi.spyOn(client, 'cluster')
-  const deliveryTimeoutMs = 6_000
+  const deliveryTimeoutMs = 15_000
   const producer = await connectedProducer({ ...own, kafka: client }, { deliveryTimeoutMs })
   await producer.send({ topic, key: 'k', value: 'before' })
   const [broker] = own.nodes

@@ -1,4 +1,5 @@
 /** Sends and reads records by plain kafkajs clients, so that a fault in the code under test cannot hide itself. */
+import { eventually } from './eventually.ts'
 import { testKafka, type TestKafka } from './test-kafka.ts'
 import { partitionEnds } from './topics.ts'
 import { uniqueName } from './unique-name.ts'
@@ -30,7 +31,8 @@ export type ReadRecord = {
 export async function produce(records: TestRecord[], on: TestKafka = testKafka()): Promise<void> {
   // Idempotent: a request that is repeated because one partition refused it is no second time for the others.
   const producer = on.kafka.producer({ allowAutoTopicCreation: false, idempotent: true })
-  await producer.connect()
+  // For its id it asks a broker that may have just begun, and nothing has been sent yet.
+  await eventually(() => producer.connect(), { what: 'a producer id' })
   try {
     const topicMessages = Map.groupBy(records, record => record.topic)
     await producer.sendBatch({

@@ -25,16 +25,15 @@ export async function createTopic(options: TestTopicOptions = {}): Promise<strin
   const on = options.on ?? testKafka()
   const topic = options.topic ?? uniqueName(options.prefix ?? 'topic')
   await withAdmin(on, async admin => {
-    await admin.createTopics({
-      waitForLeaders: false,
-      topics: [
-        {
-          topic,
-          numPartitions: options.partitions ?? 1,
-          replicationFactor: options.replicationFactor ?? 1,
-          configEntries: Object.entries(options.configs ?? {}).map(([name, value]) => ({ name, value })),
-        },
-      ],
+    const described = {
+      topic,
+      numPartitions: options.partitions ?? 1,
+      replicationFactor: options.replicationFactor ?? 1,
+      configEntries: Object.entries(options.configs ?? {}).map(([name, value]) => ({ name, value })),
+    }
+    // A broker that was frozen, or has just begun, may not be let in yet; false says that an earlier attempt has done it.
+    await eventually(() => admin.createTopics({ waitForLeaders: false, topics: [described] }), {
+      what: `the topic ${topic}`,
     })
     await leadersOf(admin, topic, options.partitions ?? 1)
   })

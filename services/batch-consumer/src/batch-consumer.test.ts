@@ -10,6 +10,9 @@ import type {
   KafkaRecord,
 } from '@kafka-pattern/kafka-config'
 
+/** Much longer than it takes, and less than a test may take. */
+const soon = (check: () => void) => vi.waitFor(check, { timeout: 20_000 })
+
 const unobserved: BatchReport = {
   behind: () => {},
   began: () => () => {},
@@ -99,7 +102,7 @@ describe('what is committed', () => {
       return 'committed'
     }
     await consumer.handlers.onRecords(fetched(1, [0, 1, 2, 3]))
-    await vi.waitFor(() => expect(steps).toEqual(['handle 0', 'committed 2', 'handle 2', 'committed 4']))
+    await soon(() => expect(steps).toEqual(['handle 0', 'committed 2', 'handle 2', 'committed 4']))
   })
 
   test('nothing of a batch that ends after it was abandoned', async () => {
@@ -155,7 +158,7 @@ test('the lag is told with each fetch and commit, of a partition that hangs as w
   await turn()
   expect(lags).toEqual([10, 30])
   gate.resolve()
-  await vi.waitFor(() => expect(lags).toEqual([10, 30, 28, 26]), { timeout: 4_000 })
+  await soon(() => expect(lags).toEqual([10, 30, 28, 26]))
 })
 
 test('records of an assignment that is over are not collected', async () => {
@@ -179,5 +182,5 @@ test('a defect is told, not swallowed', async () => {
   }
   const { consumer, defects } = await started(() => {}, { report })
   await consumer.handlers.onRecords(fetched(1, [0, 1]))
-  await vi.waitFor(() => expect(defects).toEqual([defect]))
+  await soon(() => expect(defects).toEqual([defect]))
 })

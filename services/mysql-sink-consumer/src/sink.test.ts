@@ -12,6 +12,9 @@ import type {
   TopicPartition,
 } from '@kafka-pattern/kafka-config'
 
+/** Much longer than it takes, and less than a test may take. */
+const soon = (check: () => void) => vi.waitFor(check, { timeout: 20_000 })
+
 const unobserved: SinkReport = {
   behind: () => {},
   began: () => () => {},
@@ -130,7 +133,7 @@ describe('the position', () => {
     const { consumer } = await started(mode)
     expect(consumer.told).toEqual(['pause', 'seek 7', 'resume'])
     await consumer.handlers.onRecords(fetched(9, 3))
-    await vi.waitFor(() => expect(mode.deliveries).toEqual(['7-11', '11-12']))
+    await soon(() => expect(mode.deliveries).toEqual(['7-11', '11-12']))
   })
 
   test("that is the group's is not sought, and begins with the first record", async () => {
@@ -139,7 +142,7 @@ describe('the position', () => {
     const { consumer } = await started(mode)
     expect(consumer.told).toEqual(['pause', 'resume'])
     await consumer.handlers.onRecords(fetched(9, 2))
-    await vi.waitFor(() => expect(mode.deliveries).toEqual(['9-11']))
+    await soon(() => expect(mode.deliveries).toEqual(['9-11']))
   })
 
   test('overtaken: what was gathered before is dropped, and it reads on from where the position is', async () => {
@@ -148,10 +151,10 @@ describe('the position', () => {
     mode.outcome = () => ({ state: 'overtaken' })
     mode.position = () => ({ state: 'at', offset: '50' })
     await consumer.handlers.onRecords(fetched(0, 6))
-    await vi.waitFor(() => expect(consumer.told.slice(-3)).toEqual(['pause', 'seek 50', 'resume']))
+    await soon(() => expect(consumer.told.slice(-3)).toEqual(['pause', 'seek 50', 'resume']))
     mode.outcome = () => applied
     await consumer.handlers.onRecords(fetched(50, 1))
-    await vi.waitFor(() => expect(mode.deliveries).toEqual(['0-2', '50-51']))
+    await soon(() => expect(mode.deliveries).toEqual(['0-2', '50-51']))
   })
 
   test('of a partition that is somebody else’s by now is left alone', async () => {
@@ -160,7 +163,7 @@ describe('the position', () => {
     mode.outcome = () => ({ state: 'overtaken' })
     mode.position = () => ({ state: 'not owned' })
     await consumer.handlers.onRecords(fetched(0, 6))
-    await vi.waitFor(() => expect(consumer.told.at(-1)).toBe('pause'))
+    await soon(() => expect(consumer.told.at(-1)).toBe('pause'))
     await turn()
     expect(mode.deliveries).toEqual(['0-2'])
   })
@@ -176,7 +179,7 @@ describe('trouble', () => {
     }
     const { consumer, dead, defects } = await started(mode)
     await consumer.handlers.onRecords(fetched(0, 1))
-    await vi.waitFor(() => expect(mode.deliveries).toEqual(['0-1', '0-1', '0-1']), { timeout: 5_000 })
+    await soon(() => expect(mode.deliveries).toEqual(['0-1', '0-1', '0-1']))
     expect([dead, defects]).toEqual([[], []])
   })
 
@@ -187,7 +190,7 @@ describe('trouble', () => {
     }
     const { consumer, dead, defects } = await started(mode)
     await consumer.handlers.onRecords(fetched(0, 1))
-    await vi.waitFor(() => expect(defects.map(({ message }) => message)).toEqual(['no such table']))
+    await soon(() => expect(defects.map(({ message }) => message)).toEqual(['no such table']))
     expect(dead).toEqual([])
   })
 })
@@ -211,7 +214,7 @@ describe('the lag', () => {
     const { consumer } = await started(mode, 1_000, report)
     // Offsets may have gaps.
     await consumer.handlers.onRecords(fetched(12, 1))
-    await vi.waitFor(() => expect(mode.deliveries).toEqual(['10-13']))
+    await soon(() => expect(mode.deliveries).toEqual(['10-13']))
     await turn()
     expect(lags).toEqual([90, 87])
   })
@@ -245,7 +248,7 @@ describe('the lag', () => {
     const { lags, report } = lagReport()
     const { consumer, sink } = await started(mode, 10, report)
     await consumer.handlers.onRecords(fetched(0, 1))
-    await vi.waitFor(() => expect(mode.deliveries).toEqual(['0-1']))
+    await soon(() => expect(mode.deliveries).toEqual(['0-1']))
     await sink.stop()
     written.resolve(applied)
     await turn()
@@ -260,7 +263,7 @@ describe('giving partitions up', () => {
     mode.outcome = () => written.promise
     const { consumer, sink } = await started(mode, 60_000)
     await consumer.handlers.onRecords(fetched(0, 6))
-    await vi.waitFor(() => expect(mode.deliveries).toEqual(['0-2']))
+    await soon(() => expect(mode.deliveries).toEqual(['0-2']))
     let stopped = false
     const stopping = sink.stop().then(() => (stopped = true))
     await turn()
@@ -277,7 +280,7 @@ describe('giving partitions up', () => {
     }
     const { consumer, sink, defects } = await started(mode, 60_000)
     await consumer.handlers.onRecords(fetched(0, 1))
-    await vi.waitFor(() => expect(mode.deliveries.length).toBeGreaterThan(0))
+    await soon(() => expect(mode.deliveries.length).toBeGreaterThan(0))
     await sink.stop()
     expect(defects).toEqual([])
   })
@@ -287,7 +290,7 @@ describe('giving partitions up', () => {
     mode.outcome = () => new Promise(() => {})
     const { consumer, sink } = await started(mode, 10)
     await consumer.handlers.onRecords(fetched(0, 1))
-    await vi.waitFor(() => expect(mode.deliveries).toEqual(['0-1']))
+    await soon(() => expect(mode.deliveries).toEqual(['0-1']))
     await sink.stop()
   })
 
@@ -300,6 +303,6 @@ describe('giving partitions up', () => {
     await turn()
     await consumer.handlers.onRecords(fetched(0, 2, 1))
     await consumer.handlers.onRecords(fetched(2, 2, 2))
-    await vi.waitFor(() => expect(mode.deliveries).toEqual(['0-4']))
+    await soon(() => expect(mode.deliveries).toEqual(['0-4']))
   })
 })

@@ -91,7 +91,6 @@ const scan: Scan = { rows: [row], high: 1, gaps: [], closed: [], more: false, le
 
 /** Much longer than it takes, and less than a test may take. */
 const soon = (check: () => void) => vi.waitFor(check, { timeout: 20_000 })
-const testTimeoutMs = 60_000
 
 describe('a lane that somebody else takes over meanwhile is not taken back', () => {
   test('while it is opened', async () => {
@@ -170,46 +169,38 @@ test('that a transaction has ended is told when it has, and not before; and that
 })
 
 describe('a lane is not healthy', () => {
-  test(
-    'while it waits for Kafka, after a record was refused, too',
-    async () => {
-      const refused = new RecordsRefusedError([
-        { topic: 'outbox.event.user', type: 'INVALID_RECORD', indexes: [0] },
-      ])
-      const { lane, around } = createLane({ publish: () => Promise.reject(refused) })
-      await lane.open()
-      expect(lane.healthy).toBe(true)
-      around.open = () => Promise.reject(away)
-      lane.offer(scan, scan.rows)
-      const running = lane.run()
-      await soon(() => expect(lane.healthy).toBe(false))
+  test('while it waits for Kafka, after a record was refused, too', async () => {
+    const refused = new RecordsRefusedError([
+      { topic: 'outbox.event.user', type: 'INVALID_RECORD', indexes: [0] },
+    ])
+    const { lane, around } = createLane({ publish: () => Promise.reject(refused) })
+    await lane.open()
+    expect(lane.healthy).toBe(true)
+    around.open = () => Promise.reject(away)
+    lane.offer(scan, scan.rows)
+    const running = lane.run()
+    await soon(() => expect(lane.healthy).toBe(false))
 
-      around.publish = async () => {}
-      around.open = async () => {}
-      await soon(() => expect(lane.healthy).toBe(true))
-      lane.stop()
-      await running
-    },
-    testTimeoutMs,
-  )
+    around.publish = async () => {}
+    around.open = async () => {}
+    await soon(() => expect(lane.healthy).toBe(true))
+    lane.stop()
+    await running
+  })
 
-  test(
-    'while a topic cannot be made',
-    async () => {
-      const made = Promise.withResolvers<null>()
-      const { lane } = createLane({ topic: () => made.promise })
-      await lane.open()
-      lane.offer(scan, scan.rows)
-      const running = lane.run()
-      await soon(() => expect(lane.busy).toBe(true))
-      expect(lane.healthy, 'it may be there in a moment').toBe(true)
-      await soon(() => expect(lane.healthy).toBe(false))
+  test('while a topic cannot be made', async () => {
+    const made = Promise.withResolvers<null>()
+    const { lane } = createLane({ topic: () => made.promise })
+    await lane.open()
+    lane.offer(scan, scan.rows)
+    const running = lane.run()
+    await soon(() => expect(lane.busy).toBe(true))
+    expect(lane.healthy, 'it may be there in a moment').toBe(true)
+    await soon(() => expect(lane.healthy).toBe(false))
 
-      made.resolve(null)
-      await soon(() => expect(lane.healthy).toBe(true))
-      lane.stop()
-      await running
-    },
-    testTimeoutMs,
-  )
+    made.resolve(null)
+    await soon(() => expect(lane.healthy).toBe(true))
+    lane.stop()
+    await running
+  })
 })

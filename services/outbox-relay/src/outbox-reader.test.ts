@@ -9,6 +9,9 @@ import type { OutboxRow } from './outbox-row.ts'
 import type { SeqRange } from './seq-ranges.ts'
 import type { Mysql } from '@kafka-pattern/mysql-config'
 
+/** Much longer than it takes, and less than a test may take. */
+const patience = { timeout: 20_000 }
+
 // So few that a handful of rollbacks fills a cursor.
 const holesLimitChars = 14
 
@@ -87,7 +90,7 @@ test('a lane that is behind gets on although the one ahead has no room for a fur
     cursors = cursors.map(each => advance(each, scan))
     await reader.examineHoles()
     expect(cursors).toEqual(Array.from({ length: 2 }, () => ({ high: ahead.high + 5, holes: [] })))
-  })
+  }, patience)
 })
 
 describe('of rows of 100 bytes each, over a link that is slow at first', () => {

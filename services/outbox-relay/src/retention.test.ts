@@ -4,6 +4,9 @@ import { ForeignCursorError } from './cursor-text.ts'
 import { Retention } from './retention.ts'
 import type { Mysql } from '@kafka-pattern/mysql-config'
 
+/** Much longer than it takes, and less than a test may take. */
+const soon = (check: () => void) => vi.waitFor(check, { timeout: 20_000 })
+
 /** Whose database says this to everything. */
 function startedWith(error: Error): {
   checks: () => number
@@ -42,7 +45,7 @@ test.each([
   ['a lock that somebody else has', 1205, 'info'],
 ])('%s: told, and looked at again with the next check; publishing goes on', async (_what, errno, level) => {
   const { checks, levels, onFatal } = startedWith(ofServer(errno))
-  await vi.waitFor(() => expect(checks()).toBeGreaterThan(2))
+  await soon(() => expect(checks()).toBeGreaterThan(2))
   expect(new Set(levels)).toEqual(new Set([level]))
   expect(onFatal).not.toHaveBeenCalled()
 })
@@ -50,5 +53,5 @@ test.each([
 test('a position that was made for another table ends the relay', async () => {
   const error = new ForeignCursorError('not by this relay')
   const { onFatal } = startedWith(error)
-  await vi.waitFor(() => expect(onFatal).toHaveBeenCalledWith(error))
+  await soon(() => expect(onFatal).toHaveBeenCalledWith(error))
 })

@@ -248,14 +248,14 @@ describe('a caller that sends half a body', () => {
   })
 
   test('and the rest late has what is left of the request timeout, not all of it again', async () => {
-    // The record would be stored after 9 s.
-    const { service, topic } = await startProducer({ REQUEST_TIMEOUT_MS: '8000', LINGER_MS: '4000' })
+    // The record would be stored after 31 s.
+    const { service, topic } = await startProducer({ REQUEST_TIMEOUT_MS: '24000', LINGER_MS: '12000' })
     const slow = await openConnection(service.url)
     const body = JSON.stringify(ada)
     slow.send(
       `POST /create HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`,
     )
-    await delay(5_000)
+    await delay(17_000)
     slow.send(body)
     const answer = await slow.answer
     expect(answer).toMatch(/^HTTP\/1.1 503 /)

@@ -51,7 +51,7 @@ const encoded = new (internal('protocol/encoder'))()
 const BODY = Buffer.from('a response of some length')
 
 async function sent(socket: FakeSocket): Promise<void> {
-  await vi.waitFor(() => expect(socket.write).toHaveBeenCalled())
+  await vi.waitFor(() => expect(socket.write).toHaveBeenCalled(), { timeout: 20_000 })
 }
 
 test('a response is put together from chunks of any size', async () => {

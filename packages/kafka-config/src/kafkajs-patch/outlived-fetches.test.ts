@@ -6,6 +6,9 @@ import type { EachBatchPayload } from 'kafkajs'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { followerOfOther, internal } from './kafkajs-under-test.ts'
 
+/** Much longer than it takes, and less than a test may take. */
+const patience = { timeout: 20_000 }
+
 const ConsumerGroup = internal('consumer/consumerGroup')
 const Runner = internal('consumer/runner')
 const { createErrorFromCode } = internal('protocol/error')
@@ -125,7 +128,7 @@ async function startConsumer(onPartitionsRevoked: () => Promise<void> = async ()
           expect(fetch?.asked).toEqual(asked)
           return fetch!
         },
-        { interval: 1 },
+        { ...patience, interval: 1 },
       ),
   }
 }
@@ -151,7 +154,7 @@ test('what was fetched before another fetcher rejoined is not handed over: it is
   const outlived = await fetchOf(2, '1@13')
   const stale = await fetchOf(1, '0@10')
   stale.fail(NOT_LEADER_FOR_PARTITION)
-  await vi.waitFor(() => expect(joined).toHaveBeenCalledTimes(2))
+  await vi.waitFor(() => expect(joined).toHaveBeenCalledTimes(2), patience)
 
   outlived.answer({ 1: [13] })
   const again = await fetchOf(2, '1@10')
@@ -169,7 +172,7 @@ test('nothing is handed over while the assignment is revoked, and nothing fetche
   const outlived = await fetchOf(2, '1@10')
   const stale = await fetchOf(1, '0@10')
   stale.fail(NOT_LEADER_FOR_PARTITION)
-  await vi.waitFor(() => expect(revoking).toHaveBeenCalledOnce())
+  await vi.waitFor(() => expect(revoking).toHaveBeenCalledOnce(), patience)
 
   outlived.answer({ 1: [10] })
   await nextTurn()
