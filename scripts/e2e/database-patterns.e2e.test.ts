@@ -27,6 +27,7 @@ describe('change data capture and the outbox', () => {
     // Four changes of a user take less than the poller's interval.
     expect(neverSeen).toBeGreaterThan(0)
     expect(inReplica).toBe(61)
+    expect(stdout).toContain('in the replica: its row is as of that change, or of one after it')
     expect(stdout).toMatch(/✓ the transaction that committed late was in the replica \d+ ms after its commit/)
     expect(stdout).toContain('✓ the transaction that was rolled back left no trace on cdc.users')
     expect(stdout).toContain('✓ each of the 4 deletes ends in a tombstone')

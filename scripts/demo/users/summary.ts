@@ -29,6 +29,8 @@ export function printSummary(changes: TracedChange[], pattern: Pattern): void {
   const titles = ['change', 'committed', `on ${pattern.topic}`, 'never seen', 'in the replica'] as const
   print()
   for (const line of numberLines(titles, rows)) print(line)
+  if (unseen(changes).length > 0)
+    print(colors.dim('  in the replica: its row is as of that change, or of one after it'))
   print()
 }
 
