@@ -189,10 +189,11 @@ export async function startWriting(outbox: TestOutbox, work: Workload): Promise<
             version: version + i + 1,
           })),
         )
-        await connection.write('UPDATE aggregates SET version = version + ? WHERE id IN (?)', [
-          work.eventsPerAggregate,
-          found.map(({ id }) => id),
-        ])
+        // A scan of the table, which a server may choose while it is small, would lock those of others.
+        await connection.write(
+          'UPDATE aggregates FORCE INDEX (PRIMARY) SET version = version + ? WHERE id IN (?)',
+          [work.eventsPerAggregate, found.map(({ id }) => id)],
+        )
         await insertEvents(connection, outbox.type, events)
         await delay(Math.random() ** 6 * work.longestTransactionMs)
         const rollsBack = Math.random() < work.rollbackShare
