@@ -1,8 +1,13 @@
 # Every command a person types. Targets call scripts/; the first one on a fresh clone sets the workspace up (scripts/setup.sh).
-# Variables: RUNTIME=local|containers, SERVICE=<name>, N=<instances>, JSON=1, STEPS=1, REPLAY=<dead-letter topic>, CATEGORY='retries exhausted', FIGURE=<name of a benchmark>, TEST_STACK=local|containers, TEST_LOG_LEVEL=<level>, and all of .env.example.
+# Variables: RUNTIME=local|containers, SERVICE=<name>, N=<instances>, JSON=1, STEPS=1, REPLAY=<dead-letter topic>, CATEGORY='retries exhausted', QUERY='<SQL>', FIGURE=<name of a benchmark>, TEST_STACK=local|containers, TEST_LOG_LEVEL=<level>, and all of .env.example.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up lambda-invoke cluster-up watch lag ui-up scale ps logs down clean dlt doctor test test-unit check prove bench
+.PHONY: help up cdc-up outbox-up cdc-debezium-up outbox-debezium-up lambda-invoke cluster-up watch lag ui-up scale ps logs down clean dlt sql doctor test test-unit check prove bench
+
+# As it was typed: make would take the $ of a JSON path for one of its own variables.
+ifeq ($(origin QUERY),command line)
+export override QUERY := $(value QUERY)
+endif
 
 RUN := @scripts/setup.sh
 
@@ -56,6 +61,9 @@ clean: ## stop everything and remove all data
 
 dlt: ## what is in the dead-letter topics; make dlt REPLAY=<topic> sends it back, CATEGORY='retries exhausted' only those
 	$(RUN) scripts/dlt.ts
+
+sql: ## the database's own client, as root; make sql QUERY='SELECT * FROM users' for one statement
+	$(RUN) scripts/sql.ts
 
 doctor: ## check tools, ports, disk, Kafka, MySQL and Connect; says what to change
 	$(RUN) scripts/doctor.ts

@@ -14,6 +14,7 @@ const commandVariables = [
   'FIGURE',
   'JSON',
   'N',
+  'QUERY',
   'REPLAY',
   'SERVICE',
   'STEPS',

@@ -1,8 +1,9 @@
 /** The database patterns, side by side in one stack, in an order in which a person may try them. The tests build on each other. */
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { isPortFree } from '@kafka-pattern/local-stack'
 import { eventually } from '@kafka-pattern/test-kit'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { containersOf, contentsOf, volumesOf } from './leftovers.ts'
 import type { LagReport } from '../lag/lag-report.ts'
 import { newStack, type TestStack } from './make.ts'
@@ -150,6 +151,33 @@ describe('change data capture and the outbox', () => {
         )
       })
     })
+  })
+
+  test('make sql: a statement of its own, a mistake, and what is typed on a terminal', async () => {
+    const typed = await stack.make('sql', 'QUERY=SELECT COUNT(*) AS users_in_all FROM users')
+    expect(typed.code, typed.output).toBe(0)
+    expect(typed.stdout).toMatch(/^\| users_in_all \|$.*^\| +[1-9]\d+ \|$/ms)
+    // As make must not take it for one of its variables.
+    const path = await stack.make('sql', "QUERY=SELECT '$.id' AS path")
+    expect(path.stdout).toContain('| $.id |')
+    const mistaken = await stack.make('sql', 'QUERY=SELECT nonsense')
+    expect(mistaken.code).not.toBe(0)
+    expect(mistaken.output).toContain("Unknown column 'nonsense'")
+
+    const child = stack.startOnTerminal('sql')
+    onTestFinished(() => void child.kill())
+    let shown = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      shown += text
+    })
+    const closed = once(child, 'close')
+    child.stdin.write('SHOW TABLES;\n')
+    await eventually(() => expect(shown).toMatch(/rows in set/), { what: 'the tables' })
+    for (const table of ['users', 'outbox', 'poller_cursors', 'relay_leases', 'consumer_offsets'])
+      expect(shown).toMatch(new RegExp(`^\\| ${table} +\\|`, 'm'))
+    child.stdin.write('exit\n')
+    await closed
+    expect(child.exitCode).toBe(0)
   })
 
   // Leaves a poller behind that looks once a minute: no test after this one may wait for cdc-poller.

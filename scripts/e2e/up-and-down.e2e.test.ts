@@ -168,6 +168,12 @@ describe('make up, and what follows', () => {
     expect(stderr).toMatch(/^✗ make watch follows .* at info, and LOG_LEVEL is warn\.$/m)
   })
 
+  test('make sql says that no database runs', async () => {
+    const { code, output } = await stack.make('sql')
+    expect(code).not.toBe(0)
+    expect(output).toContain('✗ The database does not run: `make cdc-up` or `make outbox-up` starts it.')
+  })
+
   test('make dlt tells what was given up and why', async () => {
     const { code, stdout, output } = await stack.make('dlt')
     expect(code, output).toBe(0)
@@ -320,21 +326,25 @@ describe('make up, and what follows', () => {
     // Compose gets the Ctrl-C, too, perhaps while it replaces a container.
     const pids = async () => (stack.kind === 'local' ? startsOf(stack) : null)
     const before = await pids()
-    const child = stack.startOnTerminal('up')
-    onTestFinished(() => void child.kill())
     let shown = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      shown += text
-      // At once: the demo comes next, and what it sends would be counted by those after this.
-      if (text.includes('Starting')) child.stdin.write('\u0003')
-    })
-    const ended = () => once(child, 'close')
+    let exitCode: number | null = null
+    const interrupt = async () => {
+      const child = stack.startOnTerminal('up')
+      onTestFinished(() => void child.kill())
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        shown += text
+        // At once: the demo comes next, and what it sends would be counted by those after this.
+        if (text.includes('Starting')) child.stdin.write('\u0003')
+      })
+      await once(child, 'close')
+      exitCode = child.exitCode
+    }
     // As local processes all of them are ready within a moment, and nothing must be quicker than the Ctrl-C.
-    if (stack.kind === 'local') await whileFrozen(stack, 'user-api', ended)
-    else await ended()
+    if (stack.kind === 'local') await whileFrozen(stack, 'user-api', interrupt)
+    else await interrupt()
     expect(shown).toMatch(/`make ps` shows what runs on, `make down` stops it\./)
     expect(shown).not.toContain('Up after')
-    expect(child.exitCode).toBe(130)
+    expect(exitCode).toBe(130)
     expect(await pids()).toEqual(before)
   })
 
@@ -371,6 +381,7 @@ describe('make up, and what follows', () => {
       const hanging = await stack.make('doctor')
       expect(hanging.code).not.toBe(0)
       expect(hanging.stdout).toMatch(/✗ kafka runs, but gives no answer/)
+      expect(hanging.stdout).toContain('1 thing(s) to change')
     })
 
     await signalService(stack, 'kafka', 'kill')

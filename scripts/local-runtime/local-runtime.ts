@@ -19,7 +19,7 @@ import { connectServer } from './connect-server.ts'
 import { startAsDescribed, wasStartedAsDescribed, type ImageServer } from './image-server.ts'
 import { kafkaServer } from './kafka-server.ts'
 import { followFile, lastLinesOf, sizeOf } from './log-file.ts'
-import { mysqlServer } from './mysql-server.ts'
+import { mariaDbClient, mysqlServer } from './mysql-server.ts'
 import { requireFreePorts } from './published-ports.ts'
 import {
   isReady,
@@ -243,6 +243,8 @@ export function createLocalRuntime(stack: Stack): Runtime {
         }),
       )
     },
+
+    sqlClient: mysql => mariaDbClient(stack.stateDir, mysql),
   }
 
   async function up(wanted: ComposeService[]): Promise<void> {

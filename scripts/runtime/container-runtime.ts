@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import type { ComposeFile, ComposeService } from '../compose-file/compose-file.ts'
 import { probePortLabel, serviceOfInstance, type Instance } from '../compose-file/instances.ts'
 import type { Variables } from '../compose-file/interpolate.ts'
+import { asTable, databaseOf } from '../local-runtime/mysql-server.ts'
 import { requireFreePorts } from '../local-runtime/published-ports.ts'
 import { composeFilePath } from '../repository.ts'
 import { done, nameWidth, padVisible, print, seconds, showProgress, step } from '../terminal.ts'
@@ -141,6 +142,20 @@ export function createContainerRuntime(stack: Stack): Runtime {
       follow?.removeEventListener('abort', stop)
       if (code !== 0 && follow?.aborted !== true) {
         throw new UserError(`docker compose logs failed. The end of its output:\n${tail(problem)}`)
+      }
+    },
+
+    async sqlClient(mysql) {
+      const running = (await containers()).filter(({ State }) => State === 'running')
+      const container = running.find(({ Service }) => Service === mysql.name)
+      if (container === undefined) return null
+      const terminal = process.stdin.isTTY && process.stdout.isTTY ? ['--tty'] : []
+      // By the name alone the password goes to the container without being in any list of processes.
+      const exec = ['exec', '--interactive', ...terminal, '--env', 'MYSQL_PWD', container.ID]
+      return {
+        command: 'docker',
+        parameters: [...exec, 'mysql', '--user=root', ...asTable, databaseOf(mysql)],
+        env: { MYSQL_PWD: mysql.environment.MYSQL_ROOT_PASSWORD ?? '' },
       }
     },
   }

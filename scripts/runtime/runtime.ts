@@ -36,6 +36,9 @@ export type LogOptions = {
   follow?: AbortSignal
 }
 
+/** A program to be run on this terminal; `env` comes on top of this process's own. */
+export type SqlClient = { command: string; parameters: string[]; env: Record<string, string> }
+
 export interface Runtime {
   readonly kind: 'local' | 'containers'
   /** for sentences: "local processes", "containers" */
@@ -56,10 +59,12 @@ export interface Runtime {
   status(): Promise<ServiceStatus[]>
   /** Stops and removes those of these services that were started: SIGTERM, and SIGKILL at the end of their grace period. */
   stop(names: string[]): Promise<StoppedService[]>
-  /** Stops everything, the data stays. Resolves with the names of what was stopped. */
+  /** Stops everything, the data stays. Resolves with the names of what was stopped; local processes that had to be killed are told of. */
   down(): Promise<string[]>
   /** Stops everything and removes all data. */
   clean(): Promise<void>
   /** The services' output, in order for each service; no line that is written after the call is missed. */
   logs(options: LogOptions, onLine: (service: string, line: string) => void): Promise<void>
+  /** The client that comes with the database, as root on it; null when it does not run. */
+  sqlClient(mysql: ComposeService): Promise<SqlClient | null>
 }

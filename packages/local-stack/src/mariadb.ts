@@ -47,7 +47,9 @@ export type StartedMariaDb = {
   readonly logFile: string
   /** the process, for tests that stop, kill or freeze it */
   readonly server: ControlledServer
-  /** Runs statements as root through the server's own client; the rows as lines of tab-separated columns. */
+  /** The server's own client, and the parameters with which it is root there. */
+  readonly client: { command: string; parameters: readonly string[] }
+  /** Runs statements as root through that client; the rows as lines of tab-separated columns. */
   sql(statements: string): Promise<string>
   /** Ends the server and frees the port. The data stays, unless the folder was a temporary one of `startMariaDb`. */
   stop(): Promise<void>
@@ -113,22 +115,28 @@ function attach(dataDir: string, state: MariaDbState): StartedMariaDb {
     launch: () => launch(dataDir, state),
     isReady: () => isGreeting(state.port),
   })
+  const client = {
+    command: join(state.baseDir, 'bin', 'mariadb'),
+    parameters: [
+      '--no-defaults',
+      '--protocol=tcp',
+      // The server has none, and clients of today ask for it.
+      '--skip-ssl',
+      `--host=${host}`,
+      `--port=${state.port}`,
+      '--user=root',
+    ],
+  }
   return {
     dataDir,
     host,
     port: state.port,
     logFile: logFile(dataDir),
     server,
+    client,
     async sql(statements) {
-      const connection = [
-        '--no-defaults',
-        '--protocol=tcp',
-        `--host=${host}`,
-        `--port=${state.port}`,
-        '--user=root',
-      ]
-      const { stdout } = await runFile(join(state.baseDir, 'bin', 'mariadb'), [
-        ...connection,
+      const { stdout } = await runFile(client.command, [
+        ...client.parameters,
         '--batch',
         '--skip-column-names',
         `--execute=${statements}`,

@@ -64,6 +64,7 @@ export function printWhereToLook(pattern: Pattern, services: ComposeService[]): 
   }
   rows.push(['make watch', 'the changes through all services, live, until Ctrl-C'])
   rows.push(['make lag', 'how far everybody is behind, live, until Ctrl-C'])
+  rows.push(['make sql', "the tables, in the database's own client"])
   for (const name of [pattern.reader, pattern.sink]) {
     const service = services.find(candidate => candidate.name === name)
     if (service?.environment.PROBE_PORT) rows.push([`${probeUrl(service)}/metrics`, `what ${name} counts`])
