@@ -16,6 +16,7 @@ import { isKafka } from './local-runtime/kafka-server.ts'
 import { isMysql } from './local-runtime/mysql-server.ts'
 import { quietMysql } from './mysql-client.ts'
 import { chooseRuntime, findActiveRuntime } from './runtime/choose-runtime.ts'
+import type { ServiceStatus } from './runtime/runtime.ts'
 import { brokersFromHere, mysqlFromHere } from './stack-addresses.ts'
 import { colors, done, failed, print } from './terminal.ts'
 import { UserError } from './user-error.ts'
@@ -38,20 +39,21 @@ await runCommand(async () => {
   report('Ports on 127.0.0.1', await examinePorts(stack, runtime.kind, statuses))
   const ailing = await examineServices(stack.file.services, statuses)
   if (ailing.length > 0) report('Services', ailing)
-  const running = statuses.filter(({ state }) => state !== 'ended')
-  const runningOne = (is: (service: ComposeService) => boolean) =>
-    stack.file.services.find(
-      service => is(service) && running.some(status => status.service === service.name),
-    )
+  const findOne = (is: (service: ComposeService) => boolean, among: ServiceStatus[]) =>
+    stack.file.services.find(service => is(service) && among.some(status => status.service === service.name))
+  // Of servers that are not it has just been told: asked, they would be counted twice.
+  const ready = statuses.filter(({ state }) => state === 'ready')
 
   const given = process.env.KAFKA_BROKERS
   const brokers = given || brokersFromHere(stack, runtime.kind)
   const title = `Kafka at ${brokers}`
-  if (given || runningOne(isKafka)) report(title, await examineKafka(brokers.split(',').map(requireAddress)))
+  if (given || findOne(isKafka, ready))
+    report(title, await examineKafka(brokers.split(',').map(requireAddress)))
+  else if (findOne(isKafka, statuses)) report(title, [note('not asked: see above')])
   else report(title, [note('does not run; `make up` starts it')])
 
   // Only some profiles have these two.
-  if (runningOne(isMysql)) {
+  if (findOne(isMysql, ready)) {
     const { host, port, database } = mysqlFromHere(stack, runtime.kind)
     const mysql = quietMysql(stack, runtime.kind, 'user_registry')
     try {
@@ -60,7 +62,7 @@ await runCommand(async () => {
       await mysql.close()
     }
   }
-  const connect = runningOne(isConnect)
+  const connect = findOne(isConnect, ready)
   if (connect) {
     const address = `127.0.0.1:${connect.ports[0]?.hostPort}`
     report(`Kafka Connect at ${address}`, await examineConnect(`http://${address}`))
