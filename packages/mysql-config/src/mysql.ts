@@ -78,7 +78,7 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
   }
   const lent = new Set<Lease>()
   let borrowed = 0
-  const waiting = new Set<GiveUp>()
+  const giveUps = new Set<GiveUp>()
   const allReturned = Promise.withResolvers<void>()
   let closed: Promise<void> | null = null
 
@@ -88,7 +88,7 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
       throw new MysqlConfigError('the connections to the database are closed', 'unavailable')
     borrowed++
     try {
-      const lease = new Lease(await getConnection(from, waitMs, waiting), waitMs)
+      const lease = new Lease(await getConnection(from, waitMs, giveUps), waitMs)
       lent.add(lease)
       try {
         if (!prepared.has(lease.connection)) {
@@ -119,7 +119,8 @@ export function createMysql(settings: MysqlSettings, logger: Logger, options: My
 
   function cutAll(): void {
     // First those who wait: they would get the places of those that are cut, and begin what nobody ends.
-    for (const giveUp of waiting) giveUp(timeIsUp())
+    for (const giveUp of giveUps)
+      giveUp(new MysqlConfigError('closed before a connection to the database was free', 'unavailable'))
     for (const lease of lent) lease.cut(timeIsUp())
   }
 
@@ -203,22 +204,23 @@ function openPool(
 
 type GiveUp = (why: MysqlConfigError) => void
 
-/** mysql2 waits for a free connection for ever; one that comes too late goes back. While it waits, `waiting` has how to end that. */
-function getConnection(from: Pool, waitMs: number, waiting: Set<GiveUp>): Promise<PoolConnection> {
+/** mysql2 waits for a free connection for ever; one that comes too late goes back. While it waits, `giveUps` has how to end that. */
+function getConnection(from: Pool, waitMs: number, giveUps: Set<GiveUp>): Promise<PoolConnection> {
   return new Promise((resolve, reject) => {
-    const settle = (): boolean => {
+    /** False when it had been given up before. */
+    const stopWaiting = (): boolean => {
       clearTimeout(timer)
-      return waiting.delete(giveUp)
+      return giveUps.delete(giveUp)
     }
     const giveUp: GiveUp = why => {
-      settle()
+      stopWaiting()
       reject(why)
     }
     const sentence = `no connection to the database was free within ${waitMs} ms`
     const timer = setTimeout(() => giveUp(new MysqlConfigError(sentence, 'unavailable')), waitMs)
-    waiting.add(giveUp)
+    giveUps.add(giveUp)
     from.getConnection((error, connection) => {
-      const isLate = !settle()
+      const isLate = !stopWaiting()
       if (error) reject(error)
       else if (isLate) connection.release()
       else resolve(connection)

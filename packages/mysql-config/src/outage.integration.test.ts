@@ -121,7 +121,7 @@ describe('a connection that is lost', () => {
     // And not that connecting has timed out.
     expect(outcome).toMatchObject({
       status: 'rejected',
-      reason: { message: expect.stringContaining('was cut') },
+      reason: { message: expect.stringContaining('closed before') },
     })
   })
 
