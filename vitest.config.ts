@@ -21,6 +21,7 @@ export default defineConfig({
           // They share nothing but what they import, so they need not import it anew for each file.
           isolate: false,
           maxWorkers: 2,
+          // Long enough for a few `soon` in one test, on a machine that is busy with something else.
           testTimeout: 60_000,
         },
       },

@@ -9,6 +9,7 @@ import {
   type OwnKafka,
 } from '@kafka-pattern/test-kit'
 import { expect, onTestFinished, test } from 'vitest'
+import { classifyKafkaError } from './errors.ts'
 import { createTransactionalProducer } from './transactional-producer.ts'
 import type { TransactionalProducer } from './transactional-producer.ts'
 
@@ -29,8 +30,8 @@ test.each([
     const kafka = await startOwnKafka({ brokers: 3, config })
     const topic = await createTopic({ on: kafka })
     const lanes = await openLanes(kafka, options.transactionTimeoutMs)
-    const frozen = new AbortController()
-    const publishing = lanes.map(lane => publishUntil(frozen.signal, lane, topic))
+    const faultBegins = new AbortController()
+    const publishing = lanes.map(lane => publishUntil(faultBegins.signal, lane, topic))
     await eventually(() => expect(Math.min(...lanes.map(({ committed }) => committed))).toBeGreaterThan(2), {
       what: 'every producer to publish',
     })
@@ -39,7 +40,7 @@ test.each([
     // connections are lost at once, as by the death of a broker that is alone.
     const leaderId = await leaderOf(kafka, topic)
     const leader = kafka.nodes.find(({ id }) => id === leaderId)!
-    frozen.abort()
+    faultBegins.abort()
     await leader.freeze()
     await Promise.all(lanes.map(({ producer }) => producer.close()))
     await Promise.all(publishing)
@@ -99,7 +100,7 @@ function openAtLast(producer: TransactionalProducer): Promise<void> {
 }
 
 /** One transaction after the other, until one fails after the signal. */
-async function publishUntil(frozen: AbortSignal, lane: Lane, topic: string): Promise<void> {
+async function publishUntil(faultBegins: AbortSignal, lane: Lane, topic: string): Promise<void> {
   const { name, producer } = lane
   for (;;) {
     const next = lane.committed + 1
@@ -107,17 +108,22 @@ async function publishUntil(frozen: AbortSignal, lane: Lane, topic: string): Pro
     try {
       await producer.publish([record], { offset: `${next}`, metadata: '' })
       lane.committed = next
-    } catch {
+    } catch (error) {
+      if (faultBegins.aborted) return
+      if (classifyKafkaError(error) !== 'retryable') throw error
       // Before the signal one may fail, too: to its controller a broker that has no time for a while is dead.
-      await eventually(
+      const position = await eventually(
         async () => {
-          if (frozen.aborted) return
+          if (faultBegins.aborted) return null
           await producer.open()
-          lane.committed = Number((await producer.position())?.offset)
+          return Number((await producer.position())?.offset)
         },
         { what: 'what is committed' },
       )
-      if (frozen.aborted) return
+      if (position === null) return
+      if (position !== lane.committed && position !== next)
+        throw new Error(`${name} is at ${position}, and ${lane.committed} was committed`, { cause: error })
+      lane.committed = position
     }
   }
 }

@@ -31,9 +31,9 @@ export type ReadRecord = {
 export async function produce(records: TestRecord[], on: TestKafka = testKafka()): Promise<void> {
   // Idempotent: a request that is repeated because one partition refused it is no second time for the others.
   const producer = on.kafka.producer({ allowAutoTopicCreation: false, idempotent: true })
-  // For its id it asks a broker that may have just begun, and nothing has been sent yet.
-  await eventually(() => producer.connect(), { what: 'a producer id' })
   try {
+    // For its id it asks a broker that may have just begun, and nothing has been sent yet.
+    await eventually(() => producer.connect(), { what: 'a producer id' })
     const topicMessages = Map.groupBy(records, record => record.topic)
     await producer.sendBatch({
       acks: -1,

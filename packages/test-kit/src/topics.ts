@@ -35,8 +35,8 @@ export async function createTopic(options: TestTopicOptions = {}): Promise<strin
     await eventually(() => admin.createTopics({ waitForLeaders: false, topics: [described] }), {
       what: `the topic ${topic}`,
     })
-    await leadersOf(admin, topic, options.partitions ?? 1)
   })
+  await untilTheyTakeRecords(topic, options.partitions ?? 1, on)
   // Brokers of a test's own go away with all they hold, and may be down by then.
   if (options.on === undefined) atEndOfTest(() => deleteTopic(on, topic))
   return topic
@@ -48,10 +48,8 @@ export async function addPartitions(
   count: number,
   on: TestKafka = testKafka(),
 ): Promise<void> {
-  await withAdmin(on, async admin => {
-    await admin.createPartitions({ topicPartitions: [{ topic, count }] })
-    await leadersOf(admin, topic, count)
-  })
+  await withAdmin(on, admin => admin.createPartitions({ topicPartitions: [{ topic, count }] }))
+  await untilTheyTakeRecords(topic, count, on)
 }
 
 /**
@@ -59,15 +57,15 @@ export async function addPartitions(
  * (tulios/kafkajs#1563), and what is sent too early is not only refused: the partitions of the same request that take it get
  * it again with the retry, and a record for a partition that metadata does not name is dropped without an error.
  */
-async function leadersOf(admin: Admin, topic: string, partitions: number): Promise<void> {
+async function untilTheyTakeRecords(topic: string, partitions: number, on: TestKafka): Promise<void> {
   await eventually(
-    async () => {
-      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
-      const led = topics[0]?.partitions.filter(({ leader }) => leader >= 0).length
-      if (led !== partitions) throw new Error(`${led} of ${partitions} partitions have a leader`)
-      // Metadata can name a leader that does not know of it yet and refuses records; one that tells offsets takes them.
-      await admin.fetchTopicOffsets(topic)
-    },
+    // Anew each time: an admin client keeps what it was told of a topic.
+    () =>
+      withAdmin(on, async admin => {
+        // Metadata can name a leader that does not know of it yet and refuses records; one that tells offsets takes them.
+        const led = (await admin.fetchTopicOffsets(topic)).length
+        if (led !== partitions) throw new Error(`${led} of ${partitions} partitions have a leader`)
+      }),
     { what: `the leaders of ${topic}` },
   )
 }

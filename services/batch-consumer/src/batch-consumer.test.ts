@@ -1,5 +1,6 @@
+import { soon } from '@kafka-pattern/test-kit/soon'
 import { setImmediate as turn } from 'node:timers/promises'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createBatchConsumer } from './batch-consumer.ts'
 import type { BatchReport } from './batch-report.ts'
 import type { BatchHandler } from './handler.ts'
@@ -9,9 +10,6 @@ import type {
   GroupConsumerHandlers,
   KafkaRecord,
 } from '@kafka-pattern/kafka-config'
-
-/** Much longer than it takes, and less than a test may take. */
-const soon = (check: () => void) => vi.waitFor(check, { timeout: 20_000 })
 
 const unobserved: BatchReport = {
   behind: () => {},

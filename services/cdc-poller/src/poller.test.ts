@@ -1,3 +1,4 @@
+import { soon } from '@kafka-pattern/test-kit/soon'
 import { BatchSendError, RecordTooLargeError } from '@kafka-pattern/kafka-config'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createPoller } from './poller.ts'
@@ -102,22 +103,19 @@ function startPoller(rows: Row[] = [], outcomes: readonly Outcome[] = []) {
   return { poller, around, told }
 }
 
-/** Much longer than it takes, and less than a test may take. */
-const patience = { timeout: 20_000 }
-
 test('who loses the lease while it cannot see what is open is ready again: standing by, it need not see it', async () => {
   const { poller, around, told } = startPoller()
-  await vi.waitFor(() => expect(told).toContainEqual(expect.objectContaining({ what: 'looked' })), patience)
+  await soon(() => expect(told).toContainEqual(expect.objectContaining({ what: 'looked' })))
   around.isBlind = true
-  await vi.waitFor(() => {
+  await soon(() => {
     around.aheadMs += 30_000
     expect(poller.seesOpenTransactions).toBe(false)
-  }, patience)
+  })
   around.isHeld = false
-  await vi.waitFor(() => {
+  await soon(() => {
     around.aheadMs += 30_000
     expect(told).toContainEqual({ what: 'standsBy', of: [] })
-  }, patience)
+  })
   expect(poller.seesOpenTransactions).toBe(true)
 })
 
@@ -137,7 +135,7 @@ test.each([
   'what is parked is not counted as published, and the cursor is stored: %s',
   async (_name, outcomes, published) => {
     const { told } = startPoller(['a', 'b', 'c'].map(row), outcomes)
-    await vi.waitFor(() => expect(told.map(({ what }) => what)).toContain('saved'), patience)
+    await soon(() => expect(told.map(({ what }) => what)).toContain('saved'))
     expect(told).toContainEqual({ what: 'published', of: [published] })
     expect(told).toContainEqual({ what: 'saved', of: [expect.anything(), published] })
   },
@@ -146,9 +144,6 @@ test.each([
 test('while nobody writes, how far it has come is told at every poll, not only when the lease is renewed', async () => {
   const { told } = startPoller()
   const reached = () => told.filter(({ what }) => what === 'reached').map(({ of: [cursor] }) => cursor)
-  await vi.waitFor(
-    () => expect(new Set(reached().map(cursor => JSON.stringify(cursor))).size).toBeGreaterThan(1),
-    patience,
-  )
+  await soon(() => expect(new Set(reached().map(cursor => JSON.stringify(cursor))).size).toBeGreaterThan(1))
   expect(told.map(({ what }) => what)).not.toContain('saved')
 })

@@ -32,10 +32,10 @@ test('killed at random moments, again and again: every batch is applied once, an
     if (kill % 3 !== 0) await life.waitForLog(line => line.msg === 'batch applied')
     await sleep(Math.random() * (kill % 3 === 0 ? 800 : 60))
     await life.kill()
-    if (!isDeepStrictEqual(await stage.offsets(), await endOffsets(stage))) killedAtWork++
+    if (kill % 3 !== 0 && !isDeepStrictEqual(await stage.offsets(), await endOffsets(stage))) killedAtWork++
   }
-  // Now and then one may be through before the signal reaches it, but not those that die while they start.
-  expect(killedAtWork).toBeGreaterThan(2)
+  // Of those that had begun: one may be through before the signal reaches it, where this process has to wait for its turn.
+  expect(killedAtWork).toBeGreaterThan(0)
 
   const last = await stage.start(env)
   lives.push(last)

@@ -1,6 +1,7 @@
+import { soon } from '@kafka-pattern/test-kit/soon'
 import { setImmediate as turn } from 'node:timers/promises'
 import { MysqlConfigError } from '@kafka-pattern/mysql-config'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createSink } from './sink.ts'
 import type { Delivery, DeliveryMode, Outcome, Position } from './delivery.ts'
 import type { SinkReport } from './sink-report.ts'
@@ -11,9 +12,6 @@ import type {
   KafkaRecord,
   TopicPartition,
 } from '@kafka-pattern/kafka-config'
-
-/** Much longer than it takes, and less than a test may take. */
-const soon = (check: () => void) => vi.waitFor(check, { timeout: 20_000 })
 
 const unobserved: SinkReport = {
   behind: () => {},

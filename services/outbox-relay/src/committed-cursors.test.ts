@@ -1,3 +1,4 @@
+import { soon } from '@kafka-pattern/test-kit/soon'
 import { createKafka, kafkaSettings } from '@kafka-pattern/kafka-config'
 import { createLogger } from '@kafka-pattern/service-runtime'
 import { expect, test, vi } from 'vitest'
@@ -13,7 +14,7 @@ test('who waits for the positions says so, and what could be missing', async () 
   const cursors = new CommittedCursors({ kafka, logger, lanes: 1, groupId: 'relay', topic: 'cursor' })
   const stopping = new AbortController()
   const read = cursors.read(stopping.signal)
-  await vi.waitFor(() => expect(told).toHaveBeenCalled(), { timeout: 20_000 })
+  await soon(() => expect(told).toHaveBeenCalled())
   stopping.abort()
   await expect(read).rejects.toThrow('aborted')
   expect(told).toHaveBeenCalledWith(

@@ -1,6 +1,7 @@
+import { soon } from '@kafka-pattern/test-kit/soon'
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { KafkaConfigError, ProducerFencedError, RecordsRefusedError } from '@kafka-pattern/kafka-config'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { emptyCursor } from './cursor.ts'
 import { Lane } from './lane.ts'
 import { silentReport } from './test-report.ts'
@@ -88,9 +89,6 @@ const row: OutboxRow = {
   sizeBytes: 1,
 }
 const scan: Scan = { rows: [row], high: 1, gaps: [], closed: [], more: false, leftOut: null }
-
-/** Much longer than it takes, and less than a test may take. */
-const soon = (check: () => void) => vi.waitFor(check, { timeout: 20_000 })
 
 describe('a lane that somebody else takes over meanwhile is not taken back', () => {
   test('while it is opened', async () => {

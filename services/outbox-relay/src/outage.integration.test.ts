@@ -125,7 +125,7 @@ test('a database that falls silent, as in a failover that resets no connection: 
     MYSQL_HOST: '127.0.0.1',
     MYSQL_PORT: String(proxy.port),
     // Less than it takes until nobody waits for an answer any more.
-    SHUTDOWN_TIMEOUT_MS: '20000',
+    SHUTDOWN_TIMEOUT_MS: '16000',
   })
   await insertEvent(outbox, { aggregateid: 'a', version: 1 })
   await publishedVersions(outbox.topic, { count: 1 })

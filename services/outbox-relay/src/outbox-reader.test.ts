@@ -1,5 +1,6 @@
+import { soon } from '@kafka-pattern/test-kit/soon'
 import { seededRandom } from '@kafka-pattern/test-kit/seeded-random'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { advance, emptyCursor, isPending } from './cursor.ts'
 import { charsOfHoles, readCursor, writeCursor } from './cursor-text.ts'
 import { laneOf } from './outbox-row.ts'
@@ -8,9 +9,6 @@ import type { Cursor } from './cursor.ts'
 import type { OutboxRow } from './outbox-row.ts'
 import type { SeqRange } from './seq-ranges.ts'
 import type { Mysql } from '@kafka-pattern/mysql-config'
-
-/** Much longer than it takes, and less than a test may take. */
-const patience = { timeout: 20_000 }
 
 // So few that a handful of rollbacks fills a cursor.
 const holesLimitChars = 14
@@ -85,12 +83,12 @@ test('a lane that is behind gets on although the one ahead has no room for a fur
   const reader = readerOf(fakeMysql(table), 2, 4_000)
   let cursors: Cursor[] = [emptyCursor, ahead]
   for (const each of cursors) reader.readFor(each)
-  await vi.waitFor(async () => {
+  await soon(async () => {
     const scan = await reader.read(cursors)
     cursors = cursors.map(each => advance(each, scan))
     await reader.examineHoles()
     expect(cursors).toEqual(Array.from({ length: 2 }, () => ({ high: ahead.high + 5, holes: [] })))
-  }, patience)
+  })
 })
 
 describe('of rows of 100 bytes each, over a link that is slow at first', () => {

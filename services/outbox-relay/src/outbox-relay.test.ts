@@ -1,5 +1,6 @@
+import { soon } from '@kafka-pattern/test-kit/soon'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { emptyCursor } from './cursor.ts'
 import { gatherMsOf, OutboxRelay } from './outbox-relay.ts'
 import type { ServedLane } from './outbox-relay.ts'
@@ -68,9 +69,6 @@ function started(lanes: FakeLane[], ageOf = (seq: number) => Promise.resolve(seq
   relay.start()
   return counted
 }
-
-/** Much longer than it takes, and less than a test may take. */
-const soon = (check: () => void) => vi.waitFor(check, { timeout: 20_000 })
 
 /** Resolves when the relay, which waits for this to change, has looked at it again and again; how often, it can be asked. */
 async function untilLookedAt(lane: FakeLane, name: 'busy' | 'waitingBytes'): Promise<() => number> {

@@ -1,11 +1,9 @@
+import { soon } from '@kafka-pattern/test-kit/soon'
 import { createLogger } from '@kafka-pattern/service-runtime'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { ForeignCursorError } from './cursor-text.ts'
 import { Retention } from './retention.ts'
 import type { Mysql } from '@kafka-pattern/mysql-config'
-
-/** Much longer than it takes, and less than a test may take. */
-const soon = (check: () => void) => vi.waitFor(check, { timeout: 20_000 })
 
 /** Whose database says this to everything. */
 function startedWith(error: Error): {

@@ -248,7 +248,7 @@ describe('a caller that sends half a body', () => {
   })
 
   test('and the rest late has what is left of the request timeout, not all of it again', async () => {
-    // The record would be stored after 31 s.
+    // The record would be stored after 29 s.
     const { service, topic } = await startProducer({ REQUEST_TIMEOUT_MS: '24000', LINGER_MS: '12000' })
     const slow = await openConnection(service.url)
     const body = JSON.stringify(ada)

@@ -1,3 +1,4 @@
+import { soon } from '@kafka-pattern/test-kit/soon'
 import { EventEmitter } from 'node:events'
 import { expect, test, vi } from 'vitest'
 import { internal } from './kafkajs-under-test.ts'
@@ -51,7 +52,7 @@ const encoded = new (internal('protocol/encoder'))()
 const BODY = Buffer.from('a response of some length')
 
 async function sent(socket: FakeSocket): Promise<void> {
-  await vi.waitFor(() => expect(socket.write).toHaveBeenCalled(), { timeout: 20_000 })
+  await soon(() => expect(socket.write).toHaveBeenCalled())
 }
 
 test('a response is put together from chunks of any size', async () => {

@@ -2,12 +2,10 @@
  * kafkajs has a fetcher for each broker. Here the test plays the brokers, so that a fetch can be answered after another fetcher has
  * rejoined the group.
  */
+import { soon } from '@kafka-pattern/test-kit/soon'
 import type { EachBatchPayload } from 'kafkajs'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { followerOfOther, internal } from './kafkajs-under-test.ts'
-
-/** Much longer than it takes, and less than a test may take. */
-const patience = { timeout: 20_000 }
 
 const ConsumerGroup = internal('consumer/consumerGroup')
 const Runner = internal('consumer/runner')
@@ -128,7 +126,7 @@ async function startConsumer(onPartitionsRevoked: () => Promise<void> = async ()
           expect(fetch?.asked).toEqual(asked)
           return fetch!
         },
-        { ...patience, interval: 1 },
+        { timeout: 10_000, interval: 1 },
       ),
   }
 }
@@ -154,7 +152,7 @@ test('what was fetched before another fetcher rejoined is not handed over: it is
   const outlived = await fetchOf(2, '1@13')
   const stale = await fetchOf(1, '0@10')
   stale.fail(NOT_LEADER_FOR_PARTITION)
-  await vi.waitFor(() => expect(joined).toHaveBeenCalledTimes(2), patience)
+  await soon(() => expect(joined).toHaveBeenCalledTimes(2))
 
   outlived.answer({ 1: [13] })
   const again = await fetchOf(2, '1@10')
@@ -172,7 +170,7 @@ test('nothing is handed over while the assignment is revoked, and nothing fetche
   const outlived = await fetchOf(2, '1@10')
   const stale = await fetchOf(1, '0@10')
   stale.fail(NOT_LEADER_FOR_PARTITION)
-  await vi.waitFor(() => expect(revoking).toHaveBeenCalledOnce(), patience)
+  await soon(() => expect(revoking).toHaveBeenCalledOnce())
 
   outlived.answer({ 1: [10] })
   await nextTurn()
