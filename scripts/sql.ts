@@ -9,7 +9,11 @@ import { UserError } from './user-error.ts'
 await runCommand(async () => {
   const { runtime, stack } = await findActiveRuntime()
   const mysql = stack.file.services.find(isMysql)
-  const client = mysql === undefined ? null : await runtime.sqlClient(mysql)
+  const state = (await runtime.status()).find(({ service }) => service === mysql?.name)?.state ?? 'ended'
+  // The client itself would wait for ever for the greeting of one that hangs.
+  if (state === 'not ready')
+    throw new UserError('The database runs, but gives no answer: `make doctor` says what can be done.')
+  const client = mysql === undefined || state === 'ended' ? null : await runtime.sqlClient(mysql)
   if (client === null)
     throw new UserError('The database does not run: `make cdc-up` or `make outbox-up` starts it.')
   const query = process.env.QUERY

@@ -9,6 +9,7 @@ import type { LagReport } from '../lag/lag-report.ts'
 import { newStack, type TestStack } from './make.ts'
 import { contentDoctor, runningServices } from './running.ts'
 import { holdingsOf } from './scale-table.ts'
+import { whileFrozen } from './signal-service.ts'
 import { whileFollowing } from './while-following.ts'
 
 describe('change data capture and the outbox', () => {
@@ -153,7 +154,7 @@ describe('change data capture and the outbox', () => {
     })
   })
 
-  test('make sql: a statement of its own, a mistake, and what is typed on a terminal', async () => {
+  test('make sql: a statement of its own, a mistake, a database that hangs, and what is typed on a terminal', async () => {
     const typed = await stack.make('sql', 'QUERY=SELECT COUNT(*) AS users_in_all FROM users')
     expect(typed.code, typed.output).toBe(0)
     expect(typed.stdout).toMatch(/^\| users_in_all \|$.*^\| +[1-9]\d+ \|$/ms)
@@ -163,6 +164,14 @@ describe('change data capture and the outbox', () => {
     const mistaken = await stack.make('sql', 'QUERY=SELECT nonsense')
     expect(mistaken.code).not.toBe(0)
     expect(mistaken.output).toContain("Unknown column 'nonsense'")
+
+    await whileFrozen(stack, 'mysql', async () => {
+      const hanging = await stack.make('sql', 'QUERY=SELECT 1')
+      expect(hanging.code).not.toBe(0)
+      expect(hanging.output).toContain(
+        '✗ The database runs, but gives no answer: `make doctor` says what can be done.',
+      )
+    })
 
     const child = stack.startOnTerminal('sql')
     onTestFinished(() => void child.kill())

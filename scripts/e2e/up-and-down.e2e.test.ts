@@ -1,9 +1,7 @@
 /** The life of a stack, in the order in which a person meets it. The tests build on each other. */
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { readConsumerGroups, readPartitionEnds } from '@kafka-pattern/kafka-config'
 import { identifyProcess, isPortFree } from '@kafka-pattern/local-stack'
 import { eventually } from '@kafka-pattern/test-kit'
@@ -13,9 +11,9 @@ import { containersOf, contentsOf, volumesOf } from './leftovers.ts'
 import { newStack, type TestStack } from './make.ts'
 import { contentDoctor, startsOf } from './running.ts'
 import { holdingsOf } from './scale-table.ts'
+import { signalService, whileFrozen } from './signal-service.ts'
 import { whileFollowing } from './while-following.ts'
 
-const runFile = promisify(execFile)
 const services = ['kafka', 'user-api', 'family-api', 'coworker-api', 'simple-consumer', 'batch-consumer']
 
 describe('make up, and what follows', () => {
@@ -435,36 +433,6 @@ async function lagOf(stack: TestStack, groupId: string): Promise<number> {
     return Number(end) - Number(position?.offset ?? 0)
   })
   return lags.reduce((sum, lag) => sum + lag, 0)
-}
-
-/** `kill` is as if it had crashed: the engine does not restart a container that it was told to kill. `freeze` leaves its connections open. */
-async function signalService(
-  stack: TestStack,
-  service: string,
-  what: 'kill' | 'freeze' | 'thaw',
-): Promise<void> {
-  const [command, signal] = (
-    {
-      kill: ['kill', 'SIGKILL'],
-      freeze: ['pause', 'SIGSTOP'],
-      thaw: ['unpause', 'SIGCONT'],
-    } as const
-  )[what]
-  if (stack.kind === 'containers') {
-    await runFile('docker', [command, `${stack.projectName}-${service}-1`])
-  } else {
-    process.kill(Number((await startsOf(stack))[service]), signal)
-  }
-}
-
-/** However the work ends, it is thawed after it: what comes next needs it. */
-async function whileFrozen(stack: TestStack, service: string, work: () => Promise<unknown>): Promise<void> {
-  await signalService(stack, service, 'freeze')
-  try {
-    await work()
-  } finally {
-    await signalService(stack, service, 'thaw')
-  }
 }
 
 async function localPids(stack: TestStack): Promise<number[]> {

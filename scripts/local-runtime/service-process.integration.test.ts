@@ -29,6 +29,7 @@ vi.mock(import('./source-fingerprint.ts'), async importOriginal => {
 
 test.each([
   { program: 'echo begun; exec sleep 600', end: 'terminated' },
+  { program: 'echo begun; kill -STOP $$; exec sleep 600', end: 'terminated' },
   { program: 'trap "" TERM; echo begun; exec sleep 600', end: 'killed' },
   { program: 'echo begun', end: 'ended before' },
 ])('of a service that does `$program` is told: $end', async ({ program, end }) => {

@@ -143,6 +143,8 @@ export async function stopService(
 
 async function endProcess(process: ProcessIdentity, gracePeriodMs: number): Promise<ServiceEnd> {
   if (!(await signalProcess(process, 'SIGTERM'))) return 'ended before'
+  // A frozen process gets its SIGTERM only once it is thawed.
+  await signalProcess(process, 'SIGCONT')
   if (await waitForExit(process, gracePeriodMs)) return 'terminated'
   await signalProcess(process, 'SIGKILL')
   await waitForExit(process, killedTimeoutMs)

@@ -19,7 +19,6 @@ export {
   parseProcessIdentity,
   signalProcess,
   waitForExit,
-  waitUntilStopped,
 } from './process-identity.ts'
 export type { ProcessIdentity } from './process-identity.ts'
 export type { ControlledServer } from './server-control.ts'

@@ -64,7 +64,7 @@ service.onStop('sink', () => sink.stop())
 
 const watch = watchMysql(mysql, { logger })
 service.onStop('watch of the database', () => watch.stop())
-service.readyWhen('database', () => watch.healthy)
+service.readyWhen('MySQL', () => watch.healthy)
 service.readyWhen('consumer group', () => consumer.joined)
 service.readyWhen('dead-letter topic', () => !deadLetters.refused)
 
