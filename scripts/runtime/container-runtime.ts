@@ -146,7 +146,7 @@ export function createContainerRuntime(stack: Stack): Runtime {
     },
 
     async sqlClient(mysql) {
-      const running = (await containers()).filter(({ State }) => State === 'running')
+      const running = (await containers()).filter(({ State }) => State === 'running' || State === 'paused')
       const container = running.find(({ Service }) => Service === mysql.name)
       if (container === undefined) return null
       const terminal = process.stdin.isTTY && process.stdout.isTTY ? ['--tty'] : []
