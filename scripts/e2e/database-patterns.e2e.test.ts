@@ -165,13 +165,15 @@ describe('change data capture and the outbox', () => {
     expect(mistaken.code).not.toBe(0)
     expect(mistaken.output).toContain("Unknown column 'nonsense'")
 
-    await whileFrozen(stack, 'mysql', async () => {
-      const hanging = await stack.make('sql', 'QUERY=SELECT 1')
-      expect(hanging.code).not.toBe(0)
-      expect(hanging.output).toContain(
+    const expectNoAnswer = async () => {
+      const { code, output } = await stack.make('sql', 'QUERY=SELECT 1')
+      expect(code).not.toBe(0)
+      expect(output).toContain(
         '✗ The database runs, but gives no answer: `make doctor` says what can be done.',
       )
-    })
+    }
+    // A container is unhealthy for a while after a pause, and the tests after this one start what needs it.
+    if (stack.kind === 'local') await whileFrozen(stack, 'mysql', expectNoAnswer)
 
     const child = stack.startOnTerminal('sql')
     onTestFinished(() => void child.kill())
