@@ -14,6 +14,9 @@ RUN := @scripts/setup.sh
 help: ## this list
 	@scripts/help.sh
 
+.DEFAULT:
+	@echo "There is no 'make $@'. These are:" >&2; scripts/help.sh | sed 1,2d >&2; exit 2
+
 up: ## start Kafka, three producers and two consumers, and watch records travel
 	$(RUN) scripts/up.ts pubsub
 

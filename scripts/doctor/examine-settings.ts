@@ -13,7 +13,7 @@ import { fault, fine, note, type Finding } from './finding.ts'
 export async function examineDotEnv(repositoryDir: string): Promise<Finding[]> {
   const names = Object.keys(await readDotEnv(repositoryDir))
   if (names.length === 0) {
-    return [fine('.env sets nothing: every setting has its default (.env.example lists them)')]
+    return [fine('no settings in .env: each has its default (.env.example lists them)')]
   }
   const unread = await findUnreadSettings(repositoryDir)
   if (unread.length > 0) {

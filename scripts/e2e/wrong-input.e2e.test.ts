@@ -205,13 +205,23 @@ describe('make', () => {
       'down',
       'clean',
       'dlt',
+      'sql',
       'doctor',
       'test',
+      'test-unit',
       'check',
+      'prove',
       'bench',
     ]) {
       expect(stdout).toMatch(new RegExp(`^ +make ${target} +\\S.+`, 'm'))
     }
+  })
+
+  test('with a target that there is not lists those that there are', async () => {
+    const { code, stdout, stderr } = await make(['cdc-ups'])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain("There is no 'make cdc-ups'.")
+    expect(stderr).toMatch(/^ +make cdc-up +\S.+/m)
   })
 
   test.each([

@@ -138,7 +138,9 @@ test(
     await proxy.restore()
     const stored = await eventually(
       async () => {
-        const history = await root.rows<{ at: string }>('SELECT cursor_updated_at AS at FROM history ORDER BY n')
+        const history = await root.rows<{ at: string }>(
+          'SELECT cursor_updated_at AS at FROM history ORDER BY n',
+        )
         const moments = history.map(({ at }) => at)
         expect(moments.at(-1)! >= '2026-01-01 00:00:05').toBe(true)
         return moments
