@@ -17,12 +17,17 @@ await runCommand(async () => {
   }
   print(colors.dim(`As ${runtime.title}:`))
   const names = services.map(service => service.name)
-  for (const service of services) {
-    const status = statuses.find(({ service: name }) => name === service.name)
+  // All at once: one that hangs takes seconds to be given up.
+  const shown = await Promise.all(
+    services.map(async service => {
+      const status = statuses.find(({ service: name }) => name === service.name)
+      return { service, status, why: status?.state === 'not ready' ? await whyNotReady(service) : null }
+    }),
+  )
+  for (const { service, status, why } of shown) {
     if (status === undefined) continue
     const { PORT } = service.environment
     const port = Number(PORT ?? service.ports[0]?.hostPort)
-    const why = status.state === 'not ready' ? await whyNotReady(service) : null
     const reason = why === null ? '' : `, ${describeNotReady(why)}`
     const address = PORT === undefined ? `127.0.0.1:${port}` : `http://127.0.0.1:${port}`
     print(

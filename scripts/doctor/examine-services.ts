@@ -11,11 +11,18 @@ export async function examineServices(
   const findings: Finding[] = []
   const waiting: { text: string; remedy: string }[] = []
   let isServerAway = false
-  for (const { service: name, state } of statuses) {
-    if (state === 'ready') continue
+  // All at once: one that hangs takes seconds to be given up.
+  const ailing = await Promise.all(
+    statuses
+      .filter(({ state }) => state !== 'ready')
+      .map(async ({ service: name, state }) => {
+        const service = services.find(each => each.name === name)
+        const why = state === 'ended' || service === undefined ? null : await whyNotReady(service)
+        return { name, state, service, why }
+      }),
+  )
+  for (const { name, state, service, why } of ailing) {
     const log = `\`make logs SERVICE=${name}\``
-    const service = services.find(each => each.name === name)
-    const why = state === 'ended' || service === undefined ? null : await whyNotReady(service)
     if (state === 'ended' || why?.kind === 'silent') isServerAway ||= service?.program === null
     if (state === 'ended') {
       findings.push(
