@@ -14,6 +14,8 @@ RUN := @scripts/setup.sh
 help: ## this list
 	@scripts/help.sh
 
+# Instead of make's own sentence, which does not tell what a mistyped name could have been.
+Makefile: ;
 .DEFAULT:
 	@echo "There is no 'make $@'. These are:" >&2; scripts/help.sh | sed 1,2d >&2; exit 2
 

@@ -195,7 +195,7 @@ describe('change data capture and the outbox', () => {
   test('a promise that is not kept in time is named, and the exit code is not 0', async () => {
     const taken = await stack.make(
       'sql',
-      "QUERY=UPDATE poller_cursors SET owner = 'nobody', epoch = epoch + 1, lease_until = NOW() + INTERVAL 9 MINUTE",
+      "QUERY=UPDATE poller_cursors SET owner = 'nobody', epoch = epoch + 1, lease_until = UTC_TIMESTAMP() + INTERVAL 9 MINUTE",
     )
     expect(taken.code, taken.output).toBe(0)
     const { code, stdout, output } = await stack.make('cdc-up')
