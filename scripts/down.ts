@@ -7,7 +7,7 @@ await runCommand(async () => {
   let stoppedAny = false
   let clearedAny = false
   for (const { runtime } of await usableRuntimes()) {
-    clearedAny ||= (await runtime.status()).length > 0
+    clearedAny ||= (await runtime.started()).length > 0
     const stopped = await runtime.down()
     if (stopped.length === 0) continue
     stoppedAny = true

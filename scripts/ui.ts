@@ -18,7 +18,7 @@ const answerTimeoutMs = 90_000
 await runCommand(async () => {
   const { runtime, stack } = await findActiveRuntime()
   if (runtime.kind === 'local') throw new UserError(await remedyWithoutContainers())
-  const started = (await runtime.status()).map(status => status.service)
+  const started = await runtime.started()
   if (!stack.file.services.some(service => isKafka(service) && started.includes(service.name))) {
     throw new UserError('Nothing runs that the pages could show. `make up` starts it.')
   }

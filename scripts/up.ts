@@ -23,7 +23,7 @@ await runCommand(async () => {
   const { runtime, stack, reason } = await chooseRuntime(show === 'cluster' ? { BROKERS: '3' } : {})
   const services = servicesOf(stack.file, profile, brokerProfiles[stack.brokers])
   for (const other of await usableRuntimes()) {
-    if (other.runtime.kind !== runtime.kind && (await other.runtime.status()).length > 0) {
+    if (other.runtime.kind !== runtime.kind && (await other.runtime.started()).length > 0) {
       throw new UserError(`The stack runs already as ${other.runtime.title}: \`make down\` stops it.`)
     }
   }

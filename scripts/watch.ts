@@ -26,7 +26,7 @@ const tellGivenUpEveryMs = 5_000
 
 await runCommand(async () => {
   const { runtime, stack } = await findActiveRuntime()
-  const started = (await runtime.status()).map(status => status.service)
+  const started = await runtime.started()
   const running = stack.file.services.filter(service => started.includes(service.name))
   if (running.length === 0)
     throw new UserError('Nothing runs, so there is nothing to watch. `make up` starts it.')

@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findFreePorts, isAlive } from '@kafka-pattern/local-stack'
+import { findFreePorts, isAlive, signalProcess } from '@kafka-pattern/local-stack'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { readComposeFile, type ComposeFile, type ComposeService } from '../compose-file/compose-file.ts'
 import { composeFilePath } from '../repository.ts'
@@ -105,6 +105,25 @@ test('of two that add the same instance one starts it, and the other finds it', 
   await Promise.all(described.map(services => commandThatSees(services).add([services[1]!])))
   expect(await startsOf('worker-2')).toBe(1)
   expect(await isAlive(await processOf('worker-2'))).toBe(true)
+})
+
+test('what was started is told without asking it, also what hangs or has ended', async () => {
+  const services = await workers(3)
+  const runtime = commandThatSees(services)
+  await runtime.up([services[0]!])
+  await runtime.add([services[1]!])
+  await runtime.kill('worker-2')
+  await signalProcess(await processOf('worker'), 'SIGSTOP')
+
+  const askedAtMs = performance.now()
+  expect(await runtime.started()).toEqual(['worker', 'worker-2'])
+  const toldAtMs = performance.now()
+  expect(await runtime.status()).toMatchObject([
+    { service: 'worker', state: 'not ready' },
+    { service: 'worker-2', state: 'ended' },
+  ])
+  // Which waits for an answer of the one that hangs.
+  expect(toldAtMs - askedAtMs).toBeLessThan((performance.now() - toldAtMs) / 2)
 })
 
 test('an instance that ended is started anew', async () => {

@@ -209,6 +209,13 @@ export function createLocalRuntime(stack: Stack): Runtime {
       else await (await server.find(stack.stateDir, name))?.kill()
     },
 
+    async started() {
+      const all = await Promise.all(
+        services.map(async service => ((await wasStarted(service)) ? [service.name] : [])),
+      )
+      return all.flat()
+    },
+
     async status() {
       const all = await Promise.all(services.map(service => statusOf(service)))
       return all.filter(status => status !== null)
@@ -294,6 +301,15 @@ export function createLocalRuntime(stack: Stack): Runtime {
       else missing.push(instance)
     }
     await startInOrder(missing, start)
+  }
+
+  async function wasStarted(service: ComposeService): Promise<boolean> {
+    const server = imageServerOf(service)
+    const state =
+      server === undefined
+        ? await readServiceState(paths, service.name)
+        : await server.find(stack.stateDir, service.name)
+    return state !== null
   }
 
   async function statusOf(service: ComposeService): Promise<ServiceStatus | null> {

@@ -29,10 +29,7 @@ test('the brokers of a stack', () => {
 
 /** Ended ones count, too: what they hold is the data of so many. */
 function stackRunning(...services: string[]) {
-  const process = { host: '', pid: null }
-  return {
-    status: async () => services.map(service => ({ service, state: 'ended' as const, detail: '', process })),
-  }
+  return { started: async () => services }
 }
 
 test.each([

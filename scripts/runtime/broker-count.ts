@@ -29,10 +29,10 @@ export function brokersOf({ file, brokers }: Pick<Stack, 'file' | 'brokers'>): C
 
 /** How many brokers what runs now was started with, those included that have ended since; null when no broker was started. */
 export async function runningBrokers(
-  runtime: Pick<Runtime, 'status'>,
+  runtime: Pick<Runtime, 'started'>,
   { file }: Pick<Stack, 'file'>,
 ): Promise<BrokerCount | null> {
-  const started = (await runtime.status()).map(status => status.service)
+  const started = await runtime.started()
   const counts: BrokerCount[] = [1, 3]
   return (
     counts.find(brokers => brokersOf({ file, brokers }).some(({ name }) => started.includes(name))) ?? null
@@ -41,7 +41,7 @@ export async function runningBrokers(
 
 /** @throws {UserError} when what runs has another number of brokers than is to be started */
 export async function requireSameBrokers(
-  runtime: Pick<Runtime, 'status'>,
+  runtime: Pick<Runtime, 'started'>,
   stack: Pick<Stack, 'file' | 'brokers'>,
 ): Promise<void> {
   const running = await runningBrokers(runtime, stack)

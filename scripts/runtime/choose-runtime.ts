@@ -45,7 +45,7 @@ async function runtimeInUse(): Promise<ChosenRuntime> {
   const variables = await readVariables(repositoryDir, process.env)
   if (forcedRuntime(variables) === null) {
     const local = await open('local', variables, 'the stack runs as local processes')
-    if ((await local.runtime.status()).length > 0) return local
+    if ((await local.runtime.started()).length > 0) return local
   }
   return chooseRuntime()
 }

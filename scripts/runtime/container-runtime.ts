@@ -87,6 +87,10 @@ export function createContainerRuntime(stack: Stack): Runtime {
       await succeed(compose(['kill', '--signal', 'SIGKILL', name]), 'docker compose kill')
     },
 
+    async started() {
+      return (await containers()).map(({ Service }) => Service)
+    },
+
     async status() {
       return (await containers()).map(toStatus)
     },

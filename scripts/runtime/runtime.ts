@@ -55,7 +55,9 @@ export interface Runtime {
   add(instances: ComposeService[]): Promise<void>
   /** SIGKILL, as if it had crashed; nothing brings it back but `up`. Resolves when it is gone. */
   kill(name: string): Promise<void>
-  /** One for every service of docker-compose.yml and each instance that runs, or that ended by itself. */
+  /** Every service of docker-compose.yml and each instance that runs, or that ended by itself. */
+  started(): Promise<string[]>
+  /** One for each of them. Takes seconds when one hangs, which `started` does not ask. */
   status(): Promise<ServiceStatus[]>
   /** Stops and removes those of these services that were started: SIGTERM, and SIGKILL at the end of their grace period. */
   stop(names: string[]): Promise<StoppedService[]>
