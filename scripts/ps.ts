@@ -1,6 +1,6 @@
 /** `make ps`: what runs, where it answers, whether it is ready. */
 import { runCommand } from './command.ts'
-import { describeNotReady, whyNotReady } from './readiness.ts'
+import { describeNotReady, reasonsNotReady } from './readiness.ts'
 import { findActiveRuntime } from './runtime/choose-runtime.ts'
 import { colorOf, colors, done, failed, nameWidth, padVisible, print } from './terminal.ts'
 
@@ -17,18 +17,14 @@ await runCommand(async () => {
   }
   print(colors.dim(`As ${runtime.title}:`))
   const names = services.map(service => service.name)
-  // All at once: one that hangs takes seconds to be given up.
-  const shown = await Promise.all(
-    services.map(async service => {
-      const status = statuses.find(({ service: name }) => name === service.name)
-      return { service, status, why: status?.state === 'not ready' ? await whyNotReady(service) : null }
-    }),
-  )
-  for (const { service, status, why } of shown) {
+  const reasons = await reasonsNotReady(services, statuses)
+  for (const service of services) {
+    const status = statuses.find(({ service: name }) => name === service.name)
     if (status === undefined) continue
     const { PORT } = service.environment
     const port = Number(PORT ?? service.ports[0]?.hostPort)
-    const reason = why === null ? '' : `, ${describeNotReady(why)}`
+    const why = reasons.get(service.name)
+    const reason = why === undefined ? '' : `, ${describeNotReady(why)}`
     const address = PORT === undefined ? `127.0.0.1:${port}` : `http://127.0.0.1:${port}`
     print(
       [

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ComposeService } from './compose-file/compose-file.ts'
+import type { ServiceStatus } from './runtime/runtime.ts'
 
 const Readiness = z.object({ waitingFor: z.array(z.string()) })
 const answerTimeoutMs = 2_000
@@ -28,4 +29,18 @@ export async function whyNotReady({ environment, program }: ComposeService): Pro
   } catch (error) {
     return error instanceof Error && error.name === 'TimeoutError' ? { kind: 'silent' } : null
   }
+}
+
+/** By name, of those that run and are not ready, as far as known. All are asked at once: one that hangs takes seconds to be given up. */
+export async function reasonsNotReady(
+  services: readonly ComposeService[],
+  statuses: readonly ServiceStatus[],
+): Promise<Map<string, NotReady>> {
+  const notReady = services.filter(({ name }) =>
+    statuses.some(({ service, state }) => service === name && state === 'not ready'),
+  )
+  const asked = await Promise.all(
+    notReady.map(async service => ({ name: service.name, why: await whyNotReady(service) })),
+  )
+  return new Map(asked.flatMap(({ name, why }) => (why === null ? [] : [[name, why]])))
 }

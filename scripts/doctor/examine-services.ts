@@ -1,5 +1,5 @@
 import type { ComposeService } from '../compose-file/compose-file.ts'
-import { describeNotReady, whyNotReady } from '../readiness.ts'
+import { describeNotReady, reasonsNotReady } from '../readiness.ts'
 import type { ServiceStatus } from '../runtime/runtime.ts'
 import { fault, note, type Finding } from './finding.ts'
 
@@ -11,18 +11,12 @@ export async function examineServices(
   const findings: Finding[] = []
   const waiting: { text: string; remedy: string }[] = []
   let isServerAway = false
-  // All at once: one that hangs takes seconds to be given up.
-  const ailing = await Promise.all(
-    statuses
-      .filter(({ state }) => state !== 'ready')
-      .map(async ({ service: name, state }) => {
-        const service = services.find(each => each.name === name)
-        const why = state === 'ended' || service === undefined ? null : await whyNotReady(service)
-        return { name, state, service, why }
-      }),
-  )
-  for (const { name, state, service, why } of ailing) {
+  const reasons = await reasonsNotReady(services, statuses)
+  for (const { service: name, state } of statuses) {
+    if (state === 'ready') continue
     const log = `\`make logs SERVICE=${name}\``
+    const service = services.find(each => each.name === name)
+    const why = reasons.get(name)
     if (state === 'ended' || why?.kind === 'silent') isServerAway ||= service?.program === null
     if (state === 'ended') {
       findings.push(
@@ -42,7 +36,7 @@ export async function examineServices(
       )
       continue
     }
-    const what = why === null ? '' : `: it ${describeNotReady(why)}`
+    const what = why === undefined ? '' : `: it ${describeNotReady(why)}`
     waiting.push({ text: `${name} is not ready${what}`, remedy: `It goes on by itself; ${log} says more.` })
   }
   return [
